@@ -1,0 +1,22 @@
+"""The entry point of every web process: pages and API over HTTP, events over the one WebSocket."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dnsadmin.settings")
+http = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402  # needs the settings above
+
+from realtime.consumers import UnifiedWebSocketConsumer  # noqa: E402
+from realtime.lifespan import Lifespan  # noqa: E402
+from realtime.routing import WebSocketRouter  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": WebSocketRouter({"/ws": UnifiedWebSocketConsumer.as_asgi()}),
+        "lifespan": Lifespan(),
+    }
+)

@@ -1,0 +1,212 @@
+"""Users, sessions and rights as events: who signed in or out, who was changed, whose rights changed.
+
+A change of rights is a durable event like any other, so it has a place in the log: nothing that comes after it reaches
+anyone under the rights from before it (`realtime.routes`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_init, post_save, pre_delete
+from django.dispatch import receiver
+
+from realtime.actors import acting, current_actor
+from realtime.broadcasting import emit
+from realtime.events import EventCategory, EventType
+from realtime.registry import ADMINISTRATORS, EventSpec, registry
+
+User = get_user_model()
+
+
+class SessionPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in, a sign-out or the end of a session. `session` is a digest, to find its sockets; no key, no secret."""
+
+    username: str
+    method: str
+    address: str | None = None
+    session: str | None = None
+
+
+class AccountPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that was made, changed or removed. `fields` are the names of what changed, without values."""
+
+    user: int
+    username: str
+    is_active: bool
+    fields: list[str] = []
+
+
+class PermissionPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """Rights of a user (an id) changed. `reason` in plain words."""
+
+    user: int
+    reason: str
+
+
+_SESSION = {"address": ADMINISTRATORS, "session": ADMINISTRATORS}
+
+
+def _spec(event_type: EventType, payload: type[msgspec.Struct], summary: str, **more: Any) -> EventSpec:
+    return EventSpec(
+        event_type=event_type,
+        category=EventCategory.USER,
+        payload=payload,
+        permission=ADMINISTRATORS,
+        own=True,
+        summary=summary,
+        **more,
+    )
+
+
+registry.declare(
+    _spec(EventType.USER_LOGIN, SessionPayload, "Someone signed in.", sensitive=_SESSION),
+    _spec(EventType.USER_LOGOUT, SessionPayload, "Someone signed out.", sensitive=_SESSION),
+    _spec(EventType.AUTHENTICATION_FAILED, SessionPayload, "A sign-in failed.", sensitive=_SESSION),
+    _spec(EventType.USER_CREATED, AccountPayload, "An account was made."),
+    _spec(EventType.USER_UPDATED, AccountPayload, "An account was changed."),
+    _spec(EventType.USER_DELETED, AccountPayload, "An account was removed."),
+    _spec(EventType.PERMISSION_CHANGED, PermissionPayload, "Someone's rights changed."),
+)
+
+
+def session_digest(session_key: str | None) -> str | None:
+    """What names a session in events: enough to compare, not enough to use."""
+    return hashlib.sha256(session_key.encode()).hexdigest()[:16] if session_key else None
+
+
+def rights_changed(users: Iterable[int], reason: str) -> None:
+    """Record, in the transaction of the change, that the rights of `users` (ids) are others from here on."""
+    for user in sorted(set(users)):
+        emit(EventType.PERMISSION_CHANGED, PermissionPayload(user=user, reason=reason), subject_id=user)
+
+
+# -- sign-in and sign-out -----------------------------------------------------------------------------------------------
+
+
+@receiver(user_logged_in)
+def announce_login(sender: Any, request: Any, user: Any, **_: Any) -> None:
+    address = request.META.get("REMOTE_ADDR") if request is not None else None
+    payload = SessionPayload(
+        username=user.get_username(),
+        method="session",
+        address=address,
+        session=session_digest(request.session.session_key) if request is not None else None,
+    )
+    with acting(user, origin=current_actor().origin, address=address), transaction.atomic():
+        emit(EventType.USER_LOGIN, payload, subject_id=user.pk)
+
+
+@receiver(user_logged_out)
+def announce_logout(sender: Any, request: Any, user: Any, **_: Any) -> None:
+    if user is None or user.pk is None:
+        return
+    payload = SessionPayload(
+        username=user.get_username(),
+        method="session",
+        address=request.META.get("REMOTE_ADDR"),
+        session=session_digest(request.session.session_key),
+    )
+    with transaction.atomic():
+        emit(EventType.USER_LOGOUT, payload, subject_id=user.pk)
+
+
+@receiver(user_login_failed)
+def announce_failed_login(sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
+    payload = SessionPayload(
+        username=str(credentials.get("username", ""))[:150],
+        method="password",
+        address=request.META.get("REMOTE_ADDR") if request is not None else None,
+    )
+    with transaction.atomic():
+        emit(EventType.AUTHENTICATION_FAILED, payload)
+
+
+# -- accounts -----------------------------------------------------------------------------------------------------------
+
+_WATCHED = ("username", "email", "first_name", "last_name", "password", "is_active", "is_staff", "is_superuser")
+_RIGHTS = {"is_active", "is_superuser", "password"}
+
+
+@receiver(post_init, sender=User)
+def remember_account(instance: Any, **_: Any) -> None:
+    # Only what was loaded: touching a deferred field here would load it, and so on without end.
+    loaded = instance.__dict__
+    instance._remembered = {name: loaded[name] for name in _WATCHED if name in loaded}
+
+
+@receiver(post_save, sender=User)
+def announce_account(instance: Any, created: bool, raw: bool, **_: Any) -> None:
+    changed = [name for name in _WATCHED if name in instance._remembered
+               and instance.__dict__.get(name) != instance._remembered[name]]  # fmt: skip
+    remember_account(instance=instance)
+    if raw or not (created or changed):
+        return
+    payload = AccountPayload(
+        user=instance.pk,
+        username=instance.get_username(),
+        is_active=instance.is_active,
+        fields=[] if created else changed,
+    )
+    with transaction.atomic():
+        emit(EventType.USER_CREATED if created else EventType.USER_UPDATED, payload, subject_id=instance.pk)
+        if not created and _RIGHTS.intersection(changed):
+            rights_changed([instance.pk], f"account changed: {', '.join(changed)}")
+
+
+@receiver(pre_delete, sender=User)
+def announce_deleted_account(instance: Any, **_: Any) -> None:
+    payload = AccountPayload(user=instance.pk, username=instance.get_username(), is_active=False)
+    with transaction.atomic():
+        emit(EventType.USER_DELETED, payload, subject_id=instance.pk)
+        rights_changed([instance.pk], "account removed")
+
+
+# -- rights ---------------------------------------------------------------------------------------------------------------
+
+
+@receiver(m2m_changed, sender=User.groups.through)
+def announce_membership(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
+    if reverse:  # group.user_set.add(user, …)
+        users = set(pk_set or ()) or (set(_members(instance)) if action == "pre_clear" else set())
+    else:
+        users = {instance.pk}
+    if action in ("post_add", "post_remove", "pre_clear"):
+        with transaction.atomic():
+            rights_changed(users, "group membership changed")
+
+
+@receiver(m2m_changed, sender=User.user_permissions.through)
+def announce_own_permissions(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
+    if action in ("post_add", "post_remove", "pre_clear"):
+        users = (set(pk_set or ()) or set(instance.user_set.values_list("pk", flat=True))) if reverse else {instance.pk}
+        with transaction.atomic():
+            rights_changed(users, "permissions changed")
+
+
+@receiver(m2m_changed, sender=Group.permissions.through)
+def announce_group_permissions(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
+    if action in ("post_add", "post_remove", "pre_clear"):
+        if isinstance(instance, Permission):
+            users = set(User.objects.filter(groups__in=pk_set or instance.group_set.all()).values_list("pk", flat=True))
+        else:
+            users = set(_members(instance))
+        with transaction.atomic():
+            rights_changed(users, "permissions of a group changed")
+
+
+@receiver(pre_delete, sender=Group)
+def announce_deleted_group(instance: Group, **_: Any) -> None:
+    with transaction.atomic():
+        rights_changed(_members(instance), f"group {instance.name} removed")
+
+
+def _members(group: Group) -> list[int]:
+    return list(group.user_set.values_list("pk", flat=True))

@@ -1,0 +1,47 @@
+"""Who is acting: kept in a context variable, so that a signal deep in a save knows whom to name in the event."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+
+from realtime.events import SourceUser
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """On whose behalf the current code runs.
+
+    origin: the way in, `page`, `api`, `command`, `import`, `websocket` or `system`.
+    trace_id: one per request or command; every event it causes carries it.
+    """
+
+    user: SourceUser | None = None
+    origin: str = "system"
+    address: str | None = None
+    trace_id: str = ""
+
+
+_SYSTEM = Actor()
+_current: ContextVar[Actor] = ContextVar("actor", default=_SYSTEM)
+
+
+def current_actor() -> Actor:
+    """The actor of this request, command or task; the system itself when nobody was named."""
+    return _current.get()
+
+
+@contextmanager
+def acting(user: Any = None, *, origin: str, address: str | None = None, trace_id: str | None = None) -> Iterator[Actor]:
+    """Run the block on behalf of `user` (a Django user, or None or an anonymous one for the system)."""
+    source = SourceUser(id=user.pk, username=user.get_username()) if user is not None and user.pk is not None else None
+    actor = Actor(user=source, origin=origin, address=address, trace_id=trace_id or secrets.token_hex(8))
+    token = _current.set(actor)
+    try:
+        yield actor
+    finally:
+        _current.reset(token)

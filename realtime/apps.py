@@ -1,0 +1,13 @@
+"""The event system as a Django app: it knows none of the other apps, but imports their declarations at the start."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class RealtimeConfig(AppConfig):
+    name = "realtime"
+    verbose_name = "Real-time events"
+
+    def ready(self) -> None:
+        autodiscover_modules("events")
+        from realtime import accounts  # noqa: F401  # signals

@@ -1,0 +1,38 @@
+"""The settings of the event system, read from `DNSADMIN_REALTIME_*` (see `dnsadmin.env`)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from django.conf import settings
+from msgspec import Meta
+
+
+class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits and waits of the event system. Times are in the unit that the name ends with."""
+
+    connections_per_user: Annotated[
+        int, Meta(ge=1, description="Live connections per user and client name; a newer one displaces the oldest.")
+    ] = 1
+    heartbeat_s: Annotated[
+        float, Meta(gt=0, description="Seconds between two pings of the server on a quiet connection.")
+    ] = 25.0
+    pong_timeout_s: Annotated[
+        float, Meta(gt=0, description="Seconds without an answer to a ping after which a connection is closed (4001).")
+    ] = 20.0
+    tick_s: Annotated[
+        float, Meta(gt=0, description="Seconds between two looks of a process at the log without being rung for.")
+    ] = 1.0
+    wait_high_ms: Annotated[int, Meta(ge=0, description="Longest wait of a high-priority event for others.")] = 50
+    wait_normal_ms: Annotated[int, Meta(ge=0, description="Longest wait of a normal event for others.")] = 250
+    wait_low_ms: Annotated[int, Meta(ge=0, description="Longest wait of a low-priority event for others.")] = 1000
+    retention_days: Annotated[int, Meta(ge=1, description="Days that the log of durable events is kept.")] = 30
+    database_threads: Annotated[
+        int, Meta(ge=1, description="Threads of a web process that work for connections in the database.")
+    ] = 4
+
+
+def conf() -> RealtimeSettings:
+    """The settings in force."""
+    return settings.REALTIME  # type: ignore[no-any-return]

@@ -1,0 +1,21 @@
+"""The names of all channel-layer groups, built in one place. ASCII letters, digits, `-_.` and under 100 characters."""
+
+from __future__ import annotations
+
+import hashlib
+
+LOG = "realtime.log"
+"""Rings when durable events were numbered. One member per process."""
+
+CONTROL = "realtime.control"
+"""Orders about connections: displace, close. One member per process."""
+
+
+def flow(event_type: str) -> str:
+    """The stream of a flow event; joined by a process while one of its connections wants it."""
+    return f"realtime.flow.{event_type}"
+
+
+def route(key: object) -> str:
+    """The connections of this process that see the same; `local` layer."""
+    return f"realtime.route.{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"

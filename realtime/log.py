@@ -1,0 +1,181 @@
+"""The event log: durable events in commit order, and the one place that numbers them.
+
+A row is written without a position in the transaction of the change it tells of. After commit `sequence()` numbers the
+rows that are visible and unnumbered: a transaction that is still open is numbered later, when it has committed, so that
+positions are gapless, in commit order, and never point at something that was rolled back. Any process may do it; each
+feed does it on its tick too, for the case that a process died between its commit and the numbering.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import F
+
+from realtime import doorbell
+from realtime.actors import current_actor
+from realtime.events import Event, EventSeverity, EventType, SourceUser
+from realtime.models import LogEvent, LogHead
+
+CHUNK = 1000
+"""Rows that are numbered, or read, in one go."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in the log: comparable only within an epoch. Written `<epoch>:<position>`."""
+
+    epoch: str
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """Read `<epoch>:<position>`. Raises `ValueError` for anything else."""
+        epoch, _, number = text.partition(":")
+        if not epoch or len(epoch) > 16 or not number.isascii() or not number.isdigit() or len(number) > 18:
+            raise ValueError(f"not a position: {text[:40]!r}")
+        return cls(epoch, int(number))
+
+
+class TooOld(Exception):
+    """The log no longer reaches back that far (it was pruned)."""
+
+
+# -- writing --------------------------------------------------------------------------------------------------------
+
+
+def write(event: Event, *, key: str | None = None) -> None:
+    """Add an event to the log in the current transaction, and have it numbered and announced on commit."""
+    row = LogEvent(
+        event_id=event.id,
+        event_type=event.event_type.value,
+        severity=event.severity.value,
+        timestamp=event.timestamp,
+        source_user_id=event.source_user.id if event.source_user else None,
+        source_username=event.source_user.username if event.source_user else "",
+        origin=current_actor().origin,
+        trace_id=event.trace_id,
+        scope=event.scope,
+        subject_id=event.subject_id,
+        key=key,
+        data=msgspec.json.encode(event.data).decode(),
+    )
+    LogEvent.objects.bulk_create([row], ignore_conflicts=key is not None)
+    # Once per transaction is enough. A rolled-back savepoint takes its callback along, but also the events it was for.
+    if not any(callback[1] is publish for callback in transaction.get_connection().run_on_commit):
+        transaction.on_commit(publish, robust=True)
+
+
+def publish() -> None:
+    """Number what is committed and tell every process; safe to call at any time, from any thread."""
+    while events := sequence():
+        doorbell.ring(events)
+        if len(events) < CHUNK:
+            break
+
+
+def sequence() -> list[Event]:
+    """Number at most `CHUNK` committed events, oldest first, and return them. Empty when there is nothing to number."""
+    unnumbered = LogEvent.objects.filter(position=None).order_by("id")
+    if not unnumbered.exists():  # the usual answer on a tick; taking the head's lock for it would stall writers
+        return []
+    with transaction.atomic():
+        # An UPDATE takes the row's lock on every database; SQLite has no SELECT … FOR UPDATE.
+        if not LogHead.objects.filter(pk=LogHead.SINGLETON).update(position=F("position")):
+            head()
+        start = LogHead.objects.values_list("position", flat=True).get(pk=LogHead.SINGLETON)
+        rows = list(unnumbered[:CHUNK])
+        if not rows:
+            return []
+        for offset, row in enumerate(rows, start=1):
+            row.position = start + offset
+        table = connection.ops.quote_name(LogEvent._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {table} SET position = %s WHERE id = %s",  # noqa: S608  # the table's own name
+                [(row.position, row.pk) for row in rows],
+            )
+        LogHead.objects.filter(pk=LogHead.SINGLETON).update(position=start + len(rows))
+    return [as_event(row) for row in rows]
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+def head() -> LogHead:
+    """The head of the log; made, with a fresh epoch, when there is none."""
+    row, _ = LogHead.objects.get_or_create(pk=LogHead.SINGLETON, defaults={"epoch": new_epoch()})
+    return row
+
+
+def position() -> Position:
+    """The current position. Read it before the data of a snapshot, so that later events can only repeat it."""
+    row = head()
+    return Position(row.epoch, row.position)
+
+
+def read(after: int, limit: int = CHUNK) -> list[Event]:
+    """The events that follow position `after`, in order. Raises `TooOld` when some of them were pruned."""
+    rows = list(LogEvent.objects.filter(position__gt=after).order_by("position")[:limit])
+    if after < (rows[0].position - 1 if rows else head().floor):
+        raise TooOld(after)
+    return [as_event(row) for row in rows]
+
+
+def as_event(row: LogEvent) -> Event:
+    """The event that a row of the log holds."""
+    data: dict[str, Any] = msgspec.json.decode(row.data)
+    source = SourceUser(row.source_user_id, row.source_username) if row.source_user_id is not None else None
+    return Event(
+        id=row.event_id,
+        event_type=EventType(row.event_type),
+        timestamp=row.timestamp,
+        data=data,
+        position=row.position,
+        severity=EventSeverity(row.severity),
+        source_user=source,
+        trace_id=row.trace_id,
+        scope=row.scope,
+        subject_id=row.subject_id,
+    )
+
+
+# -- keeping ----------------------------------------------------------------------------------------------------------
+
+
+def new_epoch() -> str:
+    """A name for a new life of the log, which no earlier one had."""
+    return secrets.token_hex(4)
+
+
+def renew_epoch() -> str:
+    """Give the log a new epoch, so that no client takes its positions for those that it knew. Returns it."""
+    head()
+    epoch = new_epoch()
+    LogHead.objects.filter(pk=LogHead.SINGLETON).update(epoch=epoch)
+    return epoch
+
+
+def prune(before: Any, *, keep_from: int | None = None) -> int:
+    """Delete numbered events older than the time `before`, but none at or after position `keep_from`.
+
+    Moves the floor in the same transaction. Returns how many were deleted.
+    """
+    with transaction.atomic():
+        if not LogHead.objects.filter(pk=LogHead.SINGLETON).update(position=F("position")):
+            return 0
+        old = LogEvent.objects.filter(position__isnull=False, timestamp__lt=before)
+        if keep_from is not None:
+            old = old.filter(position__lt=keep_from)
+        last = old.order_by("-position").values_list("position", flat=True).first()
+        if last is None:
+            return 0
+        # By position, not by time: clocks may differ by a little, and the floor must leave no hole above it.
+        deleted, _ = LogEvent.objects.filter(position__lte=last).delete()
+        LogHead.objects.filter(pk=LogHead.SINGLETON).update(floor=last)
+        return deleted

@@ -1,0 +1,45 @@
+"""What each request needs of the event system: who is acting, and the position that its answer was read at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from realtime import log
+from realtime.actors import acting
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+POSITION_HEADER = "X-Dnsadmin-Position"
+
+
+class ActorMiddleware:
+    """Run a signed-in request on behalf of its user. Token requests are named by the API itself, which knows them later."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        origin = "api" if request.path.startswith("/api/") else "page"
+        with acting(request.user, origin=origin, address=request.META.get("REMOTE_ADDR")):
+            return self.get_response(request)
+
+
+class PositionMiddleware:
+    """Stamp every page and API answer with the position of the log, read before the data.
+
+    A client asks for the events from there on and applies them idempotently, so nothing falls between the two.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD") or request.path.startswith(("/static/", "/health/", "/metrics")):
+            return self.get_response(request)
+        position = str(log.position())
+        request.position = position  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response[POSITION_HEADER] = position
+        return response

@@ -1,0 +1,97 @@
+"""The tables of the event system: the log and its head, and what each user is subscribed to."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class LogHead(models.Model):
+    """The one row that says how far the log goes.
+
+    epoch: drawn when the log is created; positions are comparable within an epoch only.
+    position: the highest position given out. floor: the highest position that was pruned; replay starts above it.
+    """
+
+    SINGLETON = 1
+
+    epoch = models.CharField(max_length=16)
+    position = models.BigIntegerField(default=0)
+    floor = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "log head"
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.position}"
+
+
+class LogEvent(models.Model):
+    """One durable event. Written without a position in the transaction of the change it tells of; numbered after it.
+
+    data: the payload as JSON text, whole: redaction happens on the way to each audience.
+    key: makes a repeated emit of the same thing a no-op.
+    """
+
+    event_id = models.CharField(max_length=36, unique=True)
+    position = models.BigIntegerField(null=True, unique=True, editable=False)
+    event_type = models.CharField(max_length=40)
+    severity = models.CharField(max_length=8)
+    timestamp = models.DateTimeField()
+    source_user_id = models.BigIntegerField(null=True)
+    source_username = models.CharField(max_length=150, blank=True)
+    origin = models.CharField(max_length=16, blank=True)
+    trace_id = models.CharField(max_length=32, blank=True)
+    scope = models.CharField(max_length=64, null=True)
+    subject_id = models.BigIntegerField(null=True)
+    key = models.CharField(max_length=128, null=True, unique=True)
+    data = models.TextField()
+
+    class Meta:
+        verbose_name = "log event"
+        indexes = (
+            models.Index(fields=["id"], name="log_unpositioned", condition=models.Q(position__isnull=True)),
+            models.Index(fields=["scope", "position"], name="log_by_scope"),
+            models.Index(fields=["timestamp"], name="log_by_time"),
+        )
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.event_type} at {self.position}"
+
+
+class Presence(models.Model):
+    """One live connection. The order of connections is the order of these ids, not that of any clock."""
+
+    connection_id = models.CharField(max_length=32, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
+    client = models.CharField(max_length=40)
+    node = models.CharField(max_length=64)
+    address = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    since = models.DateTimeField(auto_now_add=True)
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "connection"
+        indexes = (models.Index(fields=["user", "client"], name="presence_slot"),)
+        default_permissions = ("view", "delete")
+
+    def __str__(self) -> str:
+        return f"{self.user_id}/{self.client} on {self.node}"
+
+
+class SavedSubscription(models.Model):
+    """What a user's client wanted last, restored when it comes back."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    client = models.CharField(max_length=40)
+    wanted = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "client"], name="one_subscription_per_client"),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id}/{self.client}"

@@ -1,0 +1,107 @@
+"""What every event carries and who may see it: one `EventSpec` per event, declared by the app that owns it.
+
+An app declares its events in `<app>/events.py`, which is imported when the site starts. Permission checks, redaction,
+batching, the event reference, the AsyncAPI document and the JavaScript constants all come from here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import msgspec
+from django.core.exceptions import ImproperlyConfigured
+
+from realtime.events import EventCategory, EventPriority, EventType
+
+ADMINISTRATORS = "administrators"
+"""In place of a permission: superusers only."""
+
+
+class Everything:
+    """The set of scope keys of someone who may see all objects of a kind."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+EVERYTHING = Everything()
+
+ScopeKeys = frozenset[str] | Everything
+"""Keys of the objects of one kind (zones) that a user may see."""
+
+
+class _User(Protocol):
+    def has_perm(self, perm: str, obj: Any = None) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSpec:
+    """The declaration of one event.
+
+    payload: struct of `data`; undeclared fields are refused when the event is built.
+    permission: Django permission (`app.codename`) that shows every such event, `ADMINISTRATORS`, or `None` for
+        everyone who is signed in.
+    scope: kind of object (`"zone"`) whose grants show the events about it to people without `permission`.
+    own: whether the user an event is about (`Event.subject_id`) sees it without `permission`.
+    sensitive: dotted path in `data` (`*` for list items) -> permission without which it is masked as `null`.
+    durable: whether it is a row of the log with a position (True) or passes by (False, "flow").
+    default: whether a connection that asks for nothing gets it.
+    """
+
+    event_type: EventType
+    category: EventCategory
+    payload: type[msgspec.Struct]
+    permission: str | None
+    summary: str
+    priority: EventPriority = EventPriority.NORMAL
+    durable: bool = True
+    scope: str | None = None
+    own: bool = False
+    sensitive: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    default: bool = True
+
+
+class Registry:
+    """The catalogue of declared events and the resolvers of scopes."""
+
+    def __init__(self) -> None:
+        self._specs: dict[EventType, EventSpec] = {}
+        self._scopes: dict[str, Callable[[Any], ScopeKeys]] = {}
+
+    def declare(self, *specs: EventSpec) -> None:
+        """Add events to the catalogue. Raises `ImproperlyConfigured` when one is declared twice."""
+        for spec in specs:
+            if spec.event_type in self._specs:
+                raise ImproperlyConfigured(f"event {spec.event_type} is declared twice")
+            self._specs[spec.event_type] = spec
+
+    def declare_scope(self, kind: str, visible_keys: Callable[[Any], ScopeKeys]) -> None:
+        """Say how to find the keys of the objects of `kind` that a user may see (one query at most)."""
+        if kind in self._scopes:
+            raise ImproperlyConfigured(f"scope {kind} is declared twice")
+        self._scopes[kind] = visible_keys
+
+    def __getitem__(self, event_type: str) -> EventSpec:
+        """The declaration of an event. Raises `KeyError` for a name that nobody declared."""
+        return self._specs[event_type]  # type: ignore[index]  # a StrEnum member equals and hashes like its value
+
+    def __contains__(self, event_type: object) -> bool:
+        return event_type in self._specs
+
+    def __iter__(self) -> Iterable[EventSpec]:  # type: ignore[override]
+        return iter(sorted(self._specs.values(), key=lambda spec: list(EventType).index(spec.event_type)))
+
+    def scopes(self) -> Mapping[str, Callable[[Any], ScopeKeys]]:
+        """The resolver of each kind of scope."""
+        return MappingProxyType(self._scopes)
+
+    def matching(self, pattern: str) -> frozenset[EventType]:
+        """The declared events that a subscription pattern (`record_updated`, `zone_*`, `*`) names."""
+        return frozenset(name for name in self._specs if fnmatch.fnmatchcase(name, pattern))
+
+
+registry = Registry()
