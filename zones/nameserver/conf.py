@@ -25,5 +25,7 @@ class NamedSettings(msgspec.Struct, frozen=True, kw_only=True):
     zone_dir: Annotated[
         Path | None, Meta(description="Directory for zone files, writable by the site and by the server.")
     ] = None
-    log_dir: Annotated[Path | None, Meta(description="Directory where the server writes its query and RPZ logs.")] = None
+    log_dir: Annotated[Path | None, Meta(description="Directory where the server writes its query and RPZ logs.")] = (
+        None
+    )
     program: Annotated[str, Meta(description="Path or name of the `named` program of the private server.")] = "named"

@@ -1,0 +1,170 @@
+"""The control channel of `named`: what the `rndc` program speaks, in one class.
+
+Source: BIND 9 `lib/isccc` (cc.c, ccmsg.c). A message is a length, the protocol version 1, and a table. A table is a
+row of: length of the key, key, type of the value, length of the value, value. The table `_auth`, always first, holds
+the HMAC of all that follows it. The server answers the first command with a nonce that later commands must carry.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+import struct
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+
+from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.errors import CommandFailed, KeyRefused, NameServerError, Unreachable
+
+MAX_COMMAND_BYTES = 32_000
+"""`named` closes the connection on messages over 32 KiB; a little is left for the envelope."""
+
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_STRING, _BINARY, _TABLE, _LIST = 0, 1, 2, 3
+_VALID_S = 60
+_ALGORITHMS = {"hmac-sha1": 161, "hmac-sha224": 162, "hmac-sha256": 163, "hmac-sha384": 164, "hmac-sha512": 165}
+
+Table = Mapping[str, "bytes | Table"]
+
+
+class Rndc:
+    """Commands to one server. Each call is a connection of its own, so an object may be shared by threads."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 5.0) -> None:
+        if endpoint.rndc_key.algorithm not in _ALGORITHMS:
+            raise NameServerError(
+                "bad_key_file", f"the control channel's key uses {endpoint.rndc_key.algorithm}; use hmac-sha256"
+            )
+        self._address = (endpoint.rndc_host, endpoint.rndc_port)
+        self._secret = b64decode(endpoint.rndc_key.secret)
+        self._algorithm = endpoint.rndc_key.algorithm
+        self._timeout_s = timeout_s
+
+    def call(self, command: str) -> str:
+        """Send one command, `zonestatus example.com`, and return the text of the answer (often empty).
+
+        The caller vouches for every word in `command`: names are validated before they come here.
+        Raises `Unreachable`, `KeyRefused`, or `CommandFailed` with BIND's own reason.
+        """
+        if len(command.encode()) > MAX_COMMAND_BYTES:
+            raise NameServerError("too_large", f"a command of {len(command.encode())} bytes is too long for named")
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            with socket.create_connection(self._address, timeout=self._timeout_s) as connection:
+                conversation = _Conversation(connection, self._algorithm, self._secret, deadline)
+                conversation.ask("null")
+                answer = conversation.ask(command)
+        except TimeoutError as error:
+            raise Unreachable(
+                f"the control channel at {self._where()} gave no answer within {self._timeout_s:g} s", code="timed_out"
+            ) from error
+        except (ConnectionError, OSError) as error:
+            raise Unreachable(f"the control channel at {self._where()} cannot be reached: {error}") from error
+        result = int(answer.get("result", "0"))
+        if result != 0:
+            reason = answer.get("text") or answer.get("err") or f"result {result}"
+            raise CommandFailed(command.split(" {")[0], result, " ".join(reason.split()))
+        return answer.get("text", "")
+
+    def _where(self) -> str:
+        return f"{self._address[0]} port {self._address[1]}"
+
+
+class _Conversation:
+    """Questions and answers on one connection, in order, each signed."""
+
+    def __init__(self, connection: socket.socket, algorithm: str, secret: bytes, deadline: float) -> None:
+        self._connection = connection
+        self._algorithm = algorithm
+        self._secret = secret
+        self._deadline = deadline
+        self._serial = secrets.randbits(31)
+        self._nonce: bytes | None = None
+
+    def ask(self, command: str) -> dict[str, str]:
+        self._serial += 1
+        now = int(time.time())
+        control = {"_ser": b"%d" % self._serial, "_tim": b"%d" % now, "_exp": b"%d" % (now + _VALID_S)}
+        if self._nonce is not None:
+            control["_nonce"] = self._nonce
+        signed = _encoded({"_ctrl": control, "_data": {"type": command.encode()}})
+        auth = _encoded({"_auth": {"hsha": self._signature(signed)}})
+        self._send(struct.pack(">II", 4 + len(auth) + len(signed), 1) + auth + signed)
+        return self._answer()
+
+    def _answer(self) -> dict[str, str]:
+        try:
+            length, version = struct.unpack(">II", self._receive(8))
+        except EOFError:
+            raise KeyRefused(
+                "key_wrong",
+                "the control channel closed the connection: it does not accept the rndc key "
+                "(or this machine's clock is off by more than 5 minutes)",
+            ) from None
+        if version != 1 or not 4 <= length <= _MAX_ANSWER_BYTES:
+            raise NameServerError("bad_answer", "this is not the control channel of a BIND name server")
+        try:
+            return self._checked(self._receive(length - 4))
+        except (EOFError, struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise NameServerError("bad_answer", "the control channel's answer cannot be read") from error
+
+    def _checked(self, body: bytes) -> dict[str, str]:
+        items = _items(body)
+        key, auth, end = next(items)
+        if key != "_auth" or not hmac.compare_digest(auth["hsha"], self._signature(body[end:])):  # type: ignore[index, arg-type]
+            raise KeyRefused("key_wrong", "the control channel's answer is not signed with our rndc key")
+        rest = {key: value for key, value, _ in items}
+        control, data = rest["_ctrl"], rest["_data"]
+        if control["_ser"] != b"%d" % self._serial:  # type: ignore[index]
+            raise NameServerError("bad_answer", "the control channel answered another question")
+        self._nonce = control["_nonce"]  # type: ignore[index, assignment]
+        return {key: value.decode() for key, value in data.items() if isinstance(value, bytes)}  # type: ignore[union-attr]
+
+    def _signature(self, data: bytes) -> bytes:
+        digest = hmac.digest(self._secret, data, self._algorithm.removeprefix("hmac-"))
+        return struct.pack("B88s", _ALGORITHMS[self._algorithm], b64encode(digest))
+
+    def _send(self, data: bytes) -> None:
+        self._connection.settimeout(self._remaining_s())
+        self._connection.sendall(data)
+
+    def _receive(self, length: int) -> bytes:
+        received = bytearray()
+        while len(received) < length:
+            self._connection.settimeout(self._remaining_s())
+            chunk = self._connection.recv(length - len(received))
+            if not chunk:
+                raise EOFError
+            received += chunk
+        return bytes(received)
+
+    def _remaining_s(self) -> float:
+        remaining_s = self._deadline - time.monotonic()
+        if remaining_s <= 0:
+            raise TimeoutError
+        return remaining_s
+
+
+def _encoded(table: Table) -> bytes:
+    data = bytearray()
+    for key, value in table.items():
+        kind, content = (_BINARY, value) if isinstance(value, bytes) else (_TABLE, _encoded(value))
+        data += struct.pack("B", len(key)) + key.encode() + struct.pack(">BI", kind, len(content)) + content
+    return bytes(data)
+
+
+def _items(data: bytes) -> Iterator[tuple[str, bytes | Table, int]]:
+    """Key, value and end offset of each entry of an encoded table."""
+    offset = 0
+    while offset < len(data):
+        key_end = offset + 1 + data[offset]
+        kind, length = struct.unpack_from(">BI", data, key_end)
+        start, end = key_end + 5, key_end + 5 + length
+        if end > len(data):
+            raise IndexError
+        content = data[start:end]
+        value: bytes | Table = {key: value for key, value, _ in _items(content)} if kind == _TABLE else content
+        yield data[offset + 1 : key_end].decode(), value, end
+        offset = end
