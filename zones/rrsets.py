@@ -1,0 +1,51 @@
+"""RRsets as plain values: what the database, the name server and zone files all speak, without Django or dnspython.
+
+Names are relative to the zone, in lower case and A-labels, `"@"` for the apex; rdata is canonical presentation text with
+absolute names (`zones.rdata.canonical`). The serial in the rdata of an SOA is 0: `named` keeps its own serials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+APEX = "@"
+
+
+class RR(msgspec.Struct, frozen=True):
+    """One resource record. `ttl` in seconds."""
+
+    name: str
+    type: str
+    ttl: int
+    content: str
+
+
+class RRset(msgspec.Struct, frozen=True):
+    """All records of one name and type (RFC 2181, section 5): one TTL, and rdata as a sorted set."""
+
+    name: str
+    type: str
+    ttl: int
+    rdata: tuple[str, ...]
+
+
+def group(records: Iterable[RR]) -> list[RRset]:
+    """The RRsets that `records` form, sorted by name and type.
+
+    Records of one RRset whose TTLs differ (allowed nowhere, seen in the wild) get the least of them, as RFC 2181,
+    section 5.2, asks of those who read them.
+    """
+    ttls: dict[tuple[str, str], int] = {}
+    contents: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        key = record.name, record.type
+        ttls[key] = min(record.ttl, ttls.get(key, record.ttl))
+        contents.setdefault(key, set()).add(record.content)
+    return [RRset(name, kind, ttls[name, kind], tuple(sorted(contents[name, kind]))) for name, kind in sorted(ttls)]
+
+
+def ungroup(rrsets: Iterable[RRset]) -> list[RR]:
+    """The single records of `rrsets`, in their order."""
+    return [RR(rrset.name, rrset.type, rrset.ttl, content) for rrset in rrsets for content in rrset.rdata]
