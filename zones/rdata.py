@@ -1,0 +1,380 @@
+"""Record types and their rdata: one declaration per type, from which forms, validation and the API come.
+
+Contents are presentation text (RFC 1035, section 5.1, and the RFC of each type). `canonical()` brings what people type
+into the one form that is stored and compared: absolute names in lower case and A-labels, and what dnspython writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Literal
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.SOA
+import msgspec
+
+from zones.names import IDNA, explain
+
+FieldKind = Literal["name", "integer", "text", "ipv4", "ipv6", "choice", "hex"]
+
+MAX_RDATA = 65535
+"""Octets of rdata on the wire: its length is a 16-bit number (RFC 1035, section 3.2.1)."""
+
+LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""Control characters, the tab excepted: none belongs into a value on one line."""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the content, in the order in which the parts are written, separated by spaces.
+
+    least, most: limits of an integer. choices: value -> what it means. quoted: written between double quotes.
+    """
+
+    name: str
+    label: str
+    kind: FieldKind
+    help: str = ""
+    least: int | None = None
+    most: int | None = None
+    choices: Mapping[str, str] | None = None
+    quoted: bool = False
+
+
+class RecordType(msgspec.Struct, frozen=True, kw_only=True):
+    """A type that people make records of. targets: it points to a host, which should exist and be no alias."""
+
+    name: str
+    label: str
+    help: str
+    example: str
+    fields: tuple[Field, ...]
+    targets: bool = False
+
+
+def _name(name: str = "target", label: str = "Host name", help: str = "") -> Field:
+    return Field(name=name, label=label, kind="name", help=help or "Relative to the zone, or whole with a final dot.")
+
+
+def _integer(name: str, label: str, most: int = 65535, help: str = "") -> Field:
+    return Field(name=name, label=label, kind="integer", least=0, most=most, help=help)
+
+
+def _text(name: str, label: str, help: str = "", *, quoted: bool = False) -> Field:
+    return Field(name=name, label=label, kind="text", help=help, quoted=quoted)
+
+
+_HASH_FIELDS = (
+    _integer("key_tag", "Key tag"),
+    _integer("algorithm", "Algorithm", 255),
+    _integer("digest_type", "Digest type", 255, "2: SHA-256, 4: SHA-384"),
+    Field(name="digest", label="Digest", kind="hex"),
+)
+_SERVICE_FIELDS = (
+    _integer("priority", "Priority", help="0: alias of the target; lower is tried first"),
+    _name(help="A final dot alone means the name of the record itself."),
+    _text("parameters", "Parameters", "key=value, separated by spaces"),
+)
+_SECONDS = 2**31 - 1
+
+_DECLARED = (
+    RecordType(
+        name="A",
+        label="IPv4 address",
+        help="The IPv4 address of a host.",
+        example="192.0.2.10",
+        fields=(Field(name="address", label="IPv4 address", kind="ipv4"),),
+    ),
+    RecordType(
+        name="AAAA",
+        label="IPv6 address",
+        help="The IPv6 address of a host.",
+        example="2001:db8::10",
+        fields=(Field(name="address", label="IPv6 address", kind="ipv6"),),
+    ),
+    RecordType(
+        name="CNAME",
+        label="Alias",
+        help="Another name for a host. Nothing else may have this name.",
+        example="www.example.com.",
+        fields=(_name(),),
+        targets=True,
+    ),
+    RecordType(
+        name="MX",
+        label="Mail server",
+        help="Where mail for this name goes.",
+        example="10 mail.example.com.",
+        fields=(_integer("preference", "Preference", help="Lower is tried first."), _name("exchange", "Mail server")),
+        targets=True,
+    ),
+    RecordType(
+        name="TXT",
+        label="Text",
+        help="Text in strings of at most 255 octets each: SPF, DKIM, proofs of ownership.",
+        example='"v=spf1 mx -all"',
+        fields=(_text("text", "Text", "Longer text is split into several strings.", quoted=True),),
+    ),
+    RecordType(
+        name="NS",
+        label="Name server",
+        help="A name server of this zone, or of one below it.",
+        example="ns1.example.com.",
+        fields=(_name(label="Name server"),),
+        targets=True,
+    ),
+    RecordType(
+        name="SRV",
+        label="Service",
+        help="Host and port of a service, at a name such as _sip._tcp.",
+        example="10 60 5060 sip.example.com.",
+        fields=(
+            _integer("priority", "Priority", help="Lower is tried first."),
+            _integer("weight", "Weight"),
+            _integer("port", "Port"),
+            _name(help="A final dot alone means that there is no such service."),
+        ),
+        targets=True,
+    ),
+    RecordType(
+        name="PTR",
+        label="Pointer",
+        help="The name of an address, in a zone below in-addr.arpa or ip6.arpa.",
+        example="host.example.com.",
+        fields=(_name(),),
+        targets=True,
+    ),
+    RecordType(
+        name="CAA",
+        label="Certificate authority",
+        help="Who may issue certificates for this name (RFC 8659).",
+        example='0 issue "ca.example.net"',
+        fields=(
+            _integer("flags", "Flags", 255, "128: refuse when the tag is not understood"),
+            Field(
+                name="tag",
+                label="Tag",
+                kind="choice",
+                choices={
+                    "issue": "may issue certificates",
+                    "issuewild": "may issue wildcard certificates",
+                    "iodef": "where to report violations",
+                },
+            ),
+            _text("value", "Value", quoted=True),
+        ),
+    ),
+    RecordType(
+        name="SOA",
+        label="Start of authority",
+        help="The zone's own record. The serial is kept by the name server.",
+        example="ns1.example.com. hostmaster.example.com. 0 10800 3600 604800 3600",
+        fields=(
+            _name("mname", "Primary name server"),
+            _name("rname", "Contact", "A mail address with a dot in place of the @."),
+            _integer("serial", "Serial", 2**32 - 1, "Kept by the name server; what is written here is ignored."),
+            _integer("refresh", "Refresh", _SECONDS, "Seconds between two looks of a secondary."),
+            _integer("retry", "Retry", _SECONDS, "Seconds after a failed look."),
+            _integer("expire", "Expire", _SECONDS, "Seconds after which a secondary gives up."),
+            _integer("minimum", "Negative TTL", _SECONDS, "Seconds that a missing name may be remembered."),
+        ),
+    ),
+    RecordType(
+        name="DNAME",
+        label="Alias of a subtree",
+        help="Everything below this name is found below another (RFC 6672).",
+        example="example.net.",
+        fields=(_name(label="Domain name"),),
+    ),
+    RecordType(
+        name="DS",
+        label="Delegation signer",
+        help="Digest of the key of a signed zone below this one (RFC 4034).",
+        example="12345 13 2 49FD46E6C4B45C55D4AC49FD46E6C4B45C55D4AC49FD46E6C4B45C55D4AC49FD",
+        fields=_HASH_FIELDS,
+    ),
+    RecordType(
+        name="HTTPS",
+        label="HTTPS service",
+        help="How to reach a web site: protocols, ports, hints (RFC 9460).",
+        example="1 . alpn=h2,h3",
+        fields=_SERVICE_FIELDS,
+    ),
+    RecordType(
+        name="SVCB",
+        label="Service binding",
+        help="How to reach a service: protocols, ports, hints (RFC 9460).",
+        example="1 svc.example.com. port=8443",
+        fields=_SERVICE_FIELDS,
+    ),
+    RecordType(
+        name="SSHFP",
+        label="SSH fingerprint",
+        help="Fingerprint of a host's SSH key (RFC 4255).",
+        example="4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789",
+        fields=(
+            _integer("algorithm", "Algorithm", 255, "1: RSA, 3: ECDSA, 4: Ed25519"),
+            _integer("fingerprint_type", "Fingerprint type", 255, "1: SHA-1, 2: SHA-256"),
+            Field(name="fingerprint", label="Fingerprint", kind="hex"),
+        ),
+    ),
+    RecordType(
+        name="TLSA",
+        label="TLS certificate",
+        help="Which certificate a service has, at a name such as _443._tcp.www (RFC 6698).",
+        example="3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        fields=(
+            _integer("usage", "Usage", 255),
+            _integer("selector", "Selector", 255),
+            _integer("matching_type", "Matching type", 255),
+            Field(name="association", label="Certificate data", kind="hex"),
+        ),
+    ),
+    RecordType(
+        name="NAPTR",
+        label="Naming authority pointer",
+        help="Rewriting rules, mostly for telephony (RFC 3403).",
+        example='100 10 "u" "E2U+sip" "!^.*$!sip:info@example.com!" .',
+        fields=(
+            _integer("order", "Order"),
+            _integer("preference", "Preference"),
+            _text("flags", "Flags", quoted=True),
+            _text("service", "Service", quoted=True),
+            _text("regexp", "Regular expression", quoted=True),
+            _name("replacement", "Replacement"),
+        ),
+    ),
+    RecordType(
+        name="LOC",
+        label="Location",
+        help="Where something is on Earth (RFC 1876).",
+        example="52 22 23.000 N 4 53 32.000 E -2.00m",
+        fields=(_text("location", "Location", "Latitude, longitude, altitude."),),
+    ),
+    RecordType(
+        name="URI",
+        label="URI",
+        help="The address of a service (RFC 7553).",
+        example='10 1 "https://www.example.com/path"',
+        fields=(
+            _integer("priority", "Priority"),
+            _integer("weight", "Weight"),
+            _text("target", "URI", quoted=True),
+        ),
+    ),
+    RecordType(
+        name="HINFO",
+        label="Host information",
+        help="Processor and operating system of a host.",
+        example='"generic" "unix"',
+        fields=(_text("cpu", "Processor", quoted=True), _text("os", "Operating system", quoted=True)),
+    ),
+    RecordType(
+        name="RP",
+        label="Responsible person",
+        help="Whom to ask about a name (RFC 1183).",
+        example="hostmaster.example.com. contact.example.com.",
+        fields=(
+            _name("mbox", "Mailbox", "A mail address with a dot in place of the @."),
+            _name("txt", "Name of a TXT record with more"),
+        ),
+    ),
+)
+
+TYPES: Mapping[str, RecordType] = {declared.name: declared for declared in _DECLARED}
+"""The types that people make records of, by name, the most usual first. Others are kept when a zone file has them."""
+
+DNSSEC_TYPES = frozenset({"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"})
+"""Types that a signed zone is full of; RRSIG, NSEC and NSEC3 may stand beside a CNAME, which nothing else may."""
+
+META_TYPES = frozenset({"ANY", "AXFR", "IXFR", "MAILA", "MAILB", "OPT", "TSIG", "TKEY", "NULL", "SIG", "NXT"})
+"""What is no record of a zone: types of questions and of messages, and what RFC 3755 made obsolete."""
+
+
+def catalogue() -> list[RecordType]:
+    """The declared types, the most usual first, for forms and documentation."""
+    return list(_DECLARED)
+
+
+@lru_cache(maxsize=1024)
+def type_name(text: str) -> str:
+    """The name of a record type in its one spelling. Raises `ValueError` for what is none, or none of a zone's."""
+    try:
+        name = dns.rdatatype.to_text(dns.rdatatype.from_text(text.strip().upper()))
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ValueError(f"{text[:20]!r} is not a record type") from error
+    if name in META_TYPES or dns.rdatatype.is_metatype(dns.rdatatype.from_text(name)):
+        raise ValueError(f"{name} is not a type of records")
+    return name
+
+
+def canonical(rdtype: str, content: str, origin: str) -> str:
+    """The stored form of rdata typed as presentation text, whose relative names are completed with the zone `origin`.
+
+    One line, absolute lower-case names in A-labels, the serial of an SOA as 0. Raises `ValueError` in plain words.
+    """
+    if LINE.search(content):
+        raise ValueError("a value is a single line without control characters")
+    zone = _origin(origin)
+    try:
+        parsed = dns.rdata.from_text(
+            dns.rdataclass.IN, type_name(rdtype), content, origin=zone, relativize=False, idna_codec=IDNA
+        )
+    except (dns.exception.DNSException, ValueError, OverflowError) as error:
+        raise ValueError(_explain(rdtype, error)) from error
+    if parsed.rdcomment is not None:
+        raise ValueError("a semicolon begins a comment, and the rest would be lost: put the text between double quotes")
+    names = {
+        slot: value.canonicalize()
+        for slot in _slots(type(parsed))
+        if isinstance(value := getattr(parsed, slot), dns.name.Name)
+    }
+    if isinstance(parsed, dns.rdtypes.ANY.SOA.SOA):
+        parsed = parsed.replace(serial=0, **names)
+    elif names:
+        parsed = parsed.replace(**names)
+    if len(content) > MAX_RDATA // 4 and len(parsed.to_wire() or b"") > MAX_RDATA:
+        raise ValueError(f"the value is longer than {MAX_RDATA} octets (RFC 1035)")
+    return parsed.to_text()
+
+
+def target(rdtype: str, content: str) -> str | None:
+    """The absolute name that a record points to (the last word of NS, CNAME, MX, SRV, PTR), `None` for other types."""
+    declared = TYPES.get(rdtype)
+    return content.rsplit(" ", 1)[-1] if declared is not None and declared.targets else None
+
+
+@cache
+def _slots(kind: type[dns.rdata.Rdata]) -> tuple[str, ...]:
+    return tuple(slot for base in kind.__mro__ for slot in getattr(base, "__slots__", ()) if slot not in _COMMON)
+
+
+_COMMON = frozenset({"rdclass", "rdtype", "rdcomment"})
+
+
+@lru_cache(maxsize=1024)
+def _origin(name: str) -> dns.name.Name:
+    return dns.name.from_text(name)
+
+
+def _explain(rdtype: str, error: Exception) -> str:
+    text = explain(error)
+    if "string too long" in text:
+        return "a string is longer than 255 octets (RFC 1035): split it into several, each between double quotes"
+    if "expected EOL" in text:
+        return f"too much for a single {rdtype} value, from {text.rsplit(' ', 1)[-1]} on: quote text that has spaces"
+    if text.startswith("expecting"):
+        return f"{rdtype}: {text.replace('expecting', 'expected')}; for example {_example(rdtype)}"
+    if text == "Text input is malformed.":
+        return f"not a {rdtype} value; for example {_example(rdtype)}"
+    return text
+
+
+def _example(rdtype: str) -> str:
+    declared = TYPES.get(rdtype.upper())
+    return declared.example if declared is not None else "\\\\# 2 abcd (RFC 3597)"
