@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.cookies
 import json
 import os
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
+
+import psutil
 
 from tests.parts.json_client import JsonClient
 from tests.parts.ports import free_port
@@ -107,11 +110,18 @@ class Site:
         self.start()
 
     def stop(self) -> None:
-        """End it and everything it has started."""
+        """End the whole site: this process, its twins, and the name server, which lives in a session of its own."""
         self.process.stop()
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("DNSADMIN_DATA_DIR") == str(self.data_dir):
+                    process.kill()
 
     def twin(self, **settings: Any) -> Site:
-        """Another web process of the same site: same data directory, database, Redis and name server; not started."""
+        """Another web process of the same site: same data directory, database, Redis and name server; not started.
+
+        `stop()` of either ends both; `terminate()` and `kill()` end one.
+        """
         return Site(self.directory, **(self.settings | {"PORT": free_port()} | settings))
 
     def log(self) -> str:
