@@ -1,8 +1,19 @@
 """Every URL of the site."""
 
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.urls import include, path
 
+from realtime import health
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/realtime/", include("realtime.urls")),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("health/realtime", health.realtime),
 ]
+for module, prefix in (("dnsadmin.api.urls", "api/"), ("zones.urls", ""), ("dnsadmin.pages", "")):
+    if find_spec(module):
+        urlpatterns.append(path(prefix, include(module)))

@@ -122,8 +122,8 @@ class PrivateNamed:
     def start(self) -> Endpoint:
         """Start the server and return when it answers, with its zones loaded.
 
-        Raises `NameServerError`: `not_installed`, `in_use` (port taken, or another process of ours works in the
-        directory) or `not_started` with what `named` said.
+        Raises `NameServerError`: `not_installed`, `in_use` (port taken), `runs_elsewhere` (another process of ours works in
+        the directory) or `not_started` with what `named` said.
         """
         if self._process is not None and self._process.poll() is None:
             return saved(self.directory)
@@ -201,7 +201,7 @@ class PrivateNamed:
             os.close(self._lock)
             self._lock = None
             raise NameServerError(
-                "in_use", f"another process already runs the name server in {self.directory}"
+                "runs_elsewhere", f"another process already runs the name server in {self.directory}"
             ) from None
 
     def _end_orphan(self) -> None:

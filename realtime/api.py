@@ -1,0 +1,146 @@
+"""The event system over HTTP: the durable log as one may see it, the catalogue, and who is connected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ParseError
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from realtime import audience as audiences
+from realtime import doorbell, log, presence
+from realtime.filters import view
+from realtime.models import LogEvent
+from realtime.protocol import public
+from realtime.registry import registry
+
+MOST_EVENTS = 1000
+MOST_READ = 20_000
+
+
+class EventsView(APIView):
+    """The durable log, as far as the user may see it."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("since", str, description="`<epoch>:<position>`: the events that follow it, oldest first."),
+            OpenApiParameter("limit", int, description=f"At most so many, {MOST_EVENTS} at most."),
+            OpenApiParameter("before", int, description="Without `since`: events before this position, newest first."),
+            OpenApiParameter("event_type", str, description="Only events of this type or pattern (`zone_*`)."),
+            OpenApiParameter("zone", str, description="Only events about the zone of this name."),
+        ],
+        responses={200: dict},
+    )
+    def get(self, request: Request) -> Response:
+        audience = audiences.load(request.user.pk)[1]
+        limit = _number(request, "limit", 100, MOST_EVENTS)
+        pattern, zone = request.query_params.get("event_type"), request.query_params.get("zone")
+        types = registry.matching(pattern) if pattern else None
+        here = log.position()
+
+        def shown(events: list[Any]) -> list[dict[str, Any]]:
+            wanted = [e for e in events if (types is None or e.event_type in types)]
+            seen = [view(e, audience) for e in wanted if zone is None or e.data.get("zone") == zone]
+            return [public(s) for s in seen if s is not None]
+
+        if "since" in request.query_params:
+            return self._since(request.query_params["since"], here, limit, shown)
+        return self._latest(request, here, limit, shown)
+
+    def _since(self, text: str, here: log.Position, limit: int, shown: Any) -> Response:
+        try:
+            since = log.Position.parse(text)
+        except ValueError as error:
+            raise ParseError(str(error)) from None
+        if since.epoch != here.epoch or since.position > here.position:
+            return Response({"recovered": False, "reason": "epoch_changed", "results": [], "upto": str(here)})
+        results: list[dict[str, Any]] = []
+        upto = since.position
+        try:
+            while len(results) < limit and (events := log.read(upto)):
+                for event in events:
+                    if len(results) == limit:
+                        break
+                    results.extend(shown([event]))
+                    upto = event.position or upto
+        except log.TooOld:
+            return Response({"recovered": False, "reason": "too_old", "results": [], "upto": str(here)})
+        position = log.Position(here.epoch, upto)
+        return Response({"recovered": True, "results": results, "upto": str(position), "head": str(here)})
+
+    def _latest(self, request: Request, here: log.Position, limit: int, shown: Any) -> Response:
+        before = _number(request, "before", here.position + 1, here.position + 1)
+        results: list[dict[str, Any]] = []
+        read = 0
+        while len(results) < limit and read < MOST_READ:
+            rows = list(LogEvent.objects.filter(position__lt=before).order_by("-position")[: log.CHUNK])
+            if not rows:
+                break
+            read += len(rows)
+            for row in rows:
+                if len(results) == limit:
+                    break
+                results.extend(shown([log.as_event(row)]))
+                before = row.position or before
+        return Response({"results": results, "before": before, "upto": str(here)})
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ParseError(f"{name} must be a positive number.")
+    return max(1, min(int(text), most))
+
+
+class EventTypesView(APIView):
+    """The catalogue of events, with who may see each and the schema of its data."""
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request) -> Response:
+        audience = audiences.load(request.user.pk)[1]
+        results = [
+            {
+                "event_type": spec.event_type,
+                "category": spec.category,
+                "priority": spec.priority.label,
+                "durable": spec.durable,
+                "permission": spec.permission,
+                "scope": spec.scope,
+                "own": spec.own,
+                "sensitive": dict(spec.sensitive),
+                "available": audience.may_subscribe(spec),
+                "summary": spec.summary,
+                "schema": msgspec.json.schema(spec.payload),
+            }
+            for spec in registry
+        ]
+        return Response({"count": len(results), "next": None, "previous": None, "results": results})
+
+
+class ConnectionsView(APIView):
+    """Who is connected, on every node."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request) -> Response:
+        results = presence.everyone()
+        return Response({"count": len(results), "next": None, "previous": None, "results": results})
+
+
+class DisconnectView(APIView):
+    """Close somebody's connection."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(request=None, responses={202: dict})
+    def post(self, request: Request, connection_id: str) -> Response:
+        doorbell.control("disconnect", connection=connection_id)
+        return Response({"connection_id": connection_id}, status=202)

@@ -1,0 +1,210 @@
+"""The commands of the protocol: one handler each, registered by name with the shape of its data.
+
+Handlers raise what is wrong; one table turns it into the code of the answer. A handler that returns `None` answers
+later (`resume`) or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from realtime import log
+from realtime.authentication import AuthenticationFailed
+from realtime.database import in_database
+from realtime.protocol import Command, ErrorCode, Frame, error, response
+from realtime.subscriptions import Subscribe, TooManySubscriptions, Wants, subscriptions
+
+if TYPE_CHECKING:
+    from realtime.consumers import UnifiedWebSocketConsumer
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[["UnifiedWebSocketConsumer", Any], Awaitable[Any]]
+
+
+class CommandSpec(msgspec.Struct, frozen=True):
+    """A command: its name, the shape of its data, who may give it, and what does it."""
+
+    name: str
+    data: type[msgspec.Struct]
+    handler: Handler
+    administrators_only: bool
+
+
+class NotPermitted(Exception):
+    """The user may not give this command."""
+
+
+class Unanswerable(Exception):
+    """The command cannot be done as asked; the message says why."""
+
+
+COMMANDS: dict[str, CommandSpec] = {}
+
+ERRORS: tuple[tuple[type[Exception], ErrorCode], ...] = (
+    (msgspec.ValidationError, ErrorCode.INVALID_MESSAGE),
+    (TooManySubscriptions, ErrorCode.TOO_MANY_SUBSCRIPTIONS),
+    (AuthenticationFailed, ErrorCode.NOT_AUTHENTICATED),
+    (NotPermitted, ErrorCode.PERMISSION_DENIED),
+    (Unanswerable, ErrorCode.INVALID_MESSAGE),
+)
+"""What a handler may raise, and the code that answers it. Anything else is `internal`, logged with its traceback."""
+
+
+def command(name: str, data: type[msgspec.Struct], *, administrators_only: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler."""
+
+    def register(handler: Handler) -> Handler:
+        COMMANDS[name] = CommandSpec(name, data, handler, administrators_only)
+        return handler
+
+    return register
+
+
+async def answer(consumer: UnifiedWebSocketConsumer, given: Command) -> Frame | None:
+    """Do a command and return the one frame that answers it, if any."""
+    spec = COMMANDS.get(given.type)
+    if spec is None:
+        return error(given.id, ErrorCode.UNKNOWN_COMMAND, f"There is no command {given.type[:40]!r}.")
+    try:
+        if spec.administrators_only and not consumer.member.audience.is_admin:
+            raise NotPermitted(f"{spec.name} is for administrators.")
+        consumer.command_id = given.id
+        result = await spec.handler(consumer, msgspec.convert(given.data, spec.data))
+    except Exception as problem:
+        for kind, code in ERRORS:
+            if isinstance(problem, kind):
+                return error(given.id, code, str(problem))
+        logger.exception("command %s failed", spec.name)
+        return error(given.id, ErrorCode.INTERNAL, "The server failed to do this; it is logged.")
+    return response(given.id, result) if result is not None else None
+
+
+# -- data of the commands ---------------------------------------------------------------------------------------------
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No data."""
+
+
+class Authenticate(msgspec.Struct, frozen=True):
+    """A JWT; with the first one also the client's name and where to resume (`<epoch>:<position>`)."""
+
+    token: str
+    client: str | None = None
+    resume: str | None = None
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """Event types or patterns to leave out."""
+
+    event_types: list[str]
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """A position to send again from."""
+
+    epoch: str
+    position: int
+
+
+class ConnectionId(msgspec.Struct, frozen=True):
+    """The id of a connection, as `list_connections` gives it."""
+
+    connection_id: str
+
+
+# -- handlers ---------------------------------------------------------------------------------------------------------------
+
+
+@command("authenticate", Authenticate)
+async def authenticate(consumer: UnifiedWebSocketConsumer, data: Authenticate) -> Any:
+    """Show a newer token of the same user."""
+    return await consumer.reauthenticate(data.token)
+
+
+@command("subscribe", Subscribe)
+async def subscribe(consumer: UnifiedWebSocketConsumer, data: Subscribe) -> Any:
+    """Add event types or patterns; set the zones and the flow filter when they are given."""
+    member = consumer.member
+    wants, rejected = subscriptions.add(member.wants, data, member.audience)
+    await _resubscribe(consumer, wants)
+    return {"subscriptions": subscriptions.listed(wants, member.audience), "rejected": rejected}
+
+
+@command("unsubscribe", Unsubscribe)
+async def unsubscribe(consumer: UnifiedWebSocketConsumer, data: Unsubscribe) -> Any:
+    """Leave out event types or patterns."""
+    member = consumer.member
+    wants = subscriptions.remove(member.wants, data.event_types, member.audience)
+    await _resubscribe(consumer, wants)
+    return {"subscriptions": subscriptions.listed(wants, member.audience)}
+
+
+async def _resubscribe(consumer: UnifiedWebSocketConsumer, wants: Wants) -> None:
+    member = consumer.member
+    if wants == member.wants:
+        return
+    await in_database(subscriptions.save, member.user_id, member.client, wants)
+    consumer.node.router.leave(member)
+    member.wants = wants
+    consumer.node.reader.settle(member)
+
+
+@command("get_subscriptions", Nothing)
+async def get_subscriptions(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
+    """What this connection gets, would get by default, and could get."""
+    from realtime.audience import permitted_types
+
+    member = consumer.member
+    return {
+        "subscriptions": subscriptions.listed(member.wants, member.audience),
+        "defaults": subscriptions.listed(subscriptions.defaults(member.audience), member.audience),
+        "available": permitted_types(member.audience),
+    }
+
+
+@command("resume", Resume)
+async def resume(consumer: UnifiedWebSocketConsumer, data: Resume) -> Any:
+    """Rewind, and send again from there; answered after the events."""
+    return await consumer.resume(log.Position(data.epoch, data.position))
+
+
+@command("get_stats", Nothing)
+async def get_stats(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
+    """Figures of this connection; those of the node as well for administrators."""
+    member, node = consumer.member, consumer.node
+    figures: dict[str, Any] = {
+        "connection": {
+            "id": member.id,
+            "since": member.since.isoformat(),
+            "frames": member.frames,
+            "bytes": member.sent,
+            "unconfirmed_bytes": member.unconfirmed,
+            "upto": member.upto,
+        }
+    }
+    if member.audience.is_admin:
+        figures["node"] = node.figures()
+    return figures
+
+
+@command("list_connections", Nothing, administrators_only=True)
+async def list_connections(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
+    """Everyone who is connected, on every node."""
+    from realtime import presence
+
+    return {"connections": await in_database(presence.everyone)}
+
+
+@command("disconnect", ConnectionId, administrators_only=True)
+async def disconnect(consumer: UnifiedWebSocketConsumer, data: ConnectionId) -> Any:
+    """Close somebody's connection, on whichever node it is."""
+    from realtime import doorbell
+
+    doorbell.control("disconnect", connection=data.connection_id)
+    return {"connection_id": data.connection_id}

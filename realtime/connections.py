@@ -1,0 +1,188 @@
+"""The connections of this process: the facts of each one, and the register of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from realtime.audience import Audience
+from realtime.protocol import CloseCode, Frame, frame
+from realtime.subscriptions import Wants
+
+if TYPE_CHECKING:
+    from realtime.routes import Route
+    from realtime.transports import Transport
+
+WINDOW = 1024 * 1024
+"""Bytes that may be under way to a client unconfirmed. Beyond it the client lags, and reads from the log instead."""
+PING_EVERY = 256 * 1024
+"""Bytes after which a ping asks for confirmation, besides the heartbeat's."""
+
+Close = Callable[[CloseCode, str, int | None], Awaitable[None]]
+
+
+class WebSocketConnection:
+    """One socket: who, since when, how far, and how healthy. It neither filters nor owns the ASGI loop.
+
+    upto: every durable event for this connection up to there has been sent. While it is on a route, the route keeps it.
+    stale: its rights changed and are to be loaded again before anything else is sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_id: int,
+        username: str,
+        audience: Audience,
+        client: str,
+        wants: Wants,
+        transport: Transport,
+        close: Close,
+        address: str = "",
+        user_agent: str = "",
+        session: str | None = None,
+        token_expires_at: float | None = None,
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.channel = f"local.{self.id}"
+        self.user_id = user_id
+        self.username = username
+        self.audience = audience
+        self.client = client
+        self.wants = wants
+        self.address = address
+        self.user_agent = user_agent[:200]
+        self.session = session
+        self.token_expires_at = token_expires_at
+        self.since = datetime.now(UTC)
+        self.presence_id = 0
+        self.stale = False
+        self.closing = False
+        self.route: Route | None = None
+        self.reader: asyncio.Task[None] | None = None
+        self.left_out: Counter[str] = Counter()
+        self.frames = 0
+        self.sent = 0
+        self.confirmed = 0
+        self.last_heard = time.monotonic()
+        self.next_ping = 0.0
+        self.token_noticed = False
+        self.on_lag: Callable[[], None] = lambda: None
+        self.on_level: Callable[[], None] | None = None
+        self.room = asyncio.Event()
+        self._upto = 0
+        self._transport = transport
+        self._close = close
+        self._pings: deque[tuple[int, int, float]] = deque()
+        self._ping_number = 0
+        self._pinged_at_byte = 0
+
+    # -- how far
+
+    @property
+    def upto(self) -> int:
+        return self.route.upto if self.route is not None else self._upto
+
+    @upto.setter
+    def upto(self, position: int) -> None:
+        self._upto = position
+
+    # -- sending
+
+    def deliver(self, frame: Frame) -> None:
+        """Send a frame. Never waits; when too much is unconfirmed, the connection is reported as lagging."""
+        if self.closing:
+            return
+        self._transport.write(frame)
+        self.frames += 1
+        self.sent += frame.size
+        if self.sent - self._pinged_at_byte >= PING_EVERY:
+            self.ping()
+        if self.sent - self.confirmed > WINDOW:
+            self.on_lag()
+
+    def ping(self) -> None:
+        """Ask the client to confirm what it was sent so far, and tell it how far that goes."""
+        self._ping_number += 1
+        self._pinged_at_byte = self.sent
+        self._pings.append((self._ping_number, self.sent, time.monotonic()))
+        self._transport.write(frame("ping", n=self._ping_number, upto=self.upto))
+
+    def confirm(self, number: int) -> None:
+        """The client answered ping `number`: it has everything that was sent before it."""
+        while self._pings and self._pings[0][0] <= number:
+            self.confirmed = self._pings.popleft()[1]
+        if not self.lagging:
+            self.room.set()
+
+    # -- health
+
+    @property
+    def lagging(self) -> bool:
+        """More is under way than the client confirms."""
+        return self.sent - self.confirmed > WINDOW
+
+    @property
+    def unconfirmed(self) -> int:
+        """Bytes that were sent and not confirmed."""
+        return self.sent - self.confirmed
+
+    def unanswered_s(self, now: float) -> float:
+        """Seconds since the oldest ping that has no answer; 0 when there is none."""
+        return now - self._pings[0][2] if self._pings else 0.0
+
+    async def close(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
+        """Say goodbye and close, once."""
+        if self.closing:
+            return
+        bye = {"code": int(code), "reason": reason}
+        if retry_in_ms is not None:
+            bye["retry_in_ms"] = retry_in_ms
+        self._transport.write(frame("bye", **bye))
+        self.closing = True
+        await self._close(code, reason, retry_in_ms)
+
+
+class UnifiedWebSocketManager:
+    """The register of this process's connections: admit, release, find."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, WebSocketConnection] = {}
+        self._by_user: defaultdict[int, set[WebSocketConnection]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[WebSocketConnection]:
+        return iter(tuple(self._all.values()))
+
+    def admit(self, connection: WebSocketConnection) -> None:
+        """Enter a connection."""
+        self._all[connection.id] = connection
+        self._by_user[connection.user_id].add(connection)
+
+    def release(self, connection: WebSocketConnection) -> None:
+        """Strike a connection out. Harmless when it is not there."""
+        self._all.pop(connection.id, None)
+        of_user = self._by_user.get(connection.user_id)
+        if of_user is not None:
+            of_user.discard(connection)
+            if not of_user:
+                del self._by_user[connection.user_id]
+
+    def find(self, connection_id: str) -> WebSocketConnection | None:
+        """The connection of that id, if it is here."""
+        return self._all.get(connection_id)
+
+    def of_user(self, user_id: int) -> tuple[WebSocketConnection, ...]:
+        """The connections of a user."""
+        return tuple(self._by_user.get(user_id, ()))
+
+    def superseded(self, user_id: int, client: str, oldest: int) -> list[WebSocketConnection]:
+        """Those of a user and client name whose presence is older than `oldest`, the last that may stay."""
+        return [c for c in self.of_user(user_id) if c.client == client and 0 < c.presence_id < oldest]

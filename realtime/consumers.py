@@ -1,0 +1,327 @@
+"""The single consumer: one WebSocket, from its handshake to its end.
+
+It reads the client's frames and answers them; what is sent to it comes from its route or its reader. Channels'
+`dispatch` is overridden: stock would hop through a thread for every message, two thirds of a delivery's cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+
+from realtime import authentication, log
+from realtime.audience import permitted_types
+from realtime.authentication import AuthenticationFailed, Credentials, Identity
+from realtime.commands import answer
+from realtime.connections import WebSocketConnection
+from realtime.database import in_database
+from realtime.events import EventType
+from realtime.lifespan import node_of
+from realtime.protocol import (
+    SUBPROTOCOL,
+    VERSION,
+    CloseCode,
+    Command,
+    ErrorCode,
+    InvalidMessage,
+    error,
+    frame,
+    parse,
+    response,
+    timestamp,
+)
+from realtime.reader import count_visible
+from realtime.subscriptions import subscriptions
+from realtime.transports import transport_for
+
+logger = logging.getLogger(__name__)
+
+AUTHENTICATE_WITHIN_S = 10.0
+MOST_BAD_FRAMES = 20
+BAD_FRAMES_WITHIN_S = 5.0
+COMMANDS_PER_S = 20.0
+COMMAND_BURST = 60.0
+CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
+    """One connection of one client."""
+
+    member: WebSocketConnection
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scope = scope
+        self.base_send = send
+        self.node = await node_of(scope)
+        self.transport = transport_for(scope, send)
+        self.credentials = Credentials.of(scope)
+        self.admitted = False
+        self.command_id: int | str | None = None
+        self.bad_frames: deque[float] = deque(maxlen=MOST_BAD_FRAMES)
+        self.tokens, self.tokens_at = COMMAND_BURST, time.monotonic()
+        self.waiting: deque[Command] = deque()
+        self.worker: asyncio.Task[None] | None = None
+        self.deadline: asyncio.TimerHandle | None = None
+        self.closed = False
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
+        finally:
+            # Also when the server cancels us without a disconnect message, or a handler failed.
+            if self.deadline is not None:
+                self.deadline.cancel()
+            if self.worker is not None:
+                self.worker.cancel()
+            if self.admitted:
+                self.node.release(self.member)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without Channels' thread hop: no handler here uses the database of this thread."""
+        match message["type"]:
+            case "websocket.receive":
+                self.hear(message.get("text"))
+            case "websocket.connect":
+                await self.connect()
+            case "websocket.disconnect":
+                raise StopConsumer
+
+    # -- coming in
+
+    async def connect(self) -> None:
+        """Accept first, so that a refusal can say why, then find out who it is."""
+        offered = self.scope.get("subprotocols", ())
+        await self.base_send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+        query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        named = next((p[7:] for p in offered if p.startswith("client.")), None)
+        self.since = query["since"][0] if "since" in query else None
+        self.named = named
+        if "token" in query:
+            await self.refuse("A token does not belong in the address: it ends up in logs. Send it as a subprotocol.")
+        elif self.node.draining:
+            await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))  # noqa: S311
+        elif self.credentials.token is not None:
+            await self.sign_in(authentication.by_token, self.credentials, self.credentials.token)
+        elif self.credentials.session_key is not None:
+            await self.sign_in(authentication.by_session, self.credentials)
+        else:
+            self.deadline = asyncio.get_running_loop().call_later(
+                AUTHENTICATE_WITHIN_S, lambda: asyncio.ensure_future(self.refuse("No sign-in within 10 s."))
+            )
+
+    async def sign_in(self, method: Any, *args: Any) -> None:
+        """Find out who it is by `method`, and enter the connection, or refuse it."""
+        before = self.node.feed.position
+        try:
+            identity: Identity = await in_database(method, *args)
+        except AuthenticationFailed as problem:
+            await self.refuse(str(problem))
+            return
+        if self.deadline is not None:
+            self.deadline.cancel()
+        await self.enter(identity, before)
+
+    async def enter(self, identity: Identity, loaded_at: int) -> None:
+        """Welcome the client, and put it where it belongs. `loaded_at`: the feed's position when its rights were read."""
+        client = self.client_name(identity)
+        wants = await in_database(subscriptions.restore, identity.user_id, client)
+        connection = WebSocketConnection(
+            user_id=identity.user_id,
+            username=identity.username,
+            audience=identity.audience,
+            client=client,
+            wants=wants or subscriptions.defaults(identity.audience),
+            transport=self.transport,
+            close=self.close_socket,
+            address=(self.scope.get("client") or ("",))[0],
+            user_agent=dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1"),
+            session=identity.session,
+            token_expires_at=identity.expires_at,
+        )
+        self.member = connection
+        self.admitted = True
+        await self.node.admit(connection)
+        # From here on the feed tells of changed rights; those that changed since they were read are read again.
+        passed = self.node.feed.passed_since(loaded_at)
+        connection.stale = passed is None or any(
+            event.event_type is EventType.PERMISSION_CHANGED and event.subject_id == identity.user_id for event in passed
+        )
+        upto = self.node.feed.position
+        connection.upto = upto
+        resumed = None
+        if self.since is not None:
+            resumed = await self._rewound(self.since, upto)
+        connection.deliver(self.welcome(identity, resumed, upto))
+        connection.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)  # noqa: S311
+        self.node.reader.rewind(connection)
+
+    def client_name(self, identity: Identity) -> str:
+        name = self.named or ("web" if identity.session is not None else "api")
+        return name if CLIENT_NAME.fullmatch(name) else "api"
+
+    async def _rewound(self, since: str, upto: int) -> dict[str, Any]:
+        """Set the connection back to where the client was. Returns what `welcome.resumed` tells of it."""
+        try:
+            outcome = await self._rewind(log.Position.parse(since), upto)
+        except ValueError:
+            outcome = {"recovered": False, "reason": "epoch_changed"}
+        return outcome
+
+    async def _rewind(self, position: log.Position, upto: int) -> dict[str, Any]:
+        feed = self.node.feed
+        if position.epoch != feed.epoch or position.position > upto:
+            return {"recovered": False, "reason": "epoch_changed"}
+        try:
+            replayed = await count_visible(feed, self.member, position.position, upto)
+        except log.TooOld:
+            return {"recovered": False, "reason": "too_old"}
+        self.member.upto = position.position
+        return {"recovered": True, "replayed": replayed}
+
+    def welcome(self, identity: Identity, resumed: dict[str, Any] | None, upto: int) -> Any:
+        member = self.member
+        expires = identity.expires_at
+        return frame(
+            "welcome",
+            protocol=VERSION,
+            connection_id=member.id,
+            node=self.node.name,
+            user={"id": identity.user_id, "username": identity.username, "is_admin": identity.is_admin},
+            subscriptions=subscriptions.listed(member.wants, member.audience),
+            available=permitted_types(member.audience),
+            resume={"epoch": self.node.feed.epoch, "position": upto},
+            resumed=resumed,
+            heartbeat_s=self.node.conf.heartbeat_s,
+            token_expires_at=timestamp(datetime.fromtimestamp(expires, UTC)) if expires is not None else None,
+        )
+
+    # -- hearing
+
+    def hear(self, text: str | None) -> None:
+        """Take a frame of the client. Confirmations count at once; commands queue, so that none holds those up."""
+        if self.closed:
+            return
+        try:
+            given = parse(text)
+        except InvalidMessage as problem:
+            self.complain(None, problem.code, str(problem))
+            return
+        if self.admitted:
+            self.member.last_heard = time.monotonic()
+        match given.type:
+            case "pong" if self.admitted:
+                number = given.data.get("n")
+                if isinstance(number, int):
+                    self.member.confirm(number)
+            case "ping":
+                self.transport.write(frame("pong", id=given.id))
+            case _ if not self.admitted and given.type != "authenticate":
+                self.complain(given.id, ErrorCode.NOT_AUTHENTICATED, "Authenticate first.")
+            case _ if not self._spend_token():
+                details = {"retry_after_s": round(1 / COMMANDS_PER_S, 2)}
+                self.complain(given.id, ErrorCode.RATE_LIMITED, "Too many commands.", details)
+            case _:
+                self.waiting.append(given)
+                if self.worker is None:
+                    self.worker = asyncio.ensure_future(self._work())
+
+    def _spend_token(self) -> bool:
+        now = time.monotonic()
+        self.tokens = min(COMMAND_BURST, self.tokens + (now - self.tokens_at) * COMMANDS_PER_S)
+        self.tokens_at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    async def _work(self) -> None:
+        """Do the queued commands, one after the other."""
+        try:
+            while self.waiting and not self.closed:
+                given = self.waiting.popleft()
+                if not self.admitted:
+                    await self._first_authenticate(given)
+                elif (reply := await answer(self, given)) is not None:
+                    self.member.deliver(reply)
+        finally:
+            self.worker = None
+
+    async def _first_authenticate(self, given: Command) -> None:
+        token, client, resume = (given.data.get(name) for name in ("token", "client", "resume"))
+        if not isinstance(token, str):
+            self.complain(given.id, ErrorCode.INVALID_MESSAGE, "`data.token` is missing.")
+            return
+        if isinstance(client, str):
+            self.named = client
+        if isinstance(resume, dict):
+            resume = f"{resume.get('epoch')}:{resume.get('position')}"
+        if isinstance(resume, str):
+            self.since = resume
+        await self.sign_in(authentication.by_token, self.credentials, token)
+        if self.admitted:
+            self.member.deliver(response(given.id, {"token_expires_at": self._expiry()}))
+
+    def _expiry(self) -> str | None:
+        expires = self.member.token_expires_at
+        return timestamp(datetime.fromtimestamp(expires, UTC)) if expires is not None else None
+
+    async def reauthenticate(self, token: str) -> dict[str, Any]:
+        """Go on with a newer token of the same user. Raises `AuthenticationFailed`."""
+        identity = await in_database(authentication.by_token, self.credentials, token)
+        if identity.user_id != self.member.user_id:
+            raise AuthenticationFailed("The token is of another user.")
+        if self.member.session is None:
+            self.member.token_expires_at = identity.expires_at
+            self.member.token_noticed = False
+        return {"token_expires_at": self._expiry()}
+
+    async def resume(self, position: log.Position) -> dict[str, Any] | None:
+        """Send again from `position`; the answer follows the events."""
+        self.node.router.leave(self.member)
+        outcome = await self._rewind(position, self.node.feed.position)
+        command_id = self.command_id
+        self.member.on_level = lambda: self.member.deliver(response(command_id, outcome))
+        self.node.reader.rewind(self.member)
+        return None
+
+    def complain(
+        self, command_id: int | str | None, code: ErrorCode, message: str, details: dict[str, Any] | None = None
+    ) -> None:
+        """Answer a bad frame. One never ends the connection; many within seconds do."""
+        self.transport.write(error(command_id, code, message, details))
+        now = time.monotonic()
+        self.bad_frames.append(now)
+        if len(self.bad_frames) == MOST_BAD_FRAMES and now - self.bad_frames[0] < BAD_FRAMES_WITHIN_S:
+            asyncio.ensure_future(self.end(CloseCode.PROTOCOL_ERRORS, "too many protocol errors"))
+
+    # -- going
+
+    async def refuse(self, why: str) -> None:
+        """Turn a client away that could not show who it is."""
+        self.transport.write(error(None, ErrorCode.NOT_AUTHENTICATED, why))
+        await self.end(CloseCode.NOT_SIGNED_IN, why)
+
+    async def end(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
+        """Say goodbye and close, whether the client was admitted or not."""
+        if self.admitted:
+            await self.member.close(code, reason, retry_in_ms)
+        elif not self.closed:
+            more = {} if retry_in_ms is None else {"retry_in_ms": retry_in_ms}
+            self.transport.write(frame("bye", code=int(code), reason=reason, **more))
+            await self.close_socket(code, reason, retry_in_ms)
+
+    async def close_socket(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
+        if not self.closed:
+            self.closed = True
+            await self.base_send({"type": "websocket.close", "code": int(code), "reason": reason[:100]})

@@ -1,0 +1,182 @@
+"""The feed of a process: follows the log from position to position and hands on each event once, in order, no holes.
+
+A ring brings the events at once. What no ring brought is found on the tick: rings are a convenience, the log is the
+truth. The most recent events stay in memory, so that connections that come back together don't each ask the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from realtime import groups, log
+from realtime.database import in_database
+from realtime.doorbell import decode_event, ringer
+from realtime.events import Event, EventType
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2000
+"""Events that stay in memory."""
+REJOIN_S = 600.0
+"""Seconds between two renewals of the group memberships: layers let them expire after a day."""
+
+
+class Feed:
+    """Follows the log. `on_event` gets durable events in order, `on_flow` streams, `on_order` orders to the process."""
+
+    def __init__(
+        self,
+        tick_s: float,
+        on_event: Callable[[Event], None],
+        on_flow: Callable[[Event], None],
+        on_order: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.epoch = ""
+        self.position = 0
+        self.rings = 0
+        self.found = 0
+        self._tick_s = tick_s
+        self._on_event, self._on_flow, self._on_order = on_event, on_flow, on_order
+        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._behind = asyncio.Event()
+        self._streams: set[str] = set()
+        self._membership = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin at the present end of the log."""
+        head = await in_database(log.head)
+        self.epoch, self.position = head.epoch, head.position
+        ringer.adopt(asyncio.get_running_loop())
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._follow())]
+
+    async def stop(self) -> None:
+        ringer.adopt(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def want_streams(self, types: frozenset[EventType]) -> None:
+        """Say which flow events somebody in this process listens to."""
+        self._streams = {groups.flow(event_type) for event_type in types}
+        self._membership.set()
+
+    # -- hearing
+
+    async def _listen(self) -> None:
+        """Hear the doorbell; when the layer fails, try again until it is back. The tick covers what is missed.
+
+        A receive is never cut short: the layers take that for the end of the channel.
+        """
+        layer = get_channel_layer()
+        while True:
+            members: asyncio.Task[None] | None = None
+            try:
+                channel = await layer.new_channel()
+                members = asyncio.create_task(self._keep_membership(layer, channel))
+                while True:
+                    self._hear(await layer.receive(channel))
+            except Exception as error:
+                logger.warning("feed: the channel layer is out of reach: %s", error or type(error).__name__)
+                await asyncio.sleep(1.0)
+            finally:
+                if members is not None:
+                    members.cancel()
+
+    async def _keep_membership(self, layer: Any, channel: str) -> None:
+        """Be in the groups that are wanted; again now and then, and when a ring was missed: memberships get lost."""
+        joined: set[str] = set()
+        while True:
+            self._membership.clear()
+            wanted = {groups.LOG, groups.CONTROL, *self._streams}
+            try:
+                async with asyncio.timeout(2.0):
+                    for group in wanted - joined:
+                        await layer.group_add(group, channel)
+                        joined.add(group)
+                    for group in joined - wanted:
+                        await layer.group_discard(group, channel)
+                        joined.discard(group)
+                pause = REJOIN_S
+            except Exception as error:
+                logger.warning("feed: cannot join the channel layer's groups: %s", error or type(error).__name__)
+                pause = 1.0
+            if not self.ready.is_set():
+                self.ready.set()
+                self._behind.set()  # for what was rung before
+            try:
+                await asyncio.wait_for(self._membership.wait(), pause)
+            except asyncio.TimeoutError:
+                joined.clear()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "ring":
+                self.rings += 1
+                if "events" not in message or message["first"] > self.position + 1:
+                    self._behind.set()
+                else:
+                    self._advance([decode_event(text) for text in message["events"]])
+            case "flow":
+                self._on_flow(decode_event(message["event"]))
+            case "control":
+                self._on_order(message)
+
+    # -- following
+
+    async def _follow(self) -> None:
+        """Number what others left unnumbered, and read what no ring brought: now and then, and when behind."""
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._behind.wait(), self._tick_s)
+            self._behind.clear()
+            try:
+                await in_database(log.publish)
+                await self._catch_up()
+            except Exception:
+                logger.exception("feed: the log cannot be read; trying again")
+                await asyncio.sleep(self._tick_s)
+
+    async def _catch_up(self) -> None:
+        while events := await in_database(log.read, self.position):
+            before = self.position
+            self._advance(events)
+            self.found += self.position - before
+            if len(events) < log.CHUNK:
+                return
+
+    def _advance(self, events: list[Event]) -> None:
+        # No await in here: a ring and a catch-up may bring the same events, and each is handed on once.
+        for event in events:
+            if event.position == self.position + 1:
+                self.position = event.position
+                self._recent.append(event)
+                self._on_event(event)
+
+    # -- reading back
+
+    def passed_since(self, position: int) -> list[Event] | None:
+        """The events that the feed handed on after `position`; `None` when it no longer remembers them all."""
+        if position >= self.position:
+            return []
+        if not self._recent or (self._recent[0].position or 0) > position + 1:
+            return None
+        return [event for event in self._recent if (event.position or 0) > position]
+
+    async def read(self, after: int, limit: int = 500) -> list[Event]:
+        """Events after position `after`, up to the feed's own position. Raises `log.TooOld` when they were pruned."""
+        if after >= self.position:
+            return []
+        if self._recent and (first := self._recent[0].position or 0) <= after + 1:
+            start = after + 1 - first
+            return [self._recent[i] for i in range(start, min(start + limit, len(self._recent)))]
+        events = await in_database(log.read, after, limit)
+        return [event for event in events if (event.position or 0) <= self.position]

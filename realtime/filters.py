@@ -1,0 +1,83 @@
+"""What becomes of an event on its way to an audience: the same, a smaller one, or none.
+
+Filters are asked once per route and event, never per connection. They fail closed: a filter that raises keeps the event
+from that route, and the error is logged where the route runs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from realtime.audience import Audience
+from realtime.events import Event
+from realtime.registry import registry
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An event as an audience sees it. `redacted`: dotted paths in `data` that were masked as `null`."""
+
+    event: Event
+    redacted: tuple[str, ...] = ()
+
+
+class EventFilter(Protocol):
+    """One step of the way."""
+
+    def apply(self, seen: Seen, audience: Audience) -> Seen | None:
+        """The event as it goes on, or `None` to end its way here."""
+        ...
+
+
+class PermissionEventFilter:
+    """Lets through what the audience may see."""
+
+    def apply(self, seen: Seen, audience: Audience) -> Seen | None:
+        return seen if audience.may_see(seen.event, registry[seen.event.event_type]) else None
+
+
+class DataSensitivityFilter:
+    """Masks the fields that the audience may not see."""
+
+    def apply(self, seen: Seen, audience: Audience) -> Seen | None:
+        sensitive = registry[seen.event.event_type].sensitive
+        hidden = [path for path, permission in sensitive.items() if not audience.has(permission)]
+        if not hidden:
+            return seen
+        data: Any = seen.event.data
+        masked = []
+        for path in hidden:
+            smaller = _mask(data, path.split("."))
+            if smaller is not data:
+                data = smaller
+                masked.append(path)
+        return Seen(msgspec.structs.replace(seen.event, data=data), (*seen.redacted, *masked)) if masked else seen
+
+
+def _mask(value: Any, path: list[str]) -> Any:
+    """`value` with `None` at `path` (`*` for each item of a list); the same object when there is nothing to mask."""
+    if not path:
+        return None
+    step, rest = path[0], path[1:]
+    if step == "*" and isinstance(value, list):
+        items = [_mask(item, rest) for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    if isinstance(value, dict) and value.get(step) is not None:
+        inner = _mask(value[step], rest)
+        return value if inner is value[step] else {**value, step: inner}
+    return value
+
+
+FILTERS: tuple[EventFilter, ...] = (PermissionEventFilter(), DataSensitivityFilter())
+"""In this order: permission first, so that nothing else is done for those who see nothing."""
+
+
+def view(event: Event, audience: Audience) -> Seen | None:
+    """The event as `audience` sees it, or `None`."""
+    seen: Seen | None = Seen(event)
+    for step in FILTERS:
+        if seen is None:
+            return None
+        seen = step.apply(seen, audience)
+    return seen

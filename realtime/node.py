@@ -1,0 +1,216 @@
+"""What runs in each web process: the feed, the routes, the connections, and the upkeep of all three."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import socket
+import time
+from typing import Any
+
+from channels.layers import channel_layers
+
+from realtime import doorbell, presence
+from realtime.conf import RealtimeSettings, conf
+from realtime.connections import UnifiedWebSocketManager, WebSocketConnection
+from realtime.database import in_database
+from realtime.events import Event, EventType
+from realtime.feed import Feed
+from realtime.protocol import CloseCode, frame
+from realtime.reader import LogReader
+from realtime.registry import registry
+from realtime.routes import Router
+
+logger = logging.getLogger(__name__)
+
+UPKEEP_S = 1.0
+RECONCILE_S = 5.0
+REFRESH_S = 20.0
+TOKEN_NOTICE_S = 60.0
+TOKEN_GRACE_S = 25.0
+
+
+class Node:
+    """One web process of the event system. Started by the server's lifespan, or by the first connection."""
+
+    def __init__(self, settings: RealtimeSettings | None = None) -> None:
+        self.conf = settings or conf()
+        self.name = f"{socket.gethostname()[:32]}.{os.getpid()}.{secrets.token_hex(2)}"
+        self.layer = channel_layers["local"]
+        self.manager = UnifiedWebSocketManager()
+        self.router = Router(self.layer, self.conf)
+        self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order)
+        self.reader = LogReader(self.feed, self.router)
+        self.router.on_flow_wanted = self.feed.want_streams
+        self.draining = False
+        self._gone: list[int] = []
+        self._starting: asyncio.Task[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    # -- life
+
+    async def started(self) -> None:
+        """Start, once; whoever calls waits until it is up."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        await self.feed.start()
+        self.router.position = self.feed.position
+        self._upkeep = asyncio.create_task(self._keep_up())
+        async with asyncio.timeout(5):
+            await self.feed.ready.wait()
+
+    async def stop(self) -> None:
+        """Stop following; connections are expected to be drained."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        if self._starting is not None:
+            await self.feed.stop()
+            await in_database(presence.clear, self.name)
+
+    async def drain(self, spread_s: float = 5.0) -> None:
+        """Send everyone away to come back: `bye` with a time to return at, spread so that they don't all at once."""
+        self.draining = True
+        connections = list(self.manager)
+        spread_ms = int(max(500.0, min(spread_s, len(connections) / 50) * 1000))
+        await asyncio.gather(
+            *(c.close(CloseCode.GOING_AWAY, "restart", random.randint(200, spread_ms)) for c in connections),  # noqa: S311
+            return_exceptions=True,
+        )
+
+    # -- connections
+
+    async def admit(self, connection: WebSocketConnection) -> None:
+        """Enter a connection, and let it displace the older ones of its slot, here and on other nodes."""
+        limit = self.conf.connections_per_user
+        connection.presence_id, oldest = await in_database(presence.enter, connection, self.name, limit)
+        connection.on_lag = lambda: self.reader.rewind(connection)
+        self.layer.attach(connection.channel, connection.deliver)
+        self.manager.admit(connection)
+        if oldest:
+            self._displace(connection.user_id, connection.client, oldest)
+            doorbell.control("displace", user=connection.user_id, client=connection.client, oldest=oldest)
+
+    def release(self, connection: WebSocketConnection) -> None:
+        """Free everything that belongs to a connection."""
+        connection.closing = True
+        connection.room.set()
+        if connection.reader is not None:
+            connection.reader.cancel()
+        self.router.forget(connection)
+        self.layer.detach(connection.channel)
+        self.manager.release(connection)
+        if connection.presence_id:
+            self._gone.append(connection.presence_id)
+
+    def close(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
+        """Close a connection in the background."""
+        task = asyncio.ensure_future(connection.close(code, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _displace(self, user_id: int, client: str, oldest: int) -> None:
+        for connection in self.manager.superseded(user_id, client, oldest):
+            self.close(connection, CloseCode.DISPLACED, "displaced by a newer connection of the same user")
+
+    def figures(self) -> dict[str, Any]:
+        """What an administrator may want to know of this node at a glance."""
+        return {
+            "node": self.name,
+            "epoch": self.feed.epoch,
+            "position": self.feed.position,
+            "connections": len(self.manager),
+            "readers": len(self.router.readers),
+            "routes": len(self.router),
+            "events": self.router.events,
+            "encodings": self.router.encodings,
+            "rings": self.feed.rings,
+            "found_in_log": self.feed.found,
+        }
+
+    # -- what the feed brings
+
+    def _on_event(self, event: Event) -> None:
+        """Publish an event. Connections of the user it is about become readers first: they may see more than a route
+        shows, and when it is their rights that changed, nothing after it may reach them under the old ones."""
+        own = registry[event.event_type].own and event.subject_id is not None
+        concerned = self.manager.of_user(event.subject_id or 0) if own else ()
+        for connection in concerned:
+            self.router.leave(connection)
+            if event.event_type is EventType.PERMISSION_CHANGED:
+                connection.stale = True
+        self.router.publish(event)
+        for connection in concerned:
+            if event.event_type is EventType.USER_LOGOUT and connection.session == event.data["session"]:
+                self.close(connection, CloseCode.NOT_SIGNED_IN, "signed out")
+            else:
+                self.reader.settle(connection)
+
+    def _on_order(self, message: dict[str, Any]) -> None:
+        match message["order"]:
+            case "displace":
+                self._displace(message["user"], message["client"], message["oldest"])
+            case "disconnect":
+                if connection := self.manager.find(message["connection"]):
+                    self.close(connection, CloseCode.NOT_ALLOWED, "disconnected by an administrator")
+
+    # -- upkeep
+
+    async def _keep_up(self) -> None:
+        """Heartbeats, expiry of tokens, and the presence rows: one task for all connections."""
+        last_reconcile = last_refresh = time.monotonic()
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            try:
+                now = time.monotonic()
+                for connection in self.manager:
+                    self._look_after(connection, now)
+                await self._strike_out()
+                if now - last_reconcile >= RECONCILE_S:
+                    last_reconcile = now
+                    await self._reconcile()
+                if now - last_refresh >= REFRESH_S:
+                    last_refresh = now
+                    await in_database(presence.refresh, self.name, [c.presence_id for c in self.manager])
+            except Exception:
+                logger.exception("upkeep failed; trying again")
+
+    def _look_after(self, connection: WebSocketConnection, now: float) -> None:
+        if connection.closing:
+            return
+        if connection.unanswered_s(now) > self.conf.pong_timeout_s and now - connection.last_heard > self.conf.pong_timeout_s:
+            self.close(connection, CloseCode.HEARTBEAT_MISSED, "no answer to a ping")
+        elif now >= connection.next_ping:
+            connection.next_ping = now + self.conf.heartbeat_s
+            connection.ping()
+        if connection.token_expires_at is not None:
+            self._look_at_token(connection, connection.token_expires_at - time.time())
+
+    def _look_at_token(self, connection: WebSocketConnection, left_s: float) -> None:
+        if left_s < -TOKEN_GRACE_S:
+            self.close(connection, CloseCode.TOKEN_EXPIRED, "the token expired")
+        elif left_s < TOKEN_NOTICE_S and not connection.token_noticed:
+            connection.token_noticed = True
+            data = {"expires_in_s": max(0, int(left_s))}
+            connection.deliver(frame("notice", code="token_expiring", message="Authenticate again soon.", data=data))
+
+    async def _strike_out(self) -> None:
+        gone, self._gone = self._gone, []
+        if gone:
+            await in_database(presence.leave, gone)
+
+    async def _reconcile(self) -> None:
+        """Displace whoever should have been told and was not: the order may have been lost with the layer."""
+        slots = {(c.user_id, c.client) for c in self.manager}
+        if slots:
+            limit = self.conf.connections_per_user
+            for (user_id, client), oldest in (await in_database(presence.oldest_staying, slots, limit)).items():
+                self._displace(user_id, client, oldest)
+
+

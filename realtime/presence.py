@@ -1,0 +1,85 @@
+"""Presence: one row per live connection of all processes, and which of them may stay.
+
+The slot of a connection is its user and client name. The newest rows of a slot stay, as many as the setting allows;
+newer is the greater row id, so that no clock takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from realtime.connections import WebSocketConnection
+from realtime.models import Presence
+
+FRESH_S = 75.0
+"""Seconds after which a row that was not refreshed belongs to a process that died."""
+
+
+def enter(connection: WebSocketConnection, node: str, limit: int) -> tuple[int, int]:
+    """Write the row of a new connection. Returns its id, and the oldest id of its slot that may stay."""
+    row = Presence.objects.create(
+        connection_id=connection.id,
+        user_id=connection.user_id,
+        client=connection.client,
+        node=node,
+        address=connection.address,
+        user_agent=connection.user_agent,
+        last_seen=timezone.now(),
+    )
+    return row.pk, oldest_staying({(connection.user_id, connection.client)}, limit)[connection.user_id, connection.client]
+
+
+def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:
+    """For each slot (user id, client name) the lowest presence id that may stay; 0 where the slot is not full."""
+    wanted = set(slots)
+    newest: dict[tuple[int, str], list[int]] = {slot: [] for slot in wanted}
+    rows = Presence.objects.filter(user_id__in={user for user, _ in wanted}, last_seen__gte=_fresh_since())
+    for user_id, client, pk in rows.order_by("-pk").values_list("user_id", "client", "pk"):
+        ids = newest.get((user_id, client))
+        if ids is not None and len(ids) < limit:
+            ids.append(pk)
+    return {slot: ids[-1] if len(ids) == limit else 0 for slot, ids in newest.items()}
+
+
+def leave(presence_ids: Iterable[int]) -> None:
+    """Delete the rows of connections that ended."""
+    Presence.objects.filter(pk__in=list(presence_ids)).delete()
+
+
+def refresh(node: str, presence_ids: Iterable[int]) -> None:
+    """Say that these connections are alive, and clear away what this node left behind or others did by dying."""
+    now = timezone.now()
+    ids = list(presence_ids)
+    Presence.objects.filter(pk__in=ids).update(last_seen=now)
+    Presence.objects.filter(Q(last_seen__lt=_fresh_since())).delete()
+
+
+def clear(node: str) -> None:
+    """Delete the rows of a node that has stopped."""
+    Presence.objects.filter(node=node).delete()
+
+
+def _fresh_since() -> datetime:
+    return timezone.now() - timedelta(seconds=FRESH_S)
+
+
+def everyone() -> list[dict[str, object]]:
+    """All live connections, newest first, as administrators see them."""
+    rows = Presence.objects.filter(last_seen__gte=_fresh_since()).select_related("user").order_by("-pk")
+    return [
+        {
+            "connection_id": row.connection_id,
+            "user": {"id": row.user_id, "username": row.user.get_username()},
+            "client": row.client,
+            "node": row.node,
+            "address": row.address,
+            "user_agent": row.user_agent,
+            "since": row.since.isoformat(),
+            "last_seen": row.last_seen.isoformat(),
+        }
+        for row in rows
+    ]

@@ -1,0 +1,172 @@
+"""Readers: connections that catch up from the log at their own pace, until they can join their route.
+
+One mechanism for everyone who is not level with the feed: who comes back with a position, rewinds, has other rights or
+subscriptions than before, is to see an event of their own, or reads too slowly. It sends what the connection may see
+*now*, and goes on only as fast as the client confirms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from realtime import audience as audiences
+from realtime.connections import WebSocketConnection
+from realtime.database import in_database
+from realtime.events import Event
+from realtime.filters import view
+from realtime.log import TooOld
+from realtime.protocol import (
+    LARGEST_BATCH,
+    MOST_IN_BATCH,
+    CloseCode,
+    batch_frame,
+    body,
+    event_frame,
+    frame,
+    is_critical,
+)
+from realtime.subscriptions import subscriptions
+
+if TYPE_CHECKING:
+    from realtime.feed import Feed
+    from realtime.routes import Router
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 60.0
+"""Seconds that a lagging client may take to confirm anything, before it is closed (4002)."""
+
+
+def visible(event: Event, connection: WebSocketConnection) -> bytes | None:
+    """The event as this one connection may see it and wants it, encoded, or `None`."""
+    if event.event_type not in subscriptions.types(connection.wants, connection.audience):
+        return None
+    if not connection.wants.zone_wanted(event):
+        return None
+    seen = view(event, connection.audience)
+    return body(seen) if seen is not None else None
+
+
+class LogReader:
+    """Brings connections level with the feed and onto their routes."""
+
+    def __init__(self, feed: Feed, router: Router) -> None:
+        self._feed = feed
+        self._router = router
+
+    def settle(self, connection: WebSocketConnection) -> None:
+        """Put the connection where it belongs: on its route if it is level with the feed, else to reading."""
+        if connection.closing or connection.reader is not None or connection.route is not None:
+            return
+        if self._level(connection):
+            self._join(connection)
+        else:
+            self._router.leave(connection)
+            connection.reader = asyncio.create_task(self._read(connection))
+
+    def rewind(self, connection: WebSocketConnection, position: int | None = None) -> None:
+        """Take the connection off its route and let it read: from `position`, or from where it is."""
+        self._router.leave(connection)
+        if position is not None:
+            connection.upto = position
+        self.settle(connection)
+
+    def _level(self, connection: WebSocketConnection) -> bool:
+        return connection.upto == self._router.position and not connection.stale and not connection.lagging
+
+    def _join(self, connection: WebSocketConnection) -> None:
+        for event_type, dropped in connection.left_out.items():
+            connection.deliver(frame("gap", event_type=event_type, dropped=dropped, reason="slow_consumer"))
+        connection.left_out.clear()
+        if connection.on_level is not None:
+            on_level, connection.on_level = connection.on_level, None
+            on_level()
+        if not connection.lagging:  # the frames above may have been the last straw
+            self._router.join(connection)
+
+    async def _read(self, connection: WebSocketConnection) -> None:
+        try:
+            while not connection.closing:
+                if connection.stale:
+                    await self._reload_rights(connection)
+                elif connection.lagging:
+                    await self._wait_for_room(connection)
+                elif self._level(connection):
+                    break
+                else:
+                    await self._send_some(connection)
+        except audiences.NotAllowed:
+            await connection.close(CloseCode.NOT_ALLOWED, "this account may no longer connect")
+        except TooOld:
+            await connection.close(CloseCode.TOO_SLOW, "the log no longer reaches back that far")
+        except Exception:
+            logger.exception("reader of connection %s failed", connection.id)
+            await connection.close(CloseCode.TOO_SLOW, "internal error; resume from your position")
+        finally:
+            connection.reader = None
+        # Nothing is awaited between the last look at the position and this.
+        self.settle(connection)
+
+    async def _reload_rights(self, connection: WebSocketConnection) -> None:
+        connection.stale = False  # before the look, so that a change during it is not missed
+        _, audience = await in_database(audiences.load, connection.user_id)
+        if audience != connection.audience:
+            connection.audience = audience
+            connection.deliver(frame("notice", code="permissions_changed", message="Your rights changed.", data={}))
+
+    async def _wait_for_room(self, connection: WebSocketConnection) -> None:
+        connection.room.clear()
+        connection.ping()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while connection.lagging and not connection.closing:
+                    await connection.room.wait()
+                    connection.room.clear()
+        except TimeoutError:
+            await connection.close(CloseCode.TOO_SLOW, "too slow: resume from your position", 1000)
+
+    async def _send_some(self, connection: WebSocketConnection) -> None:
+        """Read a piece of the log and send what the connection may see of it, batched, critical events alone."""
+        bodies: list[bytes] = []
+        size = 0
+        upto = connection.upto
+
+        def send() -> None:
+            nonlocal bodies, size
+            if bodies:
+                connection.upto = upto
+                frame = event_frame(bodies[0], upto) if len(bodies) == 1 else batch_frame(bodies, upto)
+                bodies, size = [], 0
+                connection.deliver(frame)
+
+        for event in await self._feed.read(connection.upto):
+            if connection.stale or connection.lagging:
+                break
+            encoded = visible(event, connection)
+            if encoded is not None and (is_critical(event) or len(bodies) >= MOST_IN_BATCH or size >= LARGEST_BATCH):
+                send()
+            assert event.position is not None
+            upto = event.position
+            if encoded is not None:
+                bodies.append(encoded)
+                size += len(encoded)
+                if is_critical(event):
+                    send()
+        send()
+        connection.upto = upto
+        await asyncio.sleep(0)  # many may be reading; each gets its turn
+
+
+
+async def count_visible(feed: Feed, connection: WebSocketConnection, after: int, upto: int) -> int:
+    """How many events in (`after`, `upto`] the connection is going to be sent. Raises `TooOld`."""
+    count = 0
+    while after < upto:
+        events = [event for event in await feed.read(after) if (event.position or 0) <= upto]
+        if not events:
+            break
+        count += sum(visible(event, connection) is not None for event in events)
+        after = events[-1].position or after
+    return count

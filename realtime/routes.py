@@ -1,0 +1,239 @@
+"""Routes: connections that see the same share one filtering, one redaction, one encoding and one batch.
+
+A route's key is what it shows: audience, event types, zones, filter of flow. Its members are a group of the `local`
+channel layer. A connection is on a route, or it is a *reader* that catches up from the log (`realtime.reader`); it
+changes from one to the other at a position, without an await in between, so nothing is sent twice or left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from realtime import groups
+from realtime.audience import Audience
+from realtime.conf import RealtimeSettings
+from realtime.connections import WebSocketConnection
+from realtime.events import Event, EventPriority, EventType
+from realtime.filters import view
+from realtime.layers import LocalChannelLayer
+from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame
+from realtime.registry import registry
+from realtime.subscriptions import FlowFilter, subscriptions
+
+logger = logging.getLogger(__name__)
+
+
+class RouteKey(msgspec.Struct, frozen=True):
+    """What a route shows. Equal keys, same route."""
+
+    audience: Audience
+    types: frozenset[EventType]
+    zones: frozenset[str]
+    filter: FlowFilter
+
+
+class Encodings:
+    """One event, encoded at most once per audience."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self._bodies: dict[Audience, bytes | None] = {}
+
+    def body(self, audience: Audience) -> bytes | None:
+        """The event as the audience sees it, or `None`. Fails closed: an error in a filter is logged, and hides it."""
+        if audience not in self._bodies:
+            try:
+                seen = view(self.event, audience)
+                self._bodies[audience] = body(seen) if seen is not None else None
+            except Exception:
+                logger.exception("event %s withheld: a filter failed", self.event.id)
+                self._bodies[audience] = None
+        return self._bodies[audience]
+
+    @property
+    def count(self) -> int:
+        """How many times it was really encoded."""
+        return sum(encoded is not None for encoded in self._bodies.values())
+
+
+class Route:
+    """The connections that see the same. Holds back what may wait, and sends what waits together."""
+
+    def __init__(self, key: RouteKey, layer: LocalChannelLayer, waits: dict[EventPriority, float], head: Callable[[], int]):
+        self.key = key
+        self.group = groups.route(key)
+        self._layer = layer
+        self._waits = waits
+        self._head = head
+        self._loop = asyncio.get_running_loop()
+        self._bodies: list[bytes] = []
+        self._bytes = 0
+        self._before_first: int | None = None  # the position up to which everything was sent, while something waits
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushed_at = float("-inf")
+
+    @property
+    def upto(self) -> int:
+        """Everything for the members up to there has been sent."""
+        return self._head() if self._before_first is None else self._before_first
+
+    def offer(self, encodings: Encodings) -> None:
+        """Take an event on, if the members are to see it."""
+        event = encodings.event
+        if self.key.zones and not self._zone_wanted(event):
+            return
+        encoded = encodings.body(self.key.audience)
+        if encoded is None:
+            return
+        priority = registry[event.event_type].priority
+        if priority is EventPriority.CRITICAL:
+            self._layer.deliver(self.group, event_frame(encoded, self.upto))
+            return
+        if self._before_first is None:
+            self._before_first = self._head() - (event.position is not None)
+        self._bodies.append(encoded)
+        self._bytes += len(encoded)
+        due = self._flushed_at + self._waits[priority]
+        if due <= self._loop.time() or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
+            self.flush()
+        elif self._timer is None or due < self._timer.when():
+            self._cancel_timer()
+            self._timer = self._loop.call_at(due, self.flush)
+
+    def _zone_wanted(self, event: Event) -> bool:
+        zone = event.data.get("zone")
+        return zone is None or zone in self.key.zones
+
+    def flush(self) -> None:
+        """Send all that waits, as one frame."""
+        self._cancel_timer()
+        if self._before_first is None:
+            return
+        bodies, self._bodies, self._bytes, self._before_first = self._bodies, [], 0, None
+        self._flushed_at = self._loop.time()
+        frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
+        self._layer.deliver(self.group, frame)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def end(self) -> None:
+        """Stop: the last member has left."""
+        self._cancel_timer()
+
+
+class Router:
+    """All routes of this process, and the way of an event to them. `position` is the last one that was published."""
+
+    def __init__(self, layer: LocalChannelLayer, conf: RealtimeSettings) -> None:
+        self.position = 0
+        self.readers: set[WebSocketConnection] = set()
+        self.on_flow_wanted: Callable[[frozenset[EventType]], None] = lambda types: None
+        self.events = 0
+        self.encodings = 0
+        self._layer = layer
+        self._waits = {
+            EventPriority.HIGH: conf.wait_high_ms / 1000,
+            EventPriority.NORMAL: conf.wait_normal_ms / 1000,
+            EventPriority.LOW: conf.wait_low_ms / 1000,
+        }
+        self._routes: dict[RouteKey, Route] = {}
+        self._by_type: dict[EventType, tuple[Route, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    # -- events
+
+    def publish(self, event: Event) -> None:
+        """Pass a durable event to the routes. Events come in order of position, without holes."""
+        assert event.position == self.position + 1, (event.position, self.position)
+        self.position = event.position
+        encodings = self._offer(event)
+        if registry[event.event_type].priority is EventPriority.CRITICAL:
+            self._overtake(encodings)
+
+    def pass_by(self, event: Event) -> None:
+        """Pass a flow event to the routes; connections that are catching up miss it, and are told how many."""
+        self._offer(event)
+        for connection in self.readers:
+            if event.event_type in subscriptions.types(connection.wants, connection.audience):
+                connection.left_out[event.event_type] += 1
+
+    def _offer(self, event: Event) -> Encodings:
+        encodings = Encodings(event)
+        for route in self._by_type.get(event.event_type, ()):
+            route.offer(encodings)
+        self.events += 1
+        self.encodings += encodings.count
+        return encodings
+
+    def _overtake(self, encodings: Encodings) -> None:
+        """A critical event does not wait for those who are catching up; they get it again in its place."""
+        for connection in tuple(self.readers):
+            if connection.lagging or connection.stale or not connection.wants.zone_wanted(encodings.event):
+                continue
+            if encodings.event.event_type in subscriptions.types(connection.wants, connection.audience):
+                encoded = encodings.body(connection.audience.shared())
+                if encoded is not None:
+                    connection.deliver(event_frame(encoded, connection.upto))
+
+    # -- members
+
+    def join(self, connection: WebSocketConnection) -> None:
+        """Take a connection that has everything up to `position` onto its route."""
+        assert connection.upto == self.position, (connection.upto, self.position)
+        key = RouteKey(
+            connection.audience.shared(),
+            subscriptions.types(connection.wants, connection.audience),
+            connection.wants.zones,
+            connection.wants.filter,
+        )
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = Route(key, self._layer, self._waits, lambda: self.position)
+            self._index()
+        route.flush()  # so that the route, too, has sent everything up to `position`
+        self.readers.discard(connection)
+        self._layer.add(route.group, connection.channel)
+        connection.route = route
+
+    def leave(self, connection: WebSocketConnection) -> None:
+        """Take a connection off its route: from here on it is a reader, from the position that it had."""
+        route = connection.route
+        self.readers.add(connection)
+        if route is None:
+            return
+        connection.upto = route.upto
+        connection.route = None
+        self._layer.discard(route.group, connection.channel)
+        self._end_if_empty(route)
+
+    def forget(self, connection: WebSocketConnection) -> None:
+        """The connection is gone."""
+        self.leave(connection)
+        self.readers.discard(connection)
+
+    def _end_if_empty(self, route: Route) -> None:
+        if not self._layer.size(route.group):
+            route.end()
+            self._routes.pop(route.key, None)
+            self._index()
+
+    def _index(self) -> None:
+        by_type: dict[EventType, list[Route]] = {}
+        for route in self._routes.values():
+            for event_type in route.key.types:
+                by_type.setdefault(event_type, []).append(route)
+        self._by_type = {event_type: tuple(routes) for event_type, routes in by_type.items()}
+        self.on_flow_wanted(_flow(self._by_type))
+
+
+def _flow(types: Iterable[EventType]) -> frozenset[EventType]:
+    return frozenset(event_type for event_type in types if not registry[event_type].durable)

@@ -1,0 +1,123 @@
+"""What a connection wants: event types and patterns, zones, and a filter of flow. Checked, saved, restored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from realtime.audience import Audience
+from realtime.events import Event, EventType
+from realtime.models import SavedSubscription
+from realtime.protocol import ErrorCode
+from realtime.registry import registry
+
+MOST_PATTERNS = 64
+
+
+class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows of the query stream are wanted. `name_suffix` matches whole labels; the final dot is optional."""
+
+    name_suffix: str | None = None
+    client: str | None = None
+    qtype: str | None = None
+    outcome: str | None = None
+    rows_per_s: float | None = None
+
+
+class Wants(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription: patterns as they were given, zone names (none: all), and the filter of flow."""
+
+    patterns: tuple[str, ...] = ()
+    zones: frozenset[str] = frozenset()
+    filter: FlowFilter = FlowFilter()
+
+    def zone_wanted(self, event: Event) -> bool:
+        """Whether the event is about a wanted zone, or about none."""
+        if not self.zones:
+            return True
+        zone = event.data.get("zone")
+        return zone is None or zone in self.zones
+
+
+class TooManySubscriptions(Exception):
+    """More than `MOST_PATTERNS` patterns."""
+
+
+class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a `subscribe` command."""
+
+    event_types: list[str]
+    zones: list[str] | None = None
+    filter: FlowFilter | None = None
+
+
+class EventSubscriptionManager:
+    """Decides about subscriptions. Knows rights and the catalogue; sends nothing."""
+
+    def defaults(self, audience: Audience) -> Wants:
+        """What a connection gets that asked for nothing: everything its role shows that is meant to be unasked."""
+        return Wants(patterns=tuple(s.event_type for s in registry if s.default and audience.may_subscribe(s)))
+
+    def types(self, wants: Wants, audience: Audience) -> frozenset[EventType]:
+        """The events that the patterns name and the audience may subscribe to."""
+        named: frozenset[EventType] = frozenset().union(*(registry.matching(p) for p in wants.patterns))
+        return frozenset(t for t in named if audience.may_subscribe(registry[t]))
+
+    def add(self, wants: Wants, asked: Subscribe, audience: Audience) -> tuple[Wants, list[dict[str, str]]]:
+        """`wants` with what was asked for, and what was rejected and why. Raises `TooManySubscriptions`."""
+        accepted, rejected = list(wants.patterns), []
+        for pattern in asked.event_types:
+            if code := self._objection(pattern, audience):
+                rejected.append({"event_type": pattern[:64], "code": code})
+            elif pattern not in accepted:
+                accepted.append(pattern)
+        if len(accepted) > max(MOST_PATTERNS, len(wants.patterns)):
+            raise TooManySubscriptions(f"{MOST_PATTERNS} patterns at most")
+        return Wants(
+            patterns=tuple(accepted),
+            zones=wants.zones if asked.zones is None else frozenset(z.rstrip(".").lower() for z in asked.zones),
+            filter=wants.filter if asked.filter is None else asked.filter,
+        ), rejected
+
+    def _objection(self, pattern: str, audience: Audience) -> ErrorCode | None:
+        named = registry.matching(pattern) if len(pattern) <= 64 else frozenset()
+        if not named:
+            return ErrorCode.UNKNOWN_EVENT_TYPE
+        if not any(audience.may_subscribe(registry[t]) for t in named):
+            return ErrorCode.PERMISSION_DENIED
+        return None
+
+    def remove(self, wants: Wants, patterns: list[str], audience: Audience) -> Wants:
+        """`wants` without the events that `patterns` name, also where a wider pattern had brought them."""
+        unwanted = frozenset().union(*(registry.matching(p) for p in patterns))
+        kept: list[str] = []
+        for pattern in wants.patterns:
+            named = registry.matching(pattern)
+            if named.isdisjoint(unwanted):
+                kept.append(pattern)
+            else:
+                kept.extend(sorted(named - unwanted))
+        return msgspec.structs.replace(wants, patterns=tuple(dict.fromkeys(kept)))
+
+    def listed(self, wants: Wants, audience: Audience) -> list[EventType]:
+        """The resulting list, as every change confirms it, in the order of the catalogue."""
+        types = self.types(wants, audience)
+        return [spec.event_type for spec in registry if spec.event_type in types]
+
+    # -- kept for the next time; these two use the database
+
+    def save(self, user_id: int, client: str, wants: Wants) -> None:
+        """Remember what a user's client wants."""
+        SavedSubscription.objects.update_or_create(
+            user_id=user_id, client=client, defaults={"wanted": msgspec.to_builtins(wants)}
+        )
+
+    def restore(self, user_id: int, client: str) -> Wants | None:
+        """What the client wanted last, or None."""
+        saved: Any = SavedSubscription.objects.filter(user_id=user_id, client=client).values_list("wanted", flat=True)
+        wanted = saved.first()
+        return msgspec.convert(wanted, Wants) if wanted is not None else None
+
+
+subscriptions = EventSubscriptionManager()

@@ -1,0 +1,106 @@
+"""How a frame leaves the process without waiting: by the server's ASGI `send`, or straight to its socket.
+
+A frame for a thousand connections must not become a thousand tasks. `AsgiTransport` runs `send` on the spot and makes a
+task only if the server really waits (uvicorn, while the client is slow; Daphne never does). `RawTransport` writes the
+prebuilt frame to the socket's buffer; the server offers it as a scope extension (`realtime.uvicorn_protocol`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Protocol
+
+from realtime.protocol import Frame
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+EXTENSION = "dnsadmin.frames"
+
+
+class Transport(Protocol):
+    """Where a connection's frames go. Neither call waits or raises; a broken connection swallows them."""
+
+    def write(self, frame: Frame) -> None: ...
+
+    def waiting(self) -> bool:
+        """Whether earlier frames are known to be held back by a slow receiver."""
+        ...
+
+
+class RawTransport:
+    """The server's own buffer, by its extension: `write(bytes)` and `buffered() -> bytes`."""
+
+    def __init__(self, extension: dict[str, Any]) -> None:
+        self._write: Callable[[bytes], None] = extension["write"]
+        self._buffered: Callable[[], int] = extension["buffered"]
+
+    def write(self, frame: Frame) -> None:
+        self._write(frame.wire)
+
+    def waiting(self) -> bool:
+        return self._buffered() > 0
+
+
+class AsgiTransport:
+    """A server's `send`, driven without a task for as long as it does not wait.
+
+    The frames that come while it does are kept; the connection's window bounds how many that can be.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._held: deque[Frame] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def write(self, frame: Frame) -> None:
+        if self._held is not None:
+            self._held.append(frame)
+            return
+        sending: Any = self._send(frame.message)
+        try:
+            waits_for = sending.send(None)
+        except StopIteration:
+            return
+        except Exception:  # the client is gone; its disconnect message is on the way
+            return
+        self._held = deque()
+        self._task = asyncio.ensure_future(self._drain(sending, waits_for))
+
+    def waiting(self) -> bool:
+        return self._held is not None
+
+    async def _drain(self, sending: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        held = self._held
+        assert held is not None
+        try:
+            await _resumed(sending, waits_for)
+            while held:
+                await self._send(held.popleft().message)
+        except Exception:  # the client is gone
+            held.clear()
+        finally:
+            self._held = None
+
+
+@types.coroutine
+def _resumed(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was run by hand up to its first wait, now within a task."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:
+            step = lambda error=error: started.throw(error)  # noqa: E731
+        else:
+            step = lambda sent=sent: started.send(sent)  # noqa: E731
+        try:
+            waits_for = step()
+        except StopIteration:
+            return
+
+
+def transport_for(scope: dict[str, Any], send: Send) -> Transport:
+    """The best transport that the server offers for this connection."""
+    extension = scope.get("extensions", {}).get(EXTENSION)
+    return RawTransport(extension) if extension else AsgiTransport(send)

@@ -1,0 +1,12 @@
+"""The paths of the event system under `/api/realtime/`."""
+
+from django.urls import path
+
+from realtime.api import ConnectionsView, DisconnectView, EventsView, EventTypesView
+
+urlpatterns = [
+    path("events/", EventsView.as_view(), name="realtime-events"),
+    path("event-types/", EventTypesView.as_view(), name="realtime-event-types"),
+    path("connections/", ConnectionsView.as_view(), name="realtime-connections"),
+    path("connections/<str:connection_id>/disconnect/", DisconnectView.as_view(), name="realtime-disconnect"),
+]
