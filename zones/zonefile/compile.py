@@ -1,0 +1,154 @@
+"""`named`'s own judgement of a zone file: `named-compilezone` in a child that cannot take more than its share.
+
+It accepts what `named` would load, writes one record per line with absolute names (BIND ARM, "named-compilezone"), and is
+fifteen times faster than parsing in Python.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError, printable
+
+PROGRAM = "named-compilezone"
+MAX_OUTPUT = 256 * 2**20
+"""Bytes of canonical text; absolute names can make it larger than what came in."""
+_MIB = 2**20
+_MESSAGES_READ = 256 * 1024
+_REASON_CHARACTERS = 300
+_SOURCE = "/dev/stdin"
+
+_MESSAGE = re.compile(
+    rf"(?:\$GENERATE: |dns_\w+: )*(?:{_SOURCE}:(?P<line>\d+): |{_SOURCE}: |zone [^ ]+: )?"
+    r"(?:isc_\w+\(\) (?:failed|returned)[: ])?(?P<reason>.*)"
+)
+_EMPTY = re.compile(
+    rf"loading from master file {_SOURCE} failed: |not loaded due to errors\.|loaded serial |dump zone to |OK$"
+)
+_WARNING = re.compile(
+    r"ignoring out-of-zone data|using RFC1035 TTL semantics|TTL set to prior TTL|no TTL specified; using SOA MINTTL"
+    r"|record with inherited owner|signature has expired|warning: |old style DNSSEC|file does not end|\$TTL \d+ > MAXTTL"
+)
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """What came out: canonical lines (`owner TTL class type rdata`), and what `named` would warn of."""
+
+    lines: list[str]
+    warnings: tuple[Problem, ...]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one run may take: seconds of processor time and of wall-clock time, bytes of address space."""
+
+    cpu_s: int
+    wall_s: float
+    memory: int
+
+    @classmethod
+    def of(cls, text: bytes) -> Limits:
+        """Three times what a slow machine was seen to take: a million records (20 MiB) took 6 s and 302 MiB."""
+        mib = len(text) / _MIB
+        cpu = 5 + int(mib)
+        return cls(cpu_s=cpu, wall_s=15 + 3 * cpu, memory=256 * _MIB + 24 * len(text))
+
+
+def compile_zone(text: bytes, origin: str) -> Compiled:
+    """Let `named-compilezone` judge a guarded text (`zones.zonefile.guard`) as the zone `origin` (no final dot needed).
+
+    Raises `ZoneFileError` with what it complained of, by line of `text`; `FileNotFoundError` where BIND's tools are not
+    installed.
+    """
+    limits = Limits.of(text)
+    with tempfile.TemporaryDirectory(prefix="dnsadmin-zonefile-") as directory:
+        output, messages = Path(directory, "out"), Path(directory, "messages")
+        with messages.open("wb") as said:
+            status = _run(text, origin, output, said.fileno(), limits)
+        found = _problems(messages)
+        if status != 0:
+            _refuse(status, found, limits)
+        return Compiled(output.read_text("ascii").removesuffix("\n").split("\n"), tuple(found[:MAX_PROBLEMS]))
+
+
+def _run(text: bytes, origin: str, output: Path, messages: int, limits: Limits) -> int:
+    arguments = ["-i", "local", "-k", "ignore", "-f", "text", "-F", "text", "-s", "full", "-o", str(output)]
+    child = subprocess.Popen(
+        [_program(), *arguments, "--", origin.rstrip(".") + ".", _SOURCE],
+        stdin=subprocess.PIPE,
+        stdout=messages,
+        stderr=messages,
+        cwd=output.parent,
+        env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+        start_new_session=True,
+    )
+    with child:
+        try:
+            # It waits for its input, so the limits are in force before there is anything to be limited.
+            _limit(child.pid, limits)
+            child.communicate(text, timeout=limits.wall_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        except BaseException:
+            child.kill()
+            raise
+    return child.returncode
+
+
+def _program() -> str:
+    path = shutil.which(PROGRAM, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise FileNotFoundError(f"{PROGRAM} is not installed; on Debian it is in the package bind9-utils")
+    return path
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    for limit, value in (
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_FSIZE, MAX_OUTPUT),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.prlimit(pid, limit, (value, value))
+
+
+def _problems(messages: Path) -> list[Problem]:
+    """What the child said, each thing once, in order; of very much only the beginning."""
+    with messages.open("rb") as file:
+        said = file.read(_MESSAGES_READ).decode("utf-8", "backslashreplace")
+    found = (_problem(line) for line in said.split("\n")[:-1])
+    return list(dict.fromkeys(problem for problem in found if problem is not None))
+
+
+def _problem(message: str) -> Problem | None:
+    match = _MESSAGE.fullmatch(printable(message))
+    if match is None or not match["reason"] or _EMPTY.match(match["reason"]):
+        return None
+    # BIND says line 0 when the first line ends too soon.
+    return Problem(max(int(match["line"]), 1) if match["line"] else None, match["reason"][:_REASON_CHARACTERS])
+
+
+def _refuse(status: int, found: list[Problem], limits: Limits) -> NoReturn:
+    if status > 0:
+        errors = [problem for problem in found if not _WARNING.match(problem.reason)]
+        raise ZoneFileError((errors or found)[:MAX_PROBLEMS] or [Problem(None, "refused without a reason")])
+    killed_by = signal.Signals(-status)
+    if killed_by in (signal.SIGKILL, signal.SIGXCPU):
+        reason = f"reading it takes too long (over {limits.cpu_s} s)"
+    elif killed_by == signal.SIGXFSZ:
+        reason = f"its records take more than {MAX_OUTPUT // _MIB} MiB"
+    elif killed_by in (signal.SIGSEGV, signal.SIGABRT, signal.SIGTRAP):
+        reason = f"reading it takes too much memory (over {limits.memory // _MIB} MiB)"
+    else:
+        reason = f"the reader was ended by {killed_by.name}"
+    raise ZoneFileError([Problem(None, reason)])
