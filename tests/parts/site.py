@@ -63,20 +63,21 @@ class Site:
     """
 
     def __init__(self, directory: Path, **settings: Any) -> None:
-        self.port = free_port()
         self.settings: dict[str, Any] = {
-            "PORT": self.port,
+            "PORT": free_port(),
             "DATA_DIR": directory / "data",
             "NAMED_PORT": free_port(),
             "SECRET_KEY": "only-for-tests-" * 4,
             **settings,
         }
         self.directory = directory
+        self.port = int(self.settings["PORT"])
         self.data_dir = Path(self.settings["DATA_DIR"])
         self.named_port = int(self.settings["NAMED_PORT"])
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = Process([sys.executable, "manage.py", "serve"], directory / f"site-{self.port}.log")
         self._tokens: dict[str, str] = {}
+        self._twins: list[Site] = []
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -110,7 +111,9 @@ class Site:
         self.start()
 
     def stop(self) -> None:
-        """End the whole site: this process, its twins, and the name server, which lives in a session of its own."""
+        """End this process, its twins, and the name server, which lives in a session of its own."""
+        for twin in self._twins:
+            twin.stop()
         self.process.stop()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -118,11 +121,27 @@ class Site:
                     process.kill()
 
     def twin(self, **settings: Any) -> Site:
-        """Another web process of the same site: same data directory, database, Redis and name server; not started.
+        """Another web process of the same site, on another port; not started. `stop()` ends it with this one.
 
-        `stop()` of either ends both; `terminate()` and `kill()` end one.
+        It shares the database and Redis, and drives this one's name server as an existing one, by settings.
         """
-        return Site(self.directory, **(self.settings | {"PORT": free_port()} | settings))
+        named = self.data_dir / "named"
+        endpoint = json.loads((named / "endpoint.json").read_text())
+        shared = {
+            "DATABASE_URL": f"sqlite:///{self.data_dir}/db.sqlite3",
+            **self.settings,
+            "PORT": free_port(),
+            "DATA_DIR": self.directory / f"twin{len(self._twins)}",
+            "NAMED_HOST": "127.0.0.1",
+            "NAMED_RNDC_PORT": endpoint["rndc_port"],
+            "NAMED_RNDC_KEY_FILE": named / "rndc.key",
+            "NAMED_TSIG_KEY_FILE": named / "tsig.key",
+            "NAMED_STATISTICS_URL": endpoint["statistics_url"],
+            "NAMED_ZONE_DIR": endpoint["zone_dir"],
+            "NAMED_LOG_DIR": endpoint["log_dir"],
+        }
+        self._twins.append(Site(self.directory, **(shared | settings)))
+        return self._twins[-1]
 
     def log(self) -> str:
         return self.process.log()
