@@ -77,7 +77,6 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = Process([sys.executable, "manage.py", "serve"], directory / f"site-{self.port}.log")
         self._tokens: dict[str, str] = {}
-        self._twins: list[Site] = []
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -112,8 +111,6 @@ class Site:
 
     def stop(self) -> None:
         """End this process, its twins, and the name server, which lives in a session of its own."""
-        for twin in self._twins:
-            twin.stop()
         self.process.stop()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -121,27 +118,12 @@ class Site:
                     process.kill()
 
     def twin(self, **settings: Any) -> Site:
-        """Another web process of the same site, on another port; not started. `stop()` ends it with this one.
+        """Another web process of the same site, on another port; not started.
 
-        It shares the database and Redis, and drives this one's name server as an existing one, by settings.
+        It shares the data directory, and so the database, Redis and the name server. `stop()` of either ends both,
+        `terminate()` and `kill()` end one.
         """
-        named = self.data_dir / "named"
-        endpoint = json.loads((named / "endpoint.json").read_text())
-        shared = {
-            "DATABASE_URL": f"sqlite:///{self.data_dir}/db.sqlite3",
-            **self.settings,
-            "PORT": free_port(),
-            "DATA_DIR": self.directory / f"twin{len(self._twins)}",
-            "NAMED_HOST": "127.0.0.1",
-            "NAMED_RNDC_PORT": endpoint["rndc_port"],
-            "NAMED_RNDC_KEY_FILE": named / "rndc.key",
-            "NAMED_TSIG_KEY_FILE": named / "tsig.key",
-            "NAMED_STATISTICS_URL": endpoint["statistics_url"],
-            "NAMED_ZONE_DIR": endpoint["zone_dir"],
-            "NAMED_LOG_DIR": endpoint["log_dir"],
-        }
-        self._twins.append(Site(self.directory, **(shared | settings)))
-        return self._twins[-1]
+        return Site(self.directory, **(self.settings | {"PORT": free_port()} | settings))
 
     def log(self) -> str:
         return self.process.log()
