@@ -1,0 +1,207 @@
+"""A client of the protocol in Python, for scripts, the terminal view and load tests.
+
+    async with Client("ws://127.0.0.1:8000/ws/", token=token, name="my-script") as client:
+        await client.subscribe("record_*", zones=["example.com"])
+        async for event in client.events():
+            print(event["event_type"], event["data"])
+
+It comes back by itself when the connection ends for a reason that allows it, resumes from its position, drops repeats,
+and raises when it is told not to come back. Nothing durable that the user may see is missed; `Missed` says when the
+server could not give that promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+REMEMBERED = 5000
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+
+Token = str | Callable[[], Awaitable[str]]
+
+
+class Refused(Exception):
+    """The server does not want this client back: `code` and `reason` of the close."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{reason or 'closed'} ({code})")
+        self.code = code
+        self.reason = reason
+
+
+class CommandError(Exception):
+    """The server answered a command with an error: `code`, and the whole `frame`."""
+
+    def __init__(self, frame: dict[str, Any]) -> None:
+        super().__init__(f"{frame['code']}: {frame['message']}")
+        self.code: str = frame["code"]
+        self.frame = frame
+
+
+class Missed(Exception):
+    """Events may be missing: the server could not resume from the position (`reason`). Fetch the state again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Client:
+    """One connection, kept up. `token`: a JWT, or an async function that gives a fresh one for each attempt.
+
+    position: `<epoch>:<position>` to resume from, updated as events come. welcome: the last welcome frame.
+    """
+
+    def __init__(
+        self, url: str, *, token: Token, name: str = "api", position: str | None = None, reconnect: bool = True
+    ) -> None:
+        self.url = url
+        self.position = position
+        self.welcome: dict[str, Any] = {}
+        self._token = token
+        self._name = name
+        self._reconnect = reconnect
+        self._socket: ClientConnection | None = None
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._last_id = 0
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._inbox: asyncio.Queue[dict[str, Any] | Exception] = asyncio.Queue()
+        self._welcomed = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._keeper = asyncio.create_task(self._keep_up())
+        welcomed = asyncio.create_task(self._welcomed.wait())
+        await asyncio.wait({welcomed, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
+        welcomed.cancel()
+        if self._keeper.done():
+            self._keeper.result()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await self._keeper
+        if self._socket is not None:
+            await self._socket.close()
+
+    # -- commands
+
+    async def command(self, name: str, **data: Any) -> dict[str, Any]:
+        """Give a command and return the data of its answer. Raises `CommandError`."""
+        await self._welcomed.wait()
+        assert self._socket is not None
+        self._last_id += 1
+        answer = self._answers[self._last_id] = asyncio.get_running_loop().create_future()
+        await self._socket.send(json.dumps({"type": name, "id": self._last_id, "data": data}))
+        frame = await answer
+        if frame["type"] == "error":
+            raise CommandError(frame)
+        return frame.get("data", {})  # type: ignore[no-any-return]
+
+    async def subscribe(self, *event_types: str, zones: list[str] | None = None, **more: Any) -> dict[str, Any]:
+        """Add event types or patterns."""
+        if zones is not None:
+            more["zones"] = zones
+        return await self.command("subscribe", event_types=list(event_types), **more)
+
+    async def unsubscribe(self, *event_types: str) -> dict[str, Any]:
+        """Leave out event types or patterns."""
+        return await self.command("unsubscribe", event_types=list(event_types))
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """The events as they come, each once. Raises `Refused` at the end, `Missed` when some may be missing."""
+        while True:
+            item = await self._inbox.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    # -- the connection
+
+    async def _keep_up(self) -> None:
+        attempt = 0
+        while True:
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.random()  # noqa: S311
+            try:
+                await self._run()
+            except ConnectionClosed as closed:
+                code = closed.rcvd.code if closed.rcvd is not None else 1006
+                reason = closed.rcvd.reason if closed.rcvd is not None else ""
+                if code >= 4500 or not self._reconnect:
+                    self._inbox.put_nowait(Refused(code, reason))
+                    raise Refused(code, reason) from None
+                attempt = 0 if self._welcomed.is_set() else attempt + 1
+            except OSError:
+                if not self._reconnect:
+                    raise
+                attempt += 1
+            finally:
+                self._welcomed.clear()
+                for answer in self._answers.values():
+                    if not answer.done():
+                        answer.set_exception(ConnectionError("the connection ended before the answer"))
+                self._answers.clear()
+            await asyncio.sleep(self._retry_in_s if self._retry_in_s is not None else pause)
+
+    async def _run(self) -> None:
+        self._retry_in_s: float | None = None
+        token = self._token if isinstance(self._token, str) else await self._token()
+        url = self.url if self.position is None else f"{self.url}?since={self.position}"
+        protocols: list[Any] = ["dnsadmin.v1", f"client.{self._name}", f"bearer.{token}"]
+        async with connect(url, subprotocols=protocols, compression=None, max_size=None, ping_interval=None) as socket:
+            self._socket = socket
+            async for text in socket:
+                await self._hear(socket, json.loads(text))
+            await socket.wait_closed()
+            raise ConnectionClosed(socket.protocol.close_rcvd, socket.protocol.close_sent)
+
+    async def _hear(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
+        match frame["type"]:
+            case "event":
+                self._take(frame)
+            case "batch":
+                for event in frame["events"]:
+                    self._take(event)
+            case "ping":
+                await socket.send(json.dumps({"type": "pong", "data": {"n": frame["n"]}}))
+            case "welcome":
+                self._greet(frame)
+            case "response" | "error" if frame.get("id") in self._answers:
+                answer = self._answers.pop(frame["id"])
+                if not answer.done():
+                    answer.set_result(frame)
+            case "bye" if "retry_in_ms" in frame:
+                self._retry_in_s = frame["retry_in_ms"] / 1000
+        if "upto" in frame and self._epoch:
+            self.position = f"{self._epoch}:{frame['upto']}"
+
+    _epoch = ""
+
+    def _greet(self, frame: dict[str, Any]) -> None:
+        self.welcome = frame
+        self._epoch = frame["resume"]["epoch"]
+        resumed = frame["resumed"]
+        if resumed is not None and not resumed["recovered"]:
+            self._inbox.put_nowait(Missed(resumed["reason"]))
+        if resumed is None or not resumed["recovered"]:
+            self.position = f"{self._epoch}:{frame['resume']['position']}"
+        self._welcomed.set()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if event["id"] in self._seen:
+            return
+        self._seen[event["id"]] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        self._inbox.put_nowait(event)
