@@ -131,7 +131,8 @@ def _existing(named: NamedSettings) -> Endpoint:
     needed = {"rndc_key_file": named.rndc_key_file, "tsig_key_file": named.tsig_key_file, "zone_dir": named.zone_dir}
     if missing := [f"DNSADMIN_NAMED_{name.upper()}" for name, value in needed.items() if value is None]:
         raise NameServerError("not_configured", f"to use the name server at {named.host}, set {' and '.join(missing)}")
-    assert named.rndc_key_file and named.tsig_key_file and named.zone_dir
+    assert named.rndc_key_file and named.tsig_key_file
+    assert named.zone_dir
     return Endpoint(
         host=named.host,
         port=named.port,

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import socket
 import struct
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import CommandFailed, KeyRefused, NameServerError, Unreachable
+from zones.nameserver.stream import Stream
 
 MAX_COMMAND_BYTES = 32_000
 """`named` closes the connection on messages over 32 KiB; a little is left for the envelope."""
@@ -26,7 +27,8 @@ _STRING, _BINARY, _TABLE, _LIST = 0, 1, 2, 3
 _VALID_S = 60
 _ALGORITHMS = {"hmac-sha1": 161, "hmac-sha224": 162, "hmac-sha256": 163, "hmac-sha384": 164, "hmac-sha512": 165}
 
-Table = Mapping[str, "bytes | Table"]
+Table = Mapping[str, Any]
+"""Values are `bytes` or tables again."""
 
 
 class Rndc:
@@ -50,36 +52,24 @@ class Rndc:
         """
         if len(command.encode()) > MAX_COMMAND_BYTES:
             raise NameServerError("too_large", f"a command of {len(command.encode())} bytes is too long for named")
-        deadline = time.monotonic() + self._timeout_s
-        try:
-            with socket.create_connection(self._address, timeout=self._timeout_s) as connection:
-                conversation = _Conversation(connection, self._algorithm, self._secret, deadline)
-                conversation.ask("null")
-                answer = conversation.ask(command)
-        except TimeoutError as error:
-            raise Unreachable(
-                f"the control channel at {self._where()} gave no answer within {self._timeout_s:g} s", code="timed_out"
-            ) from error
-        except (ConnectionError, OSError) as error:
-            raise Unreachable(f"the control channel at {self._where()} cannot be reached: {error}") from error
+        with Stream("the control channel", *self._address, timeout_s=self._timeout_s) as stream:
+            conversation = _Conversation(stream, self._algorithm, self._secret)
+            conversation.ask("null")
+            answer = conversation.ask(command)
         result = int(answer.get("result", "0"))
         if result != 0:
             reason = answer.get("text") or answer.get("err") or f"result {result}"
             raise CommandFailed(command.split(" {")[0], result, " ".join(reason.split()))
         return answer.get("text", "")
 
-    def _where(self) -> str:
-        return f"{self._address[0]} port {self._address[1]}"
-
 
 class _Conversation:
     """Questions and answers on one connection, in order, each signed."""
 
-    def __init__(self, connection: socket.socket, algorithm: str, secret: bytes, deadline: float) -> None:
-        self._connection = connection
+    def __init__(self, stream: Stream, algorithm: str, secret: bytes) -> None:
+        self._stream = stream
         self._algorithm = algorithm
         self._secret = secret
-        self._deadline = deadline
         self._serial = secrets.randbits(31)
         self._nonce: bytes | None = None
 
@@ -91,60 +81,42 @@ class _Conversation:
             control["_nonce"] = self._nonce
         signed = _encoded({"_ctrl": control, "_data": {"type": command.encode()}})
         auth = _encoded({"_auth": {"hsha": self._signature(signed)}})
-        self._send(struct.pack(">II", 4 + len(auth) + len(signed), 1) + auth + signed)
+        self._stream.send(struct.pack(">II", 4 + len(auth) + len(signed), 1) + auth + signed)
         return self._answer()
 
     def _answer(self) -> dict[str, str]:
         try:
-            length, version = struct.unpack(">II", self._receive(8))
-        except EOFError:
+            length, version = struct.unpack(">II", self._stream.receive(8))
+        except Unreachable as error:
+            if error.code != "closed" or self._nonce is not None:
+                raise
             raise KeyRefused(
                 "key_wrong",
-                "the control channel closed the connection: it does not accept the rndc key "
-                "(or this machine's clock is off by more than 5 minutes)",
-            ) from None
+                f"{self._stream.peer} closes the connection: it does not accept our rndc key, "
+                "or the clocks differ by more than 5 minutes",
+            ) from error
         if version != 1 or not 4 <= length <= _MAX_ANSWER_BYTES:
             raise NameServerError("bad_answer", "this is not the control channel of a BIND name server")
         try:
-            return self._checked(self._receive(length - 4))
-        except (EOFError, struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
+            return self._checked(self._stream.receive(length - 4))
+        except (struct.error, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise NameServerError("bad_answer", "the control channel's answer cannot be read") from error
 
     def _checked(self, body: bytes) -> dict[str, str]:
         items = _items(body)
         key, auth, end = next(items)
-        if key != "_auth" or not hmac.compare_digest(auth["hsha"], self._signature(body[end:])):  # type: ignore[index, arg-type]
+        if key != "_auth" or not hmac.compare_digest(auth["hsha"], self._signature(body[end:])):
             raise KeyRefused("key_wrong", "the control channel's answer is not signed with our rndc key")
         rest = {key: value for key, value, _ in items}
         control, data = rest["_ctrl"], rest["_data"]
-        if control["_ser"] != b"%d" % self._serial:  # type: ignore[index]
+        if control["_ser"] != b"%d" % self._serial:
             raise NameServerError("bad_answer", "the control channel answered another question")
-        self._nonce = control["_nonce"]  # type: ignore[index, assignment]
-        return {key: value.decode() for key, value in data.items() if isinstance(value, bytes)}  # type: ignore[union-attr]
+        self._nonce = control["_nonce"]
+        return {key: value.decode() for key, value in data.items() if isinstance(value, bytes)}
 
     def _signature(self, data: bytes) -> bytes:
         digest = hmac.digest(self._secret, data, self._algorithm.removeprefix("hmac-"))
         return struct.pack("B88s", _ALGORITHMS[self._algorithm], b64encode(digest))
-
-    def _send(self, data: bytes) -> None:
-        self._connection.settimeout(self._remaining_s())
-        self._connection.sendall(data)
-
-    def _receive(self, length: int) -> bytes:
-        received = bytearray()
-        while len(received) < length:
-            self._connection.settimeout(self._remaining_s())
-            chunk = self._connection.recv(length - len(received))
-            if not chunk:
-                raise EOFError
-            received += chunk
-        return bytes(received)
-
-    def _remaining_s(self) -> float:
-        remaining_s = self._deadline - time.monotonic()
-        if remaining_s <= 0:
-            raise TimeoutError
-        return remaining_s
 
 
 def _encoded(table: Table) -> bytes:
@@ -155,7 +127,7 @@ def _encoded(table: Table) -> bytes:
     return bytes(data)
 
 
-def _items(data: bytes) -> Iterator[tuple[str, bytes | Table, int]]:
+def _items(data: bytes) -> Iterator[tuple[str, Any, int]]:
     """Key, value and end offset of each entry of an encoded table."""
     offset = 0
     while offset < len(data):
@@ -165,6 +137,6 @@ def _items(data: bytes) -> Iterator[tuple[str, bytes | Table, int]]:
         if end > len(data):
             raise IndexError
         content = data[start:end]
-        value: bytes | Table = {key: value for key, value, _ in _items(content)} if kind == _TABLE else content
+        value = {key: value for key, value, _ in _items(content)} if kind == _TABLE else content
         yield data[offset + 1 : key_end].decode(), value, end
         offset = end

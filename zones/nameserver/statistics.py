@@ -1,0 +1,76 @@
+"""What the server tells of itself by its statistics channel (BIND ARM, section 7; JSON, version 1)."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.errors import NameServerError, Unreachable
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The environment's proxy is not for a server next door."""
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """booted_at: start of the process. configured_at: last time that it read its configuration.
+    serials: of each zone that is loaded, by name without the final dot."""
+
+    version: str
+    booted_at: datetime
+    configured_at: datetime
+    serials: Mapping[str, int]
+
+
+def statistics(endpoint: Endpoint, *, timeout_s: float = 3.0) -> Statistics:
+    """Ask the statistics channel. Raises `Unreachable`, or `NameServerError` (`no_statistics`) when there is none."""
+    status = fetch(endpoint, "status", timeout_s=timeout_s)
+    try:
+        return Statistics(
+            version=status["version"],
+            booted_at=datetime.fromisoformat(status["boot-time"]),
+            configured_at=datetime.fromisoformat(status["config-time"]),
+            serials=zone_serials(endpoint, timeout_s=timeout_s),
+        )
+    except (KeyError, ValueError) as error:
+        raise NameServerError("bad_answer", f"the statistics channel answers something else: {error}") from error
+
+
+def zone_serials(endpoint: Endpoint, *, timeout_s: float = 3.0) -> dict[str, int]:
+    """The serial of each zone that the server has loaded, by name without the final dot. Raises as `statistics` does."""
+    views = fetch(endpoint, "zones", timeout_s=timeout_s).get("views", {})
+    return {
+        zone["name"].lower().removesuffix("."): zone["serial"]
+        for name, view in views.items()
+        if name != "_bind"
+        for zone in view.get("zones", ())
+        if "serial" in zone
+    }
+
+
+def fetch(endpoint: Endpoint, path: str, *, timeout_s: float = 3.0) -> dict[str, Any]:
+    """One document of the channel (`status`, `server`, `zones`, `mem`, …), as it comes. Raises as `statistics` does."""
+    if not endpoint.statistics_url:
+        raise NameServerError("no_statistics", "there is no statistics channel: set DNSADMIN_NAMED_STATISTICS_URL")
+    url = f"{endpoint.statistics_url}/json/v1/{path}"
+    try:
+        with _OPENER.open(url, timeout=timeout_s) as answer:
+            document = json.load(answer)
+    except TimeoutError as error:
+        raise Unreachable(f"the statistics channel gave no answer within {timeout_s:g} s", code="timed_out") from error
+    except urllib.error.HTTPError as error:
+        raise NameServerError("bad_answer", f"the statistics channel answers {error.code} to {url}") from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(f"the statistics channel at {endpoint.statistics_url} cannot be reached: {reason}") from error
+    except ValueError as error:
+        raise NameServerError("bad_answer", f"{url} does not answer with JSON") from error
+    if not isinstance(document, dict):
+        raise NameServerError("bad_answer", f"{url} does not answer with a JSON object")
+    return document

@@ -1,0 +1,110 @@
+"""The whole of a zone as the server has it, by AXFR (RFC 5936), in the form in which the database keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+import msgspec
+
+from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.errors import NameServerError, NotHosted, Refused
+from zones.nameserver.exchange import Exchange
+from zones.nameserver.hosting import checked_name
+from zones.rdata import DNSSEC_TYPES, canonical
+from zones.rrsets import RRset
+
+GENERATED = DNSSEC_TYPES | {"TYPE65534"}
+"""Types that `named` makes by itself when it signs a zone: never compared, never pushed."""
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A zone as served. rrsets: sorted by name and type, without what `named` generates; the SOA's serial is 0 in its
+    rdata, and stands here."""
+
+    serial: int
+    rrsets: tuple[RRset, ...]
+
+
+def transfer(endpoint: Endpoint, zone: str, *, timeout_s: float = 120.0) -> Transfer:
+    """Fetch a zone from the server. `timeout_s` is for all of it.
+
+    Raises `NotHosted`, `Refused` (code `no_transfer`), or what `Exchange` raises.
+    """
+    name = checked_name(zone)
+    origin = dns.name.from_text(name)
+    serial = None
+    rrsets: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[int, set[dns.rdata.Rdata]]] = {}
+    for rrset in _answers(endpoint, name, origin, timeout_s):
+        if rrset.rdtype == dns.rdatatype.SOA:
+            serial = rrset[0].serial
+        _, rdatas = rrsets.setdefault((rrset.name, rrset.rdtype), (rrset.ttl, set()))
+        rdatas.update(rrset)
+    assert serial is not None
+    return Transfer(
+        serial=serial,
+        rrsets=tuple(
+            sorted(
+                (
+                    RRset(relative(owner, origin), dns.rdatatype.to_text(kind), ttl, presentation(rdatas, name))
+                    for (owner, kind), (ttl, rdatas) in rrsets.items()
+                    if dns.rdatatype.to_text(kind) not in GENERATED
+                ),
+                key=lambda rrset: (rrset.name, rrset.type),
+            )
+        ),
+    )
+
+
+def relative(owner: dns.name.Name, origin: dns.name.Name) -> str:
+    """An owner name as the database keeps it."""
+    return owner.canonicalize().relativize(origin).to_text()
+
+
+def presentation(rdatas: Iterable[dns.rdata.Rdata], zone: str) -> tuple[str, ...]:
+    """Rdata from the wire as the database keeps it (`zones.rdata.canonical`), sorted."""
+    return tuple(sorted(_canonical(rdata, zone) for rdata in rdatas))
+
+
+def _canonical(rdata: dns.rdata.Rdata, zone: str) -> str:
+    text = rdata.to_text()
+    # Reading text back is slow. What has no capitals and no serial is canonical already.
+    if rdata.rdtype != dns.rdatatype.SOA and text == text.lower():
+        return text
+    try:
+        return canonical(dns.rdatatype.to_text(rdata.rdtype), text, zone)
+    except ValueError:  # a type whose text dnspython writes and does not read
+        return text
+
+
+def _answers(endpoint: Endpoint, name: str, origin: dns.name.Name, timeout_s: float) -> Iterator[dns.rrset.RRset]:
+    """The RRsets of all messages of the transfer, up to the SOA that ends it."""
+    query = dns.message.make_query(origin, dns.rdatatype.AXFR)
+    begun = False
+    with Exchange(endpoint, timeout_s=timeout_s) as exchange:
+        for answer in exchange.ask_for_many(query):
+            if answer.rcode() != dns.rcode.NOERROR:
+                raise _refusal(name, answer.rcode())
+            for rrset in answer.answer:
+                if begun and rrset.rdtype == dns.rdatatype.SOA:
+                    return
+                if not begun and rrset.rdtype != dns.rdatatype.SOA:
+                    raise NameServerError(
+                        "bad_answer", f"the transfer of {name} does not begin with an SOA", retry=True
+                    )
+                begun = True
+                yield rrset
+
+
+def _refusal(name: str, rcode: dns.rcode.Rcode) -> NameServerError:
+    if rcode == dns.rcode.NOTAUTH:
+        return NotHosted("not_hosted", f"the name server has no zone {name}")
+    if rcode == dns.rcode.REFUSED:
+        return Refused("no_transfer", f"the name server does not let us transfer {name}: allow-transfer lacks our key")
+    return NameServerError("bad_answer", f"the transfer of {name} ended with {dns.rcode.to_text(rcode)}", retry=True)
