@@ -1,0 +1,63 @@
+import { Backoff } from "./backoff.js";
+
+/** Waits for the next attempt, counting down each second for those who watch. */
+export class Retry {
+  #backoff;
+  #go;
+  #onCount;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #dueAt = 0;
+
+  /**
+   * @param {{baseMs: number, capMs: number}} limits
+   * @param {() => void} go the next attempt
+   * @param {(seconds: number) => void} onCount seconds left, rounded up
+   */
+  constructor(limits, go, onCount) {
+    this.#backoff = new Backoff(limits);
+    this.#go = go;
+    this.#onCount = onCount;
+  }
+
+  /** Attempts waited for since the last success. */
+  get attempt() {
+    return this.#backoff.attempt;
+  }
+
+  get waiting() {
+    return this.#timer !== undefined;
+  }
+
+  /** @param {number | null} askedMs the wait that the server asked for */
+  wait(askedMs) {
+    this.#dueAt = performance.now() + this.#backoff.next(askedMs);
+    this.#count();
+  }
+
+  now() {
+    this.stop();
+    this.#go();
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** The connection has proved itself: the next wait is a short one again. */
+  reset() {
+    this.#backoff.reset();
+  }
+
+  #count() {
+    const leftMs = Math.max(0, this.#dueAt - performance.now());
+    if (leftMs === 0) {
+      this.now();
+      return;
+    }
+    const stepMs = leftMs % 1000 || 1000;
+    this.#timer = setTimeout(() => this.#count(), stepMs);
+    this.#onCount(Math.ceil(leftMs / 1000));
+  }
+}

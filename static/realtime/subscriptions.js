@@ -1,0 +1,114 @@
+import { matchesAny } from "./protocol.js";
+
+/** @typedef {(name: "subscribe" | "unsubscribe" | "get_subscriptions", event_types?: string[]) => Promise<any>} Ask */
+
+/** Keeps what the server sends in step with what is wanted, over reconnects and changes of rights. */
+export class Subscriptions {
+  /** @type {string[] | null} patterns; null until somebody says: the server's defaults stay */
+  #wanted = null;
+  /** @type {Set<string>} */
+  #granted = new Set();
+  /** @type {string[]} */
+  #available = [];
+  /** @type {Set<string>} what the server would not change: not asked for again */
+  #refused = new Set();
+  /** @type {Ask | null} */
+  #ask = null;
+  #busy = false;
+  #onSettled;
+  #onRejected;
+
+  /**
+   * @param {(granted: ReadonlySet<string>) => void} onSettled the server sends what is wanted and permitted
+   * @param {(eventType: string, code: string) => void} onRejected
+   */
+  constructor(onSettled, onRejected) {
+    this.#onSettled = onSettled;
+    this.#onRejected = onRejected;
+  }
+
+  /** @param {Iterable<string>} patterns */
+  want(patterns) {
+    this.#wanted = [...patterns];
+    this.#reconcile();
+  }
+
+  /** @param {{subscriptions: string[], available: string[]}} server @param {Ask} ask */
+  begin({ subscriptions, available }, ask) {
+    this.#ask = ask;
+    this.#busy = false;
+    this.#take(subscriptions, available);
+    this.#reconcile();
+  }
+
+  /** The connection is gone. */
+  end() {
+    this.#ask = null;
+  }
+
+  /** What this user may see has changed. */
+  async refresh() {
+    const ask = this.#ask;
+    if (!ask) return;
+    const { subscriptions, available } = await ask("get_subscriptions");
+    if (ask !== this.#ask) return;
+    this.#take(subscriptions, available);
+    this.#reconcile();
+  }
+
+  /** @param {string[]} subscriptions @param {string[]} available */
+  #take(subscriptions, available) {
+    this.#available = available;
+    this.#refused.clear();
+    this.#grant(subscriptions);
+  }
+
+  /** @param {string[]} subscriptions */
+  #grant(subscriptions) {
+    const patterns = subscriptions.filter((name) => name.includes("*"));
+    this.#granted = new Set(subscriptions.filter((name) => !name.includes("*")));
+    for (const name of this.#available) if (matchesAny(patterns, name)) this.#granted.add(name);
+  }
+
+  async #reconcile() {
+    const ask = this.#ask;
+    if (!ask || this.#busy) return;
+    this.#busy = true;
+    try {
+      while (ask === this.#ask && (await this.#step(ask)));
+    } catch (error) {
+      if (ask === this.#ask) this.#retry(error);
+      return;
+    } finally {
+      if (ask === this.#ask) this.#busy = false;
+    }
+    if (ask === this.#ask) this.#onSettled(this.#granted);
+  }
+
+  /** @param {any} error */
+  #retry(error) {
+    const ask = this.#ask;
+    const waitMs = (error?.details?.retry_after_s ?? 2) * 1000;
+    setTimeout(() => ask === this.#ask && this.#reconcile(), waitMs);
+  }
+
+  /** @param {Ask} ask @returns {Promise<boolean>} whether there was something to do */
+  async #step(ask) {
+    if (this.#wanted === null) return false;
+    const wanted = new Set(this.#available.filter((name) => matchesAny(this.#wanted ?? [], name)));
+    const missing = [...wanted].filter((name) => !this.#granted.has(name) && !this.#refused.has(name));
+    const surplus = [...this.#granted].filter((name) => !wanted.has(name) && !this.#refused.has(name));
+    if (missing.length) {
+      const answer = await ask("subscribe", missing);
+      this.#grant(answer.subscriptions);
+      for (const name of missing) if (!this.#granted.has(name)) this.#refused.add(name);
+      for (const { event_type, code } of answer.rejected ?? []) this.#onRejected(event_type, code);
+    }
+    if (surplus.length) {
+      const answer = await ask("unsubscribe", surplus);
+      this.#grant(answer.subscriptions);
+      for (const name of surplus) if (this.#granted.has(name)) this.#refused.add(name);
+    }
+    return missing.length + surplus.length > 0;
+  }
+}

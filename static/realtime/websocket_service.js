@@ -1,0 +1,205 @@
+import { Inbox } from "./inbox.js";
+import { LastingLink } from "./lasting_link.js";
+import { Signals } from "./signals.js";
+import { INITIAL_STATE, whenLive } from "./state.js";
+import { Subscriptions } from "./subscriptions.js";
+import { TIMING } from "./timing.js";
+import { watchHints } from "./hints.js";
+
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./protocol.js").Position} Position */
+
+/**
+ * @typedef {object} Options
+ * @property {string} url address of the endpoint; in a page a relative one will do
+ * @property {string} [client] name of this client: there is one connection per user and client name
+ * @property {Position | null} [position] where to begin; null is "from now on"
+ * @property {(() => Promise<string | null>) | null} [getToken] asked for a fresh token before each connection and before
+ *   one expires; without it the session cookie has to do
+ * @property {typeof globalThis.WebSocket} [WebSocket]
+ * @property {Partial<import("./timing.js").Timing>} [timing]
+ */
+
+/**
+ * What can be heard. `event` tells whether `resume()` brought it back; `resync`: events may be missing, read again what
+ * is shown; `gap`: what the server left out; `welcome` comes with the position that was asked for; `settled`: the server
+ * now sends what is wanted.
+ * @typedef {{
+ *   state: [State],
+ *   event: [import("./protocol.js").RealtimeEvent, {replayed: boolean}],
+ *   resync: [{reason: string}],
+ *   gap: [import("./protocol.js").Gap],
+ *   notice: [import("./protocol.js").Notice],
+ *   welcome: [import("./protocol.js").Welcome, Position | null],
+ *   settled: [ReadonlySet<string>],
+ * }} Heard
+ */
+
+/**
+ * One socket's life: opens it, keeps it, brings it back, and goes on where it ended. Knows nothing of pages.
+ *
+ *     const service = new UnifiedWebSocketService({ url: "wss://dns.example/ws/", getToken });
+ *     service.on("event", (event) => console.log(event.event_type, event.data));
+ *     service.want(["record_*"]);
+ *     service.start();
+ */
+export class UnifiedWebSocketService {
+  #timing;
+  #getToken;
+  #link;
+  #inbox;
+  #subscriptions;
+  /** @type {Signals<Heard>} */
+  #signals = new Signals();
+  /** @type {State} */
+  #state = INITIAL_STATE;
+  #unwatch = () => {};
+  /** @type {Promise<any>} */
+  #rewound = Promise.resolve();
+
+  /** @param {Options} options */
+  constructor({ url, client = "api", position = null, getToken = null, WebSocket = globalThis.WebSocket, timing }) {
+    this.#timing = { ...TIMING, ...timing };
+    this.#getToken = getToken;
+    this.#link = new LastingLink({ url, client, getToken, WebSocket }, this.#timing, {
+      begin: () => this.#inbox.begin(),
+      frame: (frame, asked) => this.#receive(frame, asked),
+      lost: () => this.#subscriptions.end(),
+      change: (news) => this.#become(news),
+    });
+    this.#inbox = new Inbox(position, {
+      event: (event, how) => {
+        this.#state = { ...this.#state, lastEventAt: Date.now() };
+        this.#signals.tell("event", event, how);
+      },
+      resync: (why) => this.#signals.tell("resync", why),
+    });
+    this.#subscriptions = new Subscriptions(
+      (granted) => this.#signals.tell("settled", granted),
+      (name, code) => this.#signals.tell("notice", { type: "notice", code: "rejected", message: `${name}: ${code}` }),
+    );
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Where a new connection would go on. */
+  get position() {
+    return this.#inbox.position;
+  }
+
+  /**
+   * @template {keyof Heard} Name
+   * @param {Name} name
+   * @param {(...args: Heard[Name]) => void} listener
+   * @returns {() => void} the undo
+   */
+  on(name, listener) {
+    return this.#signals.on(name, listener);
+  }
+
+  /** Called at once, at each change, and at each ping of the server. @param {(state: State) => void} listener */
+  onState(listener) {
+    listener(this.#state);
+    return this.on("state", listener);
+  }
+
+  /** Which events to receive, by names or patterns; kept over reconnects. @param {Iterable<string>} patterns */
+  want(patterns) {
+    this.#subscriptions.want(patterns);
+  }
+
+  start() {
+    this.#unwatch();
+    this.#unwatch = watchHints(() => this.check());
+    this.reconnect();
+  }
+
+  /** End the connection and stay away until `start()`. */
+  close() {
+    this.#unwatch();
+    this.#link.close();
+    this.#become({ name: "paused", retryInS: null, message: "" });
+  }
+
+  /** Connect anew, now, whatever the state. */
+  reconnect() {
+    this.#link.reconnect();
+  }
+
+  /** Something hints at a change: see whether the connection lives, or try at once instead of waiting. */
+  check() {
+    this.#link.check();
+  }
+
+  /**
+   * Send a command as soon as there is a connection.
+   * @param {string} name
+   * @param {Record<string, unknown>} [data]
+   * @param {{timeoutMs?: number}} [options]
+   * @returns {Promise<any>} the answer's data; rejected with `RealtimeError`
+   */
+  async command(name, data = {}, { timeoutMs = this.#timing.commandMs } = {}) {
+    await whenLive(this, timeoutMs);
+    return this.#link.request(name, data, timeoutMs);
+  }
+
+  /**
+   * Have everything after a position sent again, as `replayed` events.
+   * @param {Position} position
+   * @returns {Promise<import("./protocol.js").Resumed>} when all of it has arrived
+   */
+  resume({ epoch, position }) {
+    const ask = () => this.#link.request("resume", { epoch, position }, this.#timing.resumeMs);
+    const rewind = () => this.#inbox.rewind(ask);
+    this.#rewound = this.#rewound.then(rewind, rewind);
+    return this.#rewound;
+  }
+
+  /** @param {import("./protocol.js").Frame} frame @param {Position | null} asked */
+  #receive(frame, asked) {
+    if (frame.type === "event") this.#inbox.event(frame);
+    else if (frame.type === "batch") this.#inbox.batch(frame);
+    else if (frame.type === "gap") this.#signals.tell("gap", frame);
+    else if (frame.type === "notice") this.#noticed(frame);
+    else if (frame.type === "welcome") this.#welcomed(frame, asked);
+    else if (frame.type === "ping") {
+      this.#inbox.nothingUpTo(frame.upto);
+      this.#become({ lastHeardAt: Date.now() });
+    }
+  }
+
+  /** @param {import("./protocol.js").Welcome} frame @param {Position | null} asked */
+  #welcomed(frame, asked) {
+    this.#inbox.welcome(frame);
+    this.#signals.tell("welcome", frame, asked);
+    const { user } = frame;
+    this.#become({ name: "live", retryInS: null, attempt: 0, message: "", code: null, lastHeardAt: Date.now(), user });
+    this.#subscriptions.begin(frame, (name, eventTypes) =>
+      this.#link.request(name, eventTypes ? { event_types: eventTypes } : {}, this.#timing.commandMs),
+    );
+  }
+
+  /** @param {import("./protocol.js").Notice} notice */
+  #noticed(notice) {
+    if (notice.code === "token_expiring") this.#renewToken();
+    if (notice.code === "permissions_changed") this.#subscriptions.refresh();
+    this.#signals.tell("notice", notice);
+  }
+
+  async #renewToken() {
+    try {
+      const token = await this.#getToken?.();
+      if (token) await this.command("authenticate", { token });
+    } catch {
+      // The server closes with 4003 when the old token ends, and we come back with a new one.
+    }
+  }
+
+  /** @param {Partial<State>} news */
+  #become(news) {
+    this.#state = { ...this.#state, ...news };
+    this.#signals.tell("state", this.#state);
+  }
+}
