@@ -139,13 +139,13 @@ _RIGHTS = {"is_active", "is_superuser", "password"}
 def remember_account(instance: Any, **_: Any) -> None:
     # Only what was loaded: touching a deferred field here would load it, and so on without end.
     loaded = instance.__dict__
-    instance._remembered = {name: loaded[name] for name in _WATCHED if name in loaded}
+    instance.remembered = {name: loaded[name] for name in _WATCHED if name in loaded}
 
 
 @receiver(post_save, sender=User)
 def announce_account(instance: Any, created: bool, raw: bool, **_: Any) -> None:
-    changed = [name for name in _WATCHED if name in instance._remembered
-               and instance.__dict__.get(name) != instance._remembered[name]]  # fmt: skip
+    now, before = instance.__dict__, instance.remembered
+    changed = [name for name in _WATCHED if name in before and now.get(name) != before[name]]
     remember_account(instance=instance)
     if raw or not (created or changed):
         return

@@ -36,7 +36,9 @@ def current_actor() -> Actor:
 
 
 @contextmanager
-def acting(user: Any = None, *, origin: str, address: str | None = None, trace_id: str | None = None) -> Iterator[Actor]:
+def acting(
+    user: Any = None, *, origin: str, address: str | None = None, trace_id: str | None = None
+) -> Iterator[Actor]:
     """Run the block on behalf of `user` (a Django user, or None or an anonymous one for the system)."""
     source = SourceUser(id=user.pk, username=user.get_username()) if user is not None and user.pk is not None else None
     actor = Actor(user=source, origin=origin, address=address, trace_id=trace_id or secrets.token_hex(8))

@@ -28,7 +28,9 @@ class EventsView(APIView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("since", str, description="`<epoch>:<position>`: the events that follow it, oldest first."),
+            OpenApiParameter(
+                "since", str, description="`<epoch>:<position>`: the events that follow it, oldest first."
+            ),
             OpenApiParameter("limit", int, description=f"At most so many, {MOST_EVENTS} at most."),
             OpenApiParameter("before", int, description="Without `since`: events before this position, newest first."),
             OpenApiParameter("event_type", str, description="Only events of this type or pattern (`zone_*`)."),
@@ -37,7 +39,7 @@ class EventsView(APIView):
         responses={200: dict},
     )
     def get(self, request: Request) -> Response:
-        audience = audiences.load(request.user.pk)[1]
+        audience = audiences.load(_user_id(request))[1]
         limit = _number(request, "limit", 100, MOST_EVENTS)
         pattern, zone = request.query_params.get("event_type"), request.query_params.get("zone")
         types = registry.matching(pattern) if pattern else None
@@ -90,6 +92,11 @@ class EventsView(APIView):
         return Response({"results": results, "before": before, "upto": str(here)})
 
 
+def _user_id(request: Request) -> int:
+    assert request.user.pk is not None  # signed in, or the permission classes had refused
+    return request.user.pk
+
+
 def _number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name)
     if text is None:
@@ -104,7 +111,7 @@ class EventTypesView(APIView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request) -> Response:
-        audience = audiences.load(request.user.pk)[1]
+        audience = audiences.load(_user_id(request))[1]
         results = [
             {
                 "event_type": spec.event_type,

@@ -67,7 +67,7 @@ def of(user: Any) -> Audience:
     if user.is_superuser:
         return Audience(is_admin=True, permissions=frozenset(), scopes=(), user_id=user.pk)
     asked = {spec.permission for spec in registry} | {p for spec in registry for p in spec.sensitive.values()}
-    permissions = frozenset(p for p in asked - {None, ADMINISTRATORS} if user.has_perm(p))
+    permissions = frozenset(p for p in asked if p is not None and p != ADMINISTRATORS and user.has_perm(p))
     scopes = tuple(sorted((kind, _keys(visible(user))) for kind, visible in registry.scopes().items()))
     return Audience(is_admin=False, permissions=permissions, scopes=scopes, user_id=user.pk)
 

@@ -132,7 +132,7 @@ class Client:
     async def _keep_up(self) -> None:
         attempt = 0
         while True:
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.random()  # noqa: S311
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.random()
             try:
                 await self._run()
             except ConnectionClosed as closed:

@@ -55,7 +55,9 @@ ERRORS: tuple[tuple[type[Exception], ErrorCode], ...] = (
 """What a handler may raise, and the code that answers it. Anything else is `internal`, logged with its traceback."""
 
 
-def command(name: str, data: type[msgspec.Struct], *, administrators_only: bool = False) -> Callable[[Handler], Handler]:
+def command(
+    name: str, data: type[msgspec.Struct], *, administrators_only: bool = False
+) -> Callable[[Handler], Handler]:
     """Register a handler."""
 
     def register(handler: Handler) -> Handler:

@@ -35,4 +35,4 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def conf() -> RealtimeSettings:
     """The settings in force."""
-    return settings.REALTIME  # type: ignore[no-any-return]
+    return settings.REALTIME

@@ -54,7 +54,7 @@ COMMAND_BURST = 60.0
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
-class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
+class UnifiedWebSocketConsumer(AsyncConsumer):
     """One connection of one client."""
 
     member: WebSocketConnection
@@ -102,7 +102,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         """Accept first, so that a refusal can say why, then find out who it is."""
         offered = self.scope.get("subprotocols", ())
-        await self.base_send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+        await self.base_send(
+            {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None}
+        )
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         named = next((p[7:] for p in offered if p.startswith("client.")), None)
         self.since = query["since"][0] if "since" in query else None
@@ -110,14 +112,14 @@ class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
         if "token" in query:
             await self.refuse("A token does not belong in the address: it ends up in logs. Send it as a subprotocol.")
         elif self.node.draining:
-            await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))  # noqa: S311
+            await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))
         elif self.credentials.token is not None:
             await self.sign_in(authentication.by_token, self.credentials, self.credentials.token)
         elif self.credentials.session_key is not None:
             await self.sign_in(authentication.by_session, self.credentials)
         else:
             self.deadline = asyncio.get_running_loop().call_later(
-                AUTHENTICATE_WITHIN_S, lambda: asyncio.ensure_future(self.refuse("No sign-in within 10 s."))
+                AUTHENTICATE_WITHIN_S, lambda: self.node.in_background(self.refuse("No sign-in within 10 s."))
             )
 
     async def sign_in(self, method: Any, *args: Any) -> None:
@@ -155,7 +157,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
         # From here on the feed tells of changed rights; those that changed since they were read are read again.
         passed = self.node.feed.passed_since(loaded_at)
         connection.stale = passed is None or any(
-            event.event_type is EventType.PERMISSION_CHANGED and event.subject_id == identity.user_id for event in passed
+            event.event_type is EventType.PERMISSION_CHANGED and event.subject_id == identity.user_id
+            for event in passed
         )
         upto = self.node.feed.position
         connection.upto = upto
@@ -163,7 +166,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
         if self.since is not None:
             resumed = await self._rewound(self.since, upto)
         connection.deliver(self.welcome(identity, resumed, upto))
-        connection.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)  # noqa: S311
+        connection.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
         self.node.reader.rewind(connection)
 
     def client_name(self, identity: Identity) -> str:
@@ -303,7 +306,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
         now = time.monotonic()
         self.bad_frames.append(now)
         if len(self.bad_frames) == MOST_BAD_FRAMES and now - self.bad_frames[0] < BAD_FRAMES_WITHIN_S:
-            asyncio.ensure_future(self.end(CloseCode.PROTOCOL_ERRORS, "too many protocol errors"))
+            self.node.in_background(self.end(CloseCode.PROTOCOL_ERRORS, "too many protocol errors"))
 
     # -- going
 

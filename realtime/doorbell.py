@@ -75,7 +75,7 @@ async def _send(group: str, message: dict[str, Any]) -> None:
     layer = get_channel_layer()
     try:
         await asyncio.wait_for(layer.group_send(group, message), PATIENCE_S)
-    except Exception as error:  # whatever a layer raises, the log has the event
+    except Exception as error:  # noqa: BLE001  # whatever a layer raises, the log has the event
         logger.warning("doorbell: %s not rung: %s", group, error or type(error).__name__)
 
 
@@ -99,5 +99,3 @@ def announce_flow(event: Event) -> None:
 def control(order: str, **details: Any) -> None:
     """Give every process an order about its connections."""
     ringer.send(groups.CONTROL, {"type": "control", "order": order, **details})
-
-

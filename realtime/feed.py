@@ -84,7 +84,7 @@ class Feed:
                 members = asyncio.create_task(self._keep_membership(layer, channel))
                 while True:
                     self._hear(await layer.receive(channel))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever a layer raises, the log goes on
                 logger.warning("feed: the channel layer is out of reach: %s", error or type(error).__name__)
                 await asyncio.sleep(1.0)
             finally:
@@ -106,7 +106,7 @@ class Feed:
                         await layer.group_discard(group, channel)
                         joined.discard(group)
                 pause = REJOIN_S
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever a layer raises, the log goes on
                 logger.warning("feed: cannot join the channel layer's groups: %s", error or type(error).__name__)
                 pause = 1.0
             if not self.ready.is_set():
@@ -114,7 +114,7 @@ class Feed:
                 self._behind.set()  # for what was rung before
             try:
                 await asyncio.wait_for(self._membership.wait(), pause)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 joined.clear()
 
     def _hear(self, message: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from channels.layers import BaseChannelLayer
 Deliver = Callable[[Any], None]
 
 
-class LocalChannelLayer(BaseChannelLayer):  # type: ignore[misc]
+class LocalChannelLayer(BaseChannelLayer):
     """Channel-layer groups without a queue. Use on one event loop only."""
 
     extensions = ("groups",)

@@ -122,7 +122,7 @@ def position() -> Position:
 def read(after: int, limit: int = CHUNK) -> list[Event]:
     """The events that follow position `after`, in order. Raises `TooOld` when some of them were pruned."""
     rows = list(LogEvent.objects.filter(position__gt=after).order_by("position")[:limit])
-    if after < (rows[0].position - 1 if rows else head().floor):
+    if after < ((rows[0].position or 0) - 1 if rows else head().floor):
         raise TooOld(after)
     return [as_event(row) for row in rows]
 

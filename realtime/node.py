@@ -9,6 +9,7 @@ import random
 import secrets
 import socket
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from channels.layers import channel_layers
@@ -49,7 +50,7 @@ class Node:
         self._gone: list[int] = []
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     # -- life
 
@@ -80,7 +81,7 @@ class Node:
         connections = list(self.manager)
         spread_ms = int(max(500.0, min(spread_s, len(connections) / 50) * 1000))
         await asyncio.gather(
-            *(c.close(CloseCode.GOING_AWAY, "restart", random.randint(200, spread_ms)) for c in connections),  # noqa: S311
+            *(c.close(CloseCode.GOING_AWAY, "restart", random.randint(200, spread_ms)) for c in connections),
             return_exceptions=True,
         )
 
@@ -111,9 +112,13 @@ class Node:
 
     def close(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
         """Close a connection in the background."""
-        task = asyncio.ensure_future(connection.close(code, reason))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self.in_background(connection.close(code, reason))
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let `work` run by itself; the loop alone would keep no hold of it."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def _displace(self, user_id: int, client: str, oldest: int) -> None:
         for connection in self.manager.superseded(user_id, client, oldest):
@@ -184,7 +189,10 @@ class Node:
     def _look_after(self, connection: WebSocketConnection, now: float) -> None:
         if connection.closing:
             return
-        if connection.unanswered_s(now) > self.conf.pong_timeout_s and now - connection.last_heard > self.conf.pong_timeout_s:
+        if (
+            connection.unanswered_s(now) > self.conf.pong_timeout_s
+            and now - connection.last_heard > self.conf.pong_timeout_s
+        ):
             self.close(connection, CloseCode.HEARTBEAT_MISSED, "no answer to a ping")
         elif now >= connection.next_ping:
             connection.next_ping = now + self.conf.heartbeat_s
@@ -212,5 +220,3 @@ class Node:
             limit = self.conf.connections_per_user
             for (user_id, client), oldest in (await in_database(presence.oldest_staying, slots, limit)).items():
                 self._displace(user_id, client, oldest)
-
-

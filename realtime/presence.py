@@ -30,7 +30,9 @@ def enter(connection: WebSocketConnection, node: str, limit: int) -> tuple[int, 
         user_agent=connection.user_agent,
         last_seen=timezone.now(),
     )
-    return row.pk, oldest_staying({(connection.user_id, connection.client)}, limit)[connection.user_id, connection.client]
+    return row.pk, oldest_staying({(connection.user_id, connection.client)}, limit)[
+        connection.user_id, connection.client
+    ]
 
 
 def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:

@@ -159,7 +159,6 @@ class LogReader:
         await asyncio.sleep(0)  # many may be reading; each gets its turn
 
 
-
 async def count_visible(feed: Feed, connection: WebSocketConnection, after: int, upto: int) -> int:
     """How many events in (`after`, `upto`] the connection is going to be sent. Raises `TooOld`."""
     count = 0

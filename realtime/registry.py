@@ -7,7 +7,7 @@ batching, the event reference, the AsyncAPI document and the JavaScript constant
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -85,15 +85,15 @@ class Registry:
             raise ImproperlyConfigured(f"scope {kind} is declared twice")
         self._scopes[kind] = visible_keys
 
-    def __getitem__(self, event_type: str) -> EventSpec:
+    def __getitem__(self, event_type: EventType) -> EventSpec:
         """The declaration of an event. Raises `KeyError` for a name that nobody declared."""
-        return self._specs[event_type]  # type: ignore[index]  # a StrEnum member equals and hashes like its value
+        return self._specs[event_type]
 
     def __contains__(self, event_type: object) -> bool:
         return event_type in self._specs
 
-    def __iter__(self) -> Iterable[EventSpec]:  # type: ignore[override]
-        return iter(sorted(self._specs.values(), key=lambda spec: list(EventType).index(spec.event_type)))
+    def __iter__(self) -> Iterator[EventSpec]:
+        return iter([self._specs[event_type] for event_type in EventType if event_type in self._specs])
 
     def scopes(self) -> Mapping[str, Callable[[Any], ScopeKeys]]:
         """The resolver of each kind of scope."""

@@ -63,7 +63,9 @@ class Encodings:
 class Route:
     """The connections that see the same. Holds back what may wait, and sends what waits together."""
 
-    def __init__(self, key: RouteKey, layer: LocalChannelLayer, waits: dict[EventPriority, float], head: Callable[[], int]):
+    def __init__(
+        self, key: RouteKey, layer: LocalChannelLayer, waits: dict[EventPriority, float], head: Callable[[], int]
+    ):
         self.key = key
         self.group = groups.route(key)
         self._layer = layer

@@ -8,7 +8,6 @@ prebuilt frame to the socket's buffer; the server offers it as a scope extension
 from __future__ import annotations
 
 import asyncio
-import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
@@ -63,7 +62,7 @@ class AsgiTransport:
             waits_for = sending.send(None)
         except StopIteration:
             return
-        except Exception:  # the client is gone; its disconnect message is on the way
+        except Exception:  # noqa: BLE001  # the client is gone; its disconnect message is on the way
             return
         self._held = deque()
         self._task = asyncio.ensure_future(self._drain(sending, waits_for))
@@ -75,29 +74,36 @@ class AsgiTransport:
         held = self._held
         assert held is not None
         try:
-            await _resumed(sending, waits_for)
+            await _Resumed(sending, waits_for)
             while held:
                 await self._send(held.popleft().message)
-        except Exception:  # the client is gone
+        except Exception:  # noqa: BLE001  # the client is gone
             held.clear()
         finally:
             self._held = None
 
 
-@types.coroutine
-def _resumed(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was run by hand up to its first wait, now within a task."""
-    while True:
-        try:
-            sent = yield waits_for
-        except BaseException as error:
-            step = lambda error=error: started.throw(error)  # noqa: E731
-        else:
-            step = lambda sent=sent: started.send(sent)  # noqa: E731
-        try:
-            waits_for = step()
-        except StopIteration:
-            return
+class _Resumed:
+    """Awaits a coroutine that was run by hand up to its first wait (`waits_for`), now within a task."""
+
+    def __init__(self, started: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._started = started
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
+            resume: Callable[[Any], Any]
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # noqa: BLE001  # whatever ends the wait belongs to the coroutine
+                resume, argument = self._started.throw, error
+            else:
+                resume, argument = self._started.send, sent
+            try:
+                waits_for = resume(argument)
+            except StopIteration:
+                return
 
 
 def transport_for(scope: dict[str, Any], send: Send) -> Transport:

@@ -19,8 +19,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
-            extension: dict[str, Any] = {"write": self.write_wire, "buffered": self.transport.get_write_buffer_size}
-            self.scope["extensions"][EXTENSION] = extension  # type: ignore[index]
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[EXTENSION] = {"write": self.write_wire, "buffered": self.transport.get_write_buffer_size}
 
     def write_wire(self, wire: bytes) -> None:
         """Queue whole frames for the client; nothing once the connection is closing."""

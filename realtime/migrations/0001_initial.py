@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,72 +14,90 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='LogHead',
+            name="LogHead",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('epoch', models.CharField(max_length=16)),
-                ('position', models.BigIntegerField(default=0)),
-                ('floor', models.BigIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("epoch", models.CharField(max_length=16)),
+                ("position", models.BigIntegerField(default=0)),
+                ("floor", models.BigIntegerField(default=0)),
             ],
             options={
-                'verbose_name': 'log head',
+                "verbose_name": "log head",
             },
         ),
         migrations.CreateModel(
-            name='LogEvent',
+            name="LogEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.CharField(max_length=36, unique=True)),
-                ('position', models.BigIntegerField(editable=False, null=True, unique=True)),
-                ('event_type', models.CharField(max_length=40)),
-                ('severity', models.CharField(max_length=8)),
-                ('timestamp', models.DateTimeField()),
-                ('source_user_id', models.BigIntegerField(null=True)),
-                ('source_username', models.CharField(blank=True, max_length=150)),
-                ('origin', models.CharField(blank=True, max_length=16)),
-                ('trace_id', models.CharField(blank=True, max_length=32)),
-                ('scope', models.CharField(max_length=64, null=True)),
-                ('subject_id', models.BigIntegerField(null=True)),
-                ('key', models.CharField(max_length=128, null=True, unique=True)),
-                ('data', models.TextField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("event_id", models.CharField(max_length=36, unique=True)),
+                ("position", models.BigIntegerField(editable=False, null=True, unique=True)),
+                ("event_type", models.CharField(max_length=40)),
+                ("severity", models.CharField(max_length=8)),
+                ("timestamp", models.DateTimeField()),
+                ("source_user_id", models.BigIntegerField(null=True)),
+                ("source_username", models.CharField(blank=True, max_length=150)),
+                ("origin", models.CharField(blank=True, max_length=16)),
+                ("trace_id", models.CharField(blank=True, max_length=32)),
+                ("scope", models.CharField(max_length=64, null=True)),
+                ("subject_id", models.BigIntegerField(null=True)),
+                ("key", models.CharField(max_length=128, null=True, unique=True)),
+                ("data", models.TextField()),
             ],
             options={
-                'verbose_name': 'log event',
-                'default_permissions': ('view',),
-                'indexes': [models.Index(condition=models.Q(('position__isnull', True)), fields=['id'], name='log_unpositioned'), models.Index(fields=['scope', 'position'], name='log_by_scope'), models.Index(fields=['timestamp'], name='log_by_time')],
+                "verbose_name": "log event",
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("position__isnull", True)), fields=["id"], name="log_unpositioned"
+                    ),
+                    models.Index(fields=["scope", "position"], name="log_by_scope"),
+                    models.Index(fields=["timestamp"], name="log_by_time"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Presence',
+            name="Presence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('connection_id', models.CharField(max_length=32, unique=True)),
-                ('client', models.CharField(max_length=40)),
-                ('node', models.CharField(max_length=64)),
-                ('address', models.CharField(blank=True, max_length=64)),
-                ('user_agent', models.CharField(blank=True, max_length=200)),
-                ('since', models.DateTimeField(auto_now_add=True)),
-                ('last_seen', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='presences', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("connection_id", models.CharField(max_length=32, unique=True)),
+                ("client", models.CharField(max_length=40)),
+                ("node", models.CharField(max_length=64)),
+                ("address", models.CharField(blank=True, max_length=64)),
+                ("user_agent", models.CharField(blank=True, max_length=200)),
+                ("since", models.DateTimeField(auto_now_add=True)),
+                ("last_seen", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="presences",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'connection',
-                'default_permissions': ('view', 'delete'),
-                'indexes': [models.Index(fields=['user', 'client'], name='presence_slot')],
+                "verbose_name": "connection",
+                "default_permissions": ("view", "delete"),
+                "indexes": [models.Index(fields=["user", "client"], name="presence_slot")],
             },
         ),
         migrations.CreateModel(
-            name='SavedSubscription',
+            name="SavedSubscription",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client', models.CharField(max_length=40)),
-                ('wanted', models.JSONField(default=dict)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client", models.CharField(max_length=40)),
+                ("wanted", models.JSONField(default=dict)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('user', 'client'), name='one_subscription_per_client')],
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("user", "client"), name="one_subscription_per_client")],
             },
         ),
     ]
