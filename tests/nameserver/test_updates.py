@@ -8,6 +8,7 @@ import pytest
 from tests.nameserver.conftest import HostedZone, a
 from zones.nameserver.endpoint import Endpoint, new_key
 from zones.nameserver.errors import Drifted, KeyRefused, NameServerError, NotHosted, PartlyServed, Refused
+from zones.nameserver.private import PrivateNamed
 from zones.nameserver.rndc import Rndc
 from zones.nameserver.transfer import transfer
 from zones.nameserver.updates import MAX_MESSAGE_BYTES, RRsetChange, update
@@ -244,14 +245,17 @@ def test_a_zone_that_is_not_dynamic_is_named_as_the_reason(endpoint: Endpoint) -
     assert (refused.value.code, refused.value.retry) == ("not_dynamic", False)
 
 
-def test_a_secondary_zone_is_named_as_the_reason(endpoint: Endpoint, zone: HostedZone) -> None:
-    primaries = f'{endpoint.host} port {endpoint.port} key "{endpoint.tsig.name}"'
+def test_a_secondary_zone_is_named_as_the_reason(own_named: PrivateNamed, endpoint: Endpoint) -> None:
+    (endpoint.zone_dir / "open").write_text("@ 300 SOA ns h 1 2 3 4 5\n@ 300 NS ns.example.net.\n")
     Rndc(endpoint).call(
-        f'addzone secondary.test {{ type secondary; primaries {{ {primaries}; }}; file "{endpoint.zone_dir}/secondary"; }};'
+        f'addzone open.test {{ type primary; file "{endpoint.zone_dir}/open"; allow-transfer {{ any; }}; }};'
     )
-    with pytest.raises(NameServerError) as refused:
-        update(endpoint, "secondary.test", [RRsetChange("www", "A", None, WWW)])
-    assert refused.value.code in ("secondary", "not_hosted", "server_failure")
+    secondary = own_named.start()
+    primaries = f"primaries {{ {endpoint.host} port {endpoint.port}; }}"
+    Rndc(secondary).call(f'addzone open.test {{ type secondary; {primaries}; file "{secondary.zone_dir}/open"; }};')
+    with pytest.raises(Refused, match="the zone is secondary there") as refused:
+        update(secondary, "open.test", [RRsetChange("www", "A", None, WWW)])
+    assert (refused.value.code, refused.value.retry) == ("secondary", False)
 
 
 def test_a_zone_whose_policy_excludes_our_key_is_named_as_the_reason(endpoint: Endpoint) -> None:

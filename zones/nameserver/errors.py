@@ -32,7 +32,7 @@ class KeyRefused(NameServerError):
 
 
 class NotHosted(NameServerError):
-    """The server has no zone of that name (code `not_hosted`)."""
+    """The server has no zone of that name (code `not_hosted`), or could not load it (code `not_loaded`)."""
 
 
 class Refused(NameServerError):

@@ -19,12 +19,12 @@ from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import BadName, CommandFailed, NameServerError, NotHosted, Refused, Unreachable
 from zones.nameserver.rndc import Rndc
 
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_/-]{0,61}[a-z0-9_])?")
+_LABEL = re.compile(r"(?!.*//)[a-z0-9_]([a-z0-9_/-]{0,61}[a-z0-9_])?")
 _FAILURES = {
     80: "the zone file has a type or class that named does not know",
     108: "named refuses the zone: it has no usable SOA or NS records",
 }
-_EXISTS, _NOT_FOUND = 18, 23
+_EXISTS, _NOT_FOUND, _NOT_LOADED = 18, 23, 123
 _SUFFIXES = ("", ".jnl", ".jbk", ".signed", ".signed.jnl")
 
 _CLAUSE = (
@@ -37,13 +37,18 @@ _CLAUSE = (
 
 
 class ZoneStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server says about one of its zones. files: as it was configured. serial: `None` while it is not loaded."""
+    """What the server says about one of its zones. file: as it was configured. serial: `None` while it is not loaded,
+    because its file is broken or, for a secondary, has never come; then it answers SERVFAIL."""
 
     kind: str
+    file: str
     serial: int | None
     dynamic: bool
     frozen: bool
-    files: tuple[str, ...]
+
+    @property
+    def loaded(self) -> bool:
+        return self.serial is not None
 
 
 def checked_name(zone: str) -> str:
@@ -66,29 +71,45 @@ def zone_status(endpoint: Endpoint, zone: str) -> ZoneStatus:
     except CommandFailed as error:
         if error.result == _NOT_FOUND:
             raise NotHosted("not_hosted", f"the name server has no zone {name}") from error
+        if error.result == _NOT_LOADED:
+            return _status_of_unloaded(endpoint, name)
         raise
     fields = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
     return ZoneStatus(
         kind=fields.get("type", ""),
-        serial=int(fields["serial"]) if fields.get("serial", "").isdigit() else None,
+        file=fields.get("files", "").split(", ")[0],
+        serial=int(fields.get("serial", 0)),
         dynamic=fields.get("dynamic") == "yes",
         frozen=fields.get("frozen") == "yes",
-        files=tuple(fields.get("files", "").split(", ")),
+    )
+
+
+def _status_of_unloaded(endpoint: Endpoint, name: str) -> ZoneStatus:
+    clause = Rndc(endpoint).call(f'showzone "{name}"')
+    kind, file = re.search(r"\btype (\w+);", clause), re.search(r'\bfile "([^"]*)";', clause)
+    return ZoneStatus(
+        kind=kind[1] if kind else "",
+        file=file[1] if file else "",
+        serial=None,
+        dynamic="update-policy" in clause,
+        frozen=False,
     )
 
 
 def is_ours(endpoint: Endpoint, zone: str, status: ZoneStatus) -> bool:
-    """Whether the site itself has put this zone on the server, as opposed to an administrator."""
-    file = Path(status.files[0])
+    """Whether the site itself has put this zone on the server, as opposed to an administrator: by the file's name."""
+    file = Path(status.file)
     return file.parent == endpoint.zone_dir and _pattern(checked_name(zone)).fullmatch(file.name) is not None
 
 
 def add_zone(endpoint: Endpoint, zone: str, zone_text: str) -> bool:
     """Make the server serve a new dynamic primary zone with the records of `zone_text` (a whole zone file).
 
-    Returns whether it was added: `False` when the server has it already, as a dynamic primary zone that we put there; its
-    records are left alone. Raises `Refused` (code `foreign_zone`) when it has a zone of that name which is not ours,
-    `BadName`, `NameServerError` (code `bad_zone`) when `named` does not accept the text, or what `Rndc.call` raises.
+    Returns whether it was added: `False` when the server has it already, as a dynamic primary zone that we put there;
+    its records are left alone. One that we put there and that the server could not load again is replaced.
+    Raises `Refused` (code `foreign_zone`) when it has a zone of that name which is not ours, `BadName`,
+    `NameServerError` (`bad_zone`: `named` does not accept the text; `no_new_zones`; `no_zone_dir`), or what `Rndc.call`
+    raises.
     """
     name = checked_name(zone)
     if _recognised(endpoint, name):
@@ -143,13 +164,16 @@ def _delete(endpoint: Endpoint, name: str) -> None:
 
 
 def _recognised(endpoint: Endpoint, name: str) -> bool:
-    """Whether the zone is there and ours. Raises `Refused` when it is there and not ours."""
+    """Whether the zone is there, ours, and in order. Raises `Refused` when it is there and not ours."""
     try:
         status = zone_status(endpoint, name)
     except NotHosted:
         return False
     if status.kind != "primary" or not status.dynamic or not is_ours(endpoint, name, status):
         raise _foreign(name)
+    if not status.loaded:
+        delete_zone(endpoint, name)
+        return False
     return True
 
 
@@ -172,7 +196,7 @@ def _addition_failed(name: str, error: CommandFailed) -> NameServerError:
         return NameServerError(
             "no_zone_dir", "named cannot read the file of the new zone: it has no access to the zone directory"
         )
-    if "allow-new-zones" in error.reason or error.result == 42:
+    if "Not allowing new zones" in error.reason:
         return NameServerError(
             "no_new_zones", "named does not take new zones: set “allow-new-zones yes;” in its options"
         )

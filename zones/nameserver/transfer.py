@@ -105,6 +105,8 @@ def _answers(endpoint: Endpoint, name: str, origin: dns.name.Name, timeout_s: fl
 def _refusal(name: str, rcode: dns.rcode.Rcode) -> NameServerError:
     if rcode == dns.rcode.NOTAUTH:
         return NotHosted("not_hosted", f"the name server has no zone {name}")
+    if rcode == dns.rcode.SERVFAIL:
+        return NotHosted("not_loaded", f"the name server could not load the zone {name}")
     if rcode == dns.rcode.REFUSED:
         return Refused("no_transfer", f"the name server does not let us transfer {name}: allow-transfer lacks our key")
     return NameServerError("bad_answer", f"the transfer of {name} ended with {dns.rcode.to_text(rcode)}", retry=True)
