@@ -208,7 +208,7 @@ def test(arguments: list[str]) -> int:
     environment(DEV_REQUIREMENTS)
     failed = call(PYTHON, "-m", "pytest", *arguments)
     if not arguments:
-        failed = call("node", "--test", *javascript_tests()) or failed
+        failed = call("node", "--test", "--test-reporter=spec", *javascript_tests()) or failed
     return failed
 
 
@@ -278,8 +278,9 @@ def steps() -> list[Step]:
         Step("import contracts", (VENV / "bin" / "lint-imports", "--no-logo")),
         Step("migrations", (*manage, "makemigrations", "--check", "--dry-run")),
         Step("system checks", (*manage, "check", "--fail-level", "WARNING")),
-        Step("generated files", (*manage, "realtime_export", "--check")),
-        Step("JavaScript tests", ("node", "--test", *javascript_tests())),
+        Step("event reference", (*manage, "realtime_export", "--check")),
+        Step("settings reference", (*manage, "settings_reference", "--check")),
+        Step("JavaScript tests", ("node", "--test", "--test-reporter=spec", *javascript_tests())),
     ]
 
 
