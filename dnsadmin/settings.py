@@ -7,7 +7,6 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -199,10 +198,11 @@ if SITE.tls:
 
 
 def own_origins() -> list[str]:
-    """The origins under which the site itself is reached: each allowed host with the site's scheme and port."""
-    scheme = "https" if SITE.tls else "http"
-    hosts = [f"{scheme}://{host}" for host in ALLOWED_HOSTS if not host.startswith((".", "*"))]
-    return [*hosts, *(f"{host}:{SITE.port}" for host in hosts if urlsplit(host).port is None)]
+    """The origins of the site itself. Behind TLS that is the proxy's port 443; any other set-up names `SITE_ORIGINS`."""
+    hosts = [host for host in ALLOWED_HOSTS if not host.startswith((".", "*"))]
+    if SITE.tls:
+        return [f"https://{host}" for host in hosts]
+    return [f"http://{host}" if SITE.port == 80 else f"http://{host}:{SITE.port}" for host in hosts]
 
 
 # -- static files -------------------------------------------------------------------------------------------------------
@@ -226,4 +226,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": SITE.log_level},
+    # It would log each WebSocket twice, with its query string.
+    "loggers": {"uvicorn.error": {"level": "WARNING"}},
 }

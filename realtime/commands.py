@@ -173,7 +173,8 @@ async def get_subscriptions(consumer: UnifiedWebSocketConsumer, data: Nothing) -
 @command("resume", Resume)
 async def resume(consumer: UnifiedWebSocketConsumer, data: Resume) -> Any:
     """Rewind, and send again from there; answered after the events."""
-    return await consumer.resume(log.Position(data.epoch, data.position))
+    await consumer.resume(log.Position(data.epoch, data.position))
+    return None
 
 
 @command("get_stats", Nothing)

@@ -31,6 +31,7 @@ class WebSocketConnection:
 
     upto: every durable event for this connection up to there has been sent. While it is on a route, the route keeps it.
     stale: its rights changed and are to be loaded again before anything else is sent.
+    entering: it was not welcomed yet; nothing else may be sent before that.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class WebSocketConnection:
         self.since = datetime.now(UTC)
         self.presence_id = 0
         self.stale = False
+        self.entering = True
         self.closing = False
         self.route: Route | None = None
         self.reader: asyncio.Task[None] | None = None
@@ -73,7 +75,7 @@ class WebSocketConnection:
         self.next_ping = 0.0
         self.token_noticed = False
         self.on_lag: Callable[[], None] = lambda: None
-        self.on_level: Callable[[], None] | None = None
+        self.on_level: list[Callable[[], None]] = []
         self.room = asyncio.Event()
         self._upto = 0
         self._transport = transport

@@ -164,33 +164,29 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         connection.upto = upto
         resumed = None
         if self.since is not None:
-            resumed = await self._rewound(self.since, upto)
+            resumed, connection.upto = await self._replay_from(self.since, upto)
         connection.deliver(self.welcome(identity, resumed, upto))
         connection.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
+        connection.entering = False
         self.node.reader.rewind(connection)
 
     def client_name(self, identity: Identity) -> str:
         name = self.named or ("web" if identity.session is not None else "api")
         return name if CLIENT_NAME.fullmatch(name) else "api"
 
-    async def _rewound(self, since: str, upto: int) -> dict[str, Any]:
-        """Set the connection back to where the client was. Returns what `welcome.resumed` tells of it."""
-        try:
-            outcome = await self._rewind(log.Position.parse(since), upto)
-        except ValueError:
-            outcome = {"recovered": False, "reason": "epoch_changed"}
-        return outcome
-
-    async def _rewind(self, position: log.Position, upto: int) -> dict[str, Any]:
+    async def _replay_from(self, since: str | log.Position, upto: int) -> tuple[dict[str, Any], int]:
+        """What is told of a wish to resume from `since`, and the position to go on from: `upto` when it can't be."""
         feed = self.node.feed
-        if position.epoch != feed.epoch or position.position > upto:
-            return {"recovered": False, "reason": "epoch_changed"}
         try:
+            position = log.Position.parse(since) if isinstance(since, str) else since
+            if position.epoch != feed.epoch or not 0 <= position.position <= upto:
+                return {"recovered": False, "reason": "epoch_changed"}, upto
             replayed = await count_visible(feed, self.member, position.position, upto)
+        except ValueError:
+            return {"recovered": False, "reason": "epoch_changed"}, upto
         except log.TooOld:
-            return {"recovered": False, "reason": "too_old"}
-        self.member.upto = position.position
-        return {"recovered": True, "replayed": replayed}
+            return {"recovered": False, "reason": "too_old"}, upto
+        return {"recovered": True, "replayed": replayed}, position.position
 
     def welcome(self, identity: Identity, resumed: dict[str, Any] | None, upto: int) -> Any:
         member = self.member
@@ -289,14 +285,12 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             self.member.token_noticed = False
         return {"token_expires_at": self._expiry()}
 
-    async def resume(self, position: log.Position) -> dict[str, Any] | None:
-        """Send again from `position`; the answer follows the events."""
-        self.node.router.leave(self.member)
-        outcome = await self._rewind(position, self.node.feed.position)
-        command_id = self.command_id
-        self.member.on_level = lambda: self.member.deliver(response(command_id, outcome))
-        self.node.reader.rewind(self.member)
-        return None
+    async def resume(self, since: log.Position) -> None:
+        """Send again from `since`; the answer follows the events."""
+        command_id, member = self.command_id, self.member
+        outcome, position = await self._replay_from(since, self.node.feed.position)
+        member.on_level.append(lambda: member.deliver(response(command_id, outcome)))
+        self.node.reader.rewind(member, position if outcome["recovered"] else None)
 
     def complain(
         self, command_id: int | str | None, code: ErrorCode, message: str, details: dict[str, Any] | None = None

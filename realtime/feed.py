@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from realtime import groups, log
 from realtime.database import in_database
@@ -43,6 +44,8 @@ class Feed:
         self.rings = 0
         self.found = 0
         self._tick_s = tick_s
+        self._memory = settings.DATA_DIR / "log_position"
+        self._remembered = 0
         self._on_event, self._on_flow, self._on_order = on_event, on_flow, on_order
         self._recent: deque[Event] = deque(maxlen=KEPT)
         self._behind = asyncio.Event()
@@ -53,7 +56,7 @@ class Feed:
 
     async def start(self) -> None:
         """Begin at the present end of the log."""
-        head = await in_database(log.head)
+        head = await in_database(log.guard_against_rollback, self._memory)
         self.epoch, self.position = head.epoch, head.position
         ringer.adopt(asyncio.get_running_loop())
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._follow())]
@@ -141,6 +144,9 @@ class Feed:
             try:
                 await in_database(log.publish)
                 await self._catch_up()
+                if self.position > self._remembered:
+                    self._remembered = self.position
+                    await in_database(log.remember, self._memory, log.Position(self.epoch, self.position))
             except Exception:
                 logger.exception("feed: the log cannot be read; trying again")
                 await asyncio.sleep(self._tick_s)

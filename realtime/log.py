@@ -9,6 +9,7 @@ feed does it on its tick too, for the case that a process died between its commi
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -159,6 +160,28 @@ def renew_epoch() -> str:
     epoch = new_epoch()
     LogHead.objects.filter(pk=LogHead.SINGLETON).update(epoch=epoch)
     return epoch
+
+
+def guard_against_rollback(memory: Path) -> LogHead:
+    """The head, with a new epoch if it lies below the position that the file `memory` remembers of this epoch.
+
+    That happens when a database was restored from a backup: positions would be given out a second time.
+    """
+    row = head()
+    try:
+        remembered = Position.parse(memory.read_text().strip())
+    except (OSError, ValueError):
+        return row
+    if remembered.epoch == row.epoch and remembered.position > row.position:
+        row.epoch = renew_epoch()
+    return row
+
+
+def remember(memory: Path, reached: Position) -> None:
+    """Note outside the database how far the log was."""
+    draft = memory.with_suffix(".new")
+    draft.write_text(str(reached))
+    draft.replace(memory)
 
 
 def prune(before: Any, *, keep_from: int | None = None) -> int:

@@ -189,10 +189,8 @@ class Node:
     def _look_after(self, connection: WebSocketConnection, now: float) -> None:
         if connection.closing:
             return
-        if (
-            connection.unanswered_s(now) > self.conf.pong_timeout_s
-            and now - connection.last_heard > self.conf.pong_timeout_s
-        ):
+        silent_s = min(connection.unanswered_s(now), now - connection.last_heard)
+        if silent_s > self.conf.pong_timeout_s and not connection.lagging:  # who lags has the reader's patience
             self.close(connection, CloseCode.HEARTBEAT_MISSED, "no answer to a ping")
         elif now >= connection.next_ping:
             connection.next_ping = now + self.conf.heartbeat_s

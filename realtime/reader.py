@@ -58,7 +58,7 @@ class LogReader:
 
     def settle(self, connection: WebSocketConnection) -> None:
         """Put the connection where it belongs: on its route if it is level with the feed, else to reading."""
-        if connection.closing or connection.reader is not None or connection.route is not None:
+        if connection.closing or connection.entering or connection.reader is not None or connection.route is not None:
             return
         if self._level(connection):
             self._join(connection)
@@ -80,9 +80,8 @@ class LogReader:
         for event_type, dropped in connection.left_out.items():
             connection.deliver(frame("gap", event_type=event_type, dropped=dropped, reason="slow_consumer"))
         connection.left_out.clear()
-        if connection.on_level is not None:
-            on_level, connection.on_level = connection.on_level, None
-            on_level()
+        while connection.on_level:
+            connection.on_level.pop(0)()
         if not connection.lagging:  # the frames above may have been the last straw
             self._router.join(connection)
 
@@ -131,7 +130,10 @@ class LogReader:
         """Read a piece of the log and send what the connection may see of it, batched, critical events alone."""
         bodies: list[bytes] = []
         size = 0
-        upto = connection.upto
+        start = upto = connection.upto
+        events = await self._feed.read(start)
+        if connection.upto != start:
+            return  # it was rewound meanwhile; from here to the end nothing is awaited
 
         def send() -> None:
             nonlocal bodies, size
@@ -141,7 +143,7 @@ class LogReader:
                 bodies, size = [], 0
                 connection.deliver(frame)
 
-        for event in await self._feed.read(connection.upto):
+        for event in events:
             if connection.stale or connection.lagging:
                 break
             encoded = visible(event, connection)

@@ -179,7 +179,12 @@ class Router:
     def _overtake(self, encodings: Encodings) -> None:
         """A critical event does not wait for those who are catching up; they get it again in its place."""
         for connection in tuple(self.readers):
-            if connection.lagging or connection.stale or not connection.wants.zone_wanted(encodings.event):
+            if (
+                connection.entering
+                or connection.lagging
+                or connection.stale
+                or not connection.wants.zone_wanted(encodings.event)
+            ):
                 continue
             if encodings.event.event_type in subscriptions.types(connection.wants, connection.audience):
                 encoded = encodings.body(connection.audience.shared())
