@@ -65,4 +65,4 @@ def _shown(default: Any) -> str:
 
 def _description(hint: Any) -> str:
     assert get_origin(hint) is Annotated, "every setting has a description"
-    return next(meta.description for meta in get_args(hint) if isinstance(meta, msgspec.Meta))
+    return next(meta.description or "" for meta in get_args(hint) if isinstance(meta, msgspec.Meta))
