@@ -12,157 +12,326 @@ An exception inside the block, or a broken rule, leaves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import socket
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
 
-from zones.models import ChangeSet, Record, Zone, ZoneGrant
-from zones.rrsets import RRset
+from zones import grants, names, rdata
+from zones.models import Change, ChangeKind, ChangeSet, GrantLevel, Record, Zone, ZoneKind
+from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, pend, snapshot
+from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion
+from zones.rrsets import APEX, RRset
+from zones.validation import MAX_COMMENT, Problem
 
+__all__ = (
+    "BULK",
+    "FIELDS",
+    "ChangeError",
+    "Changes",
+    "Conflict",
+    "InvalidChange",
+    "Problem",
+    "StaleVersion",
+    "change_set",
+    "create_zone",
+    "delete_zone",
+    "revert",
+    "snapshot",
+    "update_zone",
+)
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong, or looks wrong. field: of the record, or `""`. index: of the change in the set, from 0.
-    code: stable, for programs; message: for people."""
+DEFAULT_TTL = 3600
+"""Seconds; of the SOA and NS that a new zone gets."""
 
-    code: str
-    message: str
-    field: str = ""
-    index: int | None = None
-
-
-class ChangeError(Exception):
-    """A change that was not made; nothing of its change set was."""
-
-
-class InvalidChange(ChangeError):
-    """Rules of DNS are broken. problems: all of them, not only the first."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(problem.message for problem in problems))
-        self.problems = problems
-
-
-class StaleVersion(ChangeError):
-    """Somebody else was faster. current: the object as it is now (as `snapshot()` gives it), `None` when it is gone.
-    sent: what was asked for. index: of the change in the set."""
-
-    def __init__(self, current: dict[str, Any] | None, sent: dict[str, Any], index: int | None = None) -> None:
-        super().__init__("somebody else has changed it" if current else "somebody else has deleted it")
-        self.current = current
-        self.sent = sent
-        self.index = index
-
-
-class Conflict(ChangeError):
-    """A revert would undo what others did since. conflicts: per record `{expected, current}`."""
-
-    def __init__(self, conflicts: list[dict[str, Any]]) -> None:
-        super().__init__("the records have been changed since")
-        self.conflicts = conflicts
+SOA_TIMERS = "0 10800 3600 604800 3600"
+"""Serial (kept by `named`), refresh, retry, expire, negative TTL of a new SOA, in seconds (RFC 1912, section 2.2)."""
 
 
 class Changes:
     """The changes of one block; carried out when it ends.
 
     result: the change set, after the block; `None` when nothing changed or it was a dry run.
-    warnings: what is allowed but looks wrong. changes: what was (or, in a dry run, would be) done, as `Change.before/after`.
+    warnings: what is allowed but looks wrong. done: what was, or in a dry run would be, done, in order.
     """
 
-    result: ChangeSet | None
-    warnings: list[Problem]
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self.result: ChangeSet | None = None
+        self.warnings: list[Problem] = []
+        self.done: list[Change] = []
+        self._asked: list[Asked] = []
+        self._replacement: tuple[Iterable[RRset], bool] | None = None
 
     def create(
-        self, *, name: str, type: str, ttl: int, content: str, comment: str = "", private: bool = False
+        self,
+        *,
+        name: str,
+        type: str,
+        ttl: int,
+        content: str,
+        comment: str = "",
+        private: bool = False,
+        restore: Mapping[str, Any] | None = None,
     ) -> Record:
-        """Add a record. The object returned has its id after the block."""
-        raise NotImplementedError
+        """Add a record. The object returned has its id and canonical values after the block.
+
+        restore: the snapshot of a deleted record, whose id comes back with the version after its last.
+        """
+        record = Record(zone=self.zone)
+        if restore is not None:
+            record.pk, record.version = restore["id"], restore["version"] + 1
+        fields = {"name": name, "type": type, "ttl": ttl, "content": content, "comment": comment, "private": private}
+        self._asked.append(Asked(op=ChangeKind.CREATE, record=record, fields=fields))
+        return record
 
     def update(self, record: Record | int, *, version: int | None = None, **fields: Any) -> None:
         """Change fields (`name, type, ttl, content, comment, private`) of a record. A `version` other than the present one
         raises `StaleVersion` when the block ends; `None` does not look."""
-        raise NotImplementedError
+        if unknown := fields.keys() - set(FIELDS):
+            raise TypeError(f"a record has no {', '.join(sorted(unknown))} to change")
+        self._asked.append(Asked(op=ChangeKind.UPDATE, record_id=_id(record), version=version, fields=fields))
 
     def delete(self, record: Record | int, *, version: int | None = None) -> None:
         """Delete a record; `version` as for `update`."""
-        raise NotImplementedError
+        self._asked.append(Asked(op=ChangeKind.DELETE, record_id=_id(record), version=version))
 
     def replace(self, rrsets: Iterable[RRset], *, keep_others: bool = False) -> None:
-        """Make the zone's records those of `rrsets` (canonical values; not checked one by one): for imports.
+        """Make the zone's records those of `rrsets`, for imports. They are canonical already; only the rules that hold
+        between records are checked.
 
         Records that stay keep their id, comment and version. With `keep_others` only the RRsets named are replaced.
-        No event per record is emitted, but one `change_set_applied` for all.
+        No event per record is emitted, but one `change_set_applied` for all. In place of single changes, not beside them.
         """
-        raise NotImplementedError
+        self._replacement = rrsets, keep_others
+
+    def carry_out(self, *, comment: str, dry_run: bool, reverts: ChangeSet | None, announce: bool) -> None:
+        """Do it, in the transaction that holds the zone: for `change_set()` alone."""
+        plan = Plan(self.zone)
+        if self._replacement is not None:
+            rrsets, keep_others = self._replacement
+            plan.take_over(rrsets, keep_others=keep_others)
+        else:
+            plan.ask(self._asked)
+        plan.check()
+        self.warnings = plan.warnings
+        self.done = [change for change, _ in plan.done]
+        if not dry_run:
+            self.result = plan.write(comment=comment, reverts=reverts, announce=announce)
 
 
 @contextmanager
-def change_set(zone: Zone, *, comment: str = "", dry_run: bool = False) -> Iterator[Changes]:
+def change_set(
+    zone: Zone, *, comment: str = "", dry_run: bool = False, reverts: ChangeSet | None = None, announce: bool = True
+) -> Iterator[Changes]:
     """Collect changes of `zone` and carry them out together when the block ends; with `dry_run`, only check them.
 
-    The author and origin are those of `realtime.actors.current_actor()`.
+    The author and origin are those of `realtime.actors.current_actor()`. reverts: the change set that this one takes back.
+    announce: off where the caller emits an event that tells it all.
     Raises `StaleVersion`, `InvalidChange`, or `Zone.DoesNotExist` when the zone was deleted meanwhile.
     """
-    raise NotImplementedError
-    yield
+    changes = Changes(zone)
+    yield changes
+    with transaction.atomic():
+        _lock(zone)
+        changes.carry_out(comment=_comment(comment), dry_run=dry_run, reverts=reverts, announce=announce)
+
+
+def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Changes:
+    """Take a change set back by a new one, if what it changed is still as it left it (other fields may have changed).
+
+    Raises `Conflict` with both states where it is not, `InvalidChange` when the rules forbid it by now.
+    """
+    zone, undone = made.zone, list(made.changes.order_by("-id"))
+    with transaction.atomic():
+        _lock(zone)
+        present = by_id(zone, [change.record_id for change in undone])
+        if conflicts := [conflict for change in undone if (conflict := _conflict(change, present))]:
+            raise Conflict(conflicts)
+        text = comment or f"undo of change {made.pk}" + (f": {made.comment}" if made.comment else "")
+        with change_set(zone, comment=text[:MAX_COMMENT], dry_run=dry_run, reverts=made) as changes:
+            for change in undone:
+                if change.after is None:
+                    changes.create(**{field: change.before[field] for field in FIELDS}, restore=change.before)
+                elif change.before is None:
+                    changes.delete(change.record_id)
+                else:
+                    fields = {field: change.before[field] for field in differing(change.before, change.after)}
+                    changes.update(change.record_id, **fields)
+    return changes
+
+
+def save(record: Record) -> None:
+    """`Record.save()`: a change set of one."""
+    fields = {field: getattr(record, field) for field in FIELDS}
+    if record.pk is None:
+        with change_set(record.zone) as changes:
+            saved = changes.create(**fields)
+        vars(record).update(vars(saved))
+    else:
+        with change_set(record.zone) as changes:
+            changes.update(record, version=record.version, **fields)
+        record.refresh_from_db()
+
+
+def delete(record: Record) -> None:
+    """`Record.delete()`: a change set of one."""
+    with change_set(record.zone) as changes:
+        changes.delete(record, version=record.version)
+
+
+# -- zones ---------------------------------------------------------------------------------------------------------------
 
 
 def create_zone(
     name: str,
     *,
-    kind: str = "primary",
+    kind: str = ZoneKind.PRIMARY,
     comment: str = "",
     rrsets: Iterable[RRset] = (),
     nameservers: Iterable[str] = (),
     owner: Any = None,
 ) -> Zone:
-    """Make a zone, as one change set. `rrsets` are its records; without an SOA or apex NS among them, sensible ones are
-    added (`nameservers`: names; default: this machine's). owner: a user who gets a grant to manage it.
-    Raises `InvalidChange`."""
-    raise NotImplementedError
+    """Make a zone with its records, as one change set, announced as `zone_created`.
+
+    rrsets: canonical records; where the SOA or the apex NS are not among them, sensible ones are added.
+    nameservers: names for those NS, the first also for the SOA; this machine's name when there are none.
+    owner: a user who gets a grant to manage the zone. Raises `InvalidChange`.
+    """
+    zone = Zone(kind=kind, comment=_comment(comment))
+    try:
+        zone.name = names.zone_name(name)
+    except ValueError as error:
+        raise InvalidChange([Problem(code="invalid_name", message=str(error), field="name")]) from error
+    found(zone, rrsets=rrsets, nameservers=nameservers, owner=owner)
+    return zone
 
 
-def update_zone(zone: Zone, *, version: int | None = None, comment: str) -> Zone:
-    """Change the zone's own fields. Raises `StaleVersion`."""
-    raise NotImplementedError
+def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str] = (), owner: Any = None) -> None:
+    """Write a new zone object whose fields are good, and its first records."""
+    with transaction.atomic():
+        if Zone.objects.living().filter(name=zone.name).exists():
+            problem = Problem(code="exists", message=f"there is a zone {zone.name} already", field="name")
+            raise InvalidChange([problem])
+        zone.write()
+        given = list(rrsets)
+        with change_set(zone, comment="new zone", announce=False) as changes:
+            changes.replace([*given, *_apex(zone.name, given, nameservers)])
+        pend(zone)
+        if owner is not None:
+            grants.give(zone, level=GrantLevel.MANAGE, user=owner)
+
+
+def update_zone(zone: Zone, *, comment: str, version: int | None = None) -> None:
+    """Change the zone's own fields, in place. Raises `StaleVersion`, with the fields as they are, and `InvalidChange`."""
+    with transaction.atomic():
+        _lock(zone)
+        present = Zone.objects.get(pk=zone.pk)
+        _compare(present, version, {"comment": comment})
+        if present.comment != comment:
+            zone.comment, zone.version = _comment(comment), present.version + 1
+            zone.field_changes = [{"field": "comment", "old": present.comment, "new": comment}]
+            zone.write("comment", "version", "updated_at")
 
 
 def delete_zone(zone: Zone, *, version: int | None = None) -> None:
-    """Delete a zone softly. Raises `StaleVersion`."""
-    raise NotImplementedError
+    """Delete a zone softly: its name is free, nobody sees it any more, and the name server is told to forget it.
 
-
-def revert(change_set: ChangeSet, *, dry_run: bool = False) -> Changes:
-    """Take a change set back by a new one. Raises `Conflict` when a record it touched is not as it left it."""
-    raise NotImplementedError
-
-
-def grant(zone: Zone, *, level: str, user: Any = None, group: Any = None) -> ZoneGrant:
-    """Give a user or a group a right to a zone, in place of the one it had."""
-    raise NotImplementedError
-
-
-def close_grant(grant: ZoneGrant) -> None:
-    """End a grant; the row stays."""
-    raise NotImplementedError
-
-
-def save(record: Record) -> None:
-    """`Record.save()`: a change set of one."""
-    raise NotImplementedError
-
-
-def delete(record: Record) -> None:
-    """`Record.delete()`: a change set of one."""
-    raise NotImplementedError
+    Its grants stay open, so that those who had it may still read in the log that it was deleted. Raises `StaleVersion`.
+    """
+    with transaction.atomic():
+        _lock(zone)
+        present = Zone.objects.get(pk=zone.pk)
+        _compare(present, version, {})
+        zone.deleted_at, zone.version = timezone.now(), present.version + 1
+        zone.field_changes = ()
+        zone.write("deleted_at", "version", "updated_at")
+        pend(zone)
 
 
 def save_zone(zone: Zone) -> None:
-    """`Zone.save()`."""
-    raise NotImplementedError
+    """`Zone.save()`: a new zone gets its first records; of an old one only the comment can change."""
+    if zone.pk is not None:
+        update_zone(zone, comment=zone.comment, version=zone.version)
+        return
+    try:
+        zone.name = names.zone_name(zone.name)
+    except ValueError as error:
+        raise InvalidChange([Problem(code="invalid_name", message=str(error), field="name")]) from error
+    found(zone)
 
 
-def snapshot(record: Record) -> dict[str, Any]:
-    """A record as plain values: `{id, name, type, ttl, content, comment, private, version}`."""
-    raise NotImplementedError
+def zone_snapshot(zone: Zone) -> dict[str, Any]:
+    """The zone's own fields as plain values."""
+    return {"name": zone.name, "kind": zone.kind, "comment": zone.comment, "version": zone.version}
+
+
+def _apex(zone: str, given: Iterable[RRset], nameservers: Iterable[str]) -> list[RRset]:
+    """The SOA and NS that `given` lacks."""
+    there = {rrset.type: rrset for rrset in given if rrset.name == APEX}
+    missing = []
+    if "NS" in there:
+        servers = list(there["NS"].rdata)
+    else:
+        typed = list(nameservers) or [_this_machine(zone)]
+        try:
+            servers = [rdata.canonical("NS", server.removesuffix(".") + ".", zone) for server in typed]
+        except ValueError as error:
+            raise InvalidChange([Problem(code="invalid_name", message=str(error), field="nameservers")]) from error
+        missing.append(RRset(APEX, "NS", DEFAULT_TTL, tuple(sorted(servers))))
+    if "SOA" not in there:
+        soa = rdata.canonical("SOA", f"{servers[0]} hostmaster {SOA_TIMERS}", zone)
+        missing.append(RRset(APEX, "SOA", DEFAULT_TTL, (soa,)))
+    return missing
+
+
+def _this_machine(zone: str) -> str:
+    """A name for the name server of zones made without one; never inside the zone, where it would need an address."""
+    name = socket.getfqdn().lower()
+    try:
+        outside = "." in name and names.within(rdata.canonical("NS", f"{name}.", zone), zone) is None
+    except ValueError:
+        outside = False
+    return name if outside else "localhost"
+
+
+def _lock(zone: Zone) -> None:
+    """Hold the zone for this transaction, on every database. Raises `Zone.DoesNotExist` when it was deleted."""
+    if not Zone.objects.living().filter(pk=zone.pk).update(updated_at=timezone.now(), version=F("version")):
+        raise Zone.DoesNotExist(f"the zone {zone.name} was deleted")
+
+
+def _compare(present: Zone, version: int | None, sent: dict[str, Any]) -> None:
+    if version not in (None, present.version):
+        raise StaleVersion(zone_snapshot(present), {"version": version, **sent})
+
+
+def _comment(text: str) -> str:
+    if len(text) > MAX_COMMENT or "\0" in text:
+        message = f"a comment has at most {MAX_COMMENT} characters and no NUL"
+        raise InvalidChange([Problem(code="invalid_comment", message=message, field="comment")])
+    return text
+
+
+def _conflict(change: Change, present: Mapping[int, Record]) -> dict[str, Any] | None:
+    """What keeps `change` from being taken back: how the record was left, and how it is."""
+    record = present.get(change.record_id) if change.record_id is not None else None
+    current = snapshot(record) if record is not None else None
+    if change.after is None or current is None:
+        as_left = current is None and change.after is None
+    else:
+        ours = FIELDS if change.before is None else differing(change.before, change.after)
+        as_left = all(current[field] == change.after[field] for field in ours)
+    return None if as_left else {"expected": change.after, "current": current}
+
+
+def _id(record: Record | int) -> int:
+    if isinstance(record, int):
+        return record
+    if record.pk is None:
+        raise ValueError("the record is not saved yet")
+    return record.pk

@@ -104,7 +104,8 @@ class ZoneTransferred(msgspec.Struct, frozen=True, kw_only=True):
 class ChangeSetEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A change set was committed here; that it is served is told by `zone_synced`.
 
-    Counts are of records. reverts: id of the change set that it takes back.
+    Counts are of records. reverts: id of the change set that it takes back. announced: each record had an event of its
+    own; after a bulk write (import) it had not, and what shows the zone has to fetch it again.
     """
 
     zone: str
@@ -114,6 +115,7 @@ class ChangeSetEvent(msgspec.Struct, frozen=True, kw_only=True):
     updated: int
     deleted: int
     reverts: int | None = None
+    announced: bool = True
 
 
 class ZoneSynced(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ Rows of `Record` are written by `zones.changes` only, which keeps rules, history
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
@@ -80,6 +81,9 @@ class Zone(models.Model):
 
     objects = ZoneQuerySet.as_manager()
 
+    # What is being done to the zone, for the signal that announces it.
+    field_changes: Sequence[Mapping[str, Any]] = ()
+
     class Meta:
         ordering = ("name",)
         constraints = (
@@ -102,9 +106,9 @@ class Zone(models.Model):
         changes.delete_zone(self)
         return 1, {self._meta.label: 1}
 
-    def write(self) -> None:
-        """Write the row itself: for `zones.changes` alone."""
-        super().save()
+    def write(self, *fields: str) -> None:
+        """Write the row itself, or some fields of it: for `zones.changes` alone."""
+        super().save(force_insert=self._state.adding, update_fields=fields or None)
 
 
 class GrantLevel(models.TextChoices):
@@ -183,6 +187,10 @@ class Record(models.Model):
     rows: ClassVar[models.Manager[Record]] = models.Manager()
     """The unguarded manager, for `zones.changes` alone."""
 
+    # What is being done to the record, for the signal that announces it.
+    field_changes: Sequence[Mapping[str, Any]] = ()
+    change_set_id: int | None = None
+
     class Meta:
         ordering = ("name", "type", "content", "id")
         indexes = (models.Index(fields=["zone", "name", "type"], name="record_by_rrset"),)
@@ -211,7 +219,7 @@ class Record(models.Model):
 
     def write(self) -> None:
         """Write the row itself: for `zones.changes` alone."""
-        super().save()
+        super().save(force_insert=self._state.adding, force_update=not self._state.adding)
 
     def erase(self) -> None:
         """Delete the row itself: for `zones.changes` alone."""

@@ -290,7 +290,7 @@ TYPES: Mapping[str, RecordType] = {declared.name: declared for declared in _DECL
 """The types that people make records of, by name, the most usual first. Others are kept when a zone file has them."""
 
 DNSSEC_TYPES = frozenset({"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"})
-"""Types that a signed zone is full of; RRSIG, NSEC and NSEC3 may stand beside a CNAME, which nothing else may."""
+"""Types that the name server makes when it signs a zone; people do not write them."""
 
 META_TYPES = frozenset({"ANY", "AXFR", "IXFR", "MAILA", "MAILB", "OPT", "TSIG", "TKEY", "NULL", "SIG", "NXT"})
 """What is no record of a zone: types of questions and of messages, and what RFC 3755 made obsolete."""
@@ -367,14 +367,14 @@ def _explain(rdtype: str, error: Exception) -> str:
     if "string too long" in text:
         return "a string is longer than 255 octets (RFC 1035): split it into several, each between double quotes"
     if "expected EOL" in text:
-        return f"too much for a single {rdtype} value, from {text.rsplit(' ', 1)[-1]} on: quote text that has spaces"
+        return f"too much for one {rdtype}, from {text.rsplit(' ', 1)[-1]} on: quote text that has spaces"
     if text.startswith("expecting"):
         return f"{rdtype}: {text.replace('expecting', 'expected')}; for example {_example(rdtype)}"
     if text == "Text input is malformed.":
-        return f"not a {rdtype} value; for example {_example(rdtype)}"
+        return f"that is no value of {rdtype}; for example {_example(rdtype)}"
     return text
 
 
 def _example(rdtype: str) -> str:
     declared = TYPES.get(rdtype.upper())
-    return declared.example if declared is not None else "\\\\# 2 abcd (RFC 3597)"
+    return declared.example if declared is not None else "\\# 2 abcd (RFC 3597)"

@@ -29,7 +29,7 @@ def announce_zone(instance: Any, created: bool, raw: bool, **_: Any) -> None:
 
     if raw:
         return
-    changes = [FieldChange(**change) for change in getattr(instance, "field_changes", ())]
+    changes = [FieldChange(**change) for change in instance.field_changes]
     deleted = instance.deleted_at is not None
     name = EventType.ZONE_CREATED if created else EventType.ZONE_DELETED if deleted else EventType.ZONE_UPDATED
     emit(name, ZoneData.of(instance, changes), scope=instance.key)

@@ -1,0 +1,46 @@
+"""Giving and ending rights to single zones. Each change is a durable event for those whom it concerns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+
+from realtime.accounts import rights_changed
+from realtime.actors import current_actor
+from zones.models import Zone, ZoneGrant
+
+
+def give(zone: Zone, *, level: str, user: Any = None, group: Any = None) -> ZoneGrant:
+    """Give a user or a group (one of them) a right to a zone, in place of the one it had there."""
+    actor = current_actor()
+    with transaction.atomic():
+        Zone.objects.living().filter(pk=zone.pk).update(updated_at=timezone.now())  # one at a time per zone
+        for held in ZoneGrant.objects.filter(zone=zone, user=user, group=group, closed_at=None):
+            if held.level == level:
+                return held
+            held.closed_at = timezone.now()
+            held.save(update_fields=["closed_at"])
+        made = ZoneGrant.objects.create(
+            zone=zone, user=user, group=group, level=level, granted_by_id=actor.user.id if actor.user else None
+        )
+        _announce(made, f"may now {level} the zone {zone.name}")
+    return made
+
+
+def close(grant: ZoneGrant) -> None:
+    """End a grant. The row stays, as history."""
+    with transaction.atomic():
+        if ZoneGrant.objects.filter(pk=grant.pk, closed_at=None).update(closed_at=timezone.now()):
+            _announce(grant, f"may no longer {grant.level} the zone {grant.zone.name} by this grant")
+    grant.refresh_from_db()
+
+
+def _announce(grant: ZoneGrant, reason: str) -> None:
+    if grant.group_id is not None:
+        members = get_user_model().objects.filter(groups=grant.group_id)
+        rights_changed(members.values_list("pk", flat=True), reason)
+    elif grant.user_id is not None:
+        rights_changed([grant.user_id], reason)

@@ -1,0 +1,367 @@
+"""What a change set makes of the records that it touches: thought through in memory, then written in one go.
+
+Behind `zones.changes`, which is the front door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from realtime.actors import current_actor
+from realtime.broadcasting import emit
+from realtime.events import EventType
+from zones import rdata, validation
+from zones.events import ChangeSetEvent
+from zones.models import Change, ChangeKind, ChangeSet, Record, SyncState, Zone
+from zones.names import absolute
+from zones.refusals import InvalidChange, StaleVersion
+from zones.rrsets import APEX, RRset, group, ungroup
+from zones.validation import Entry, Problem
+
+FIELDS = ("name", "type", "ttl", "content", "comment", "private")
+"""What people may set of a record."""
+
+BULK = 1000
+"""Changes that people ask for one by one at most, and that are announced one by one."""
+
+CHUNK = 500
+"""Rows written, or names asked for, in one statement."""
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    """One change as it was asked for. record: the new one of a creation. version: the one that the asker saw, or `None`."""
+
+    op: ChangeKind
+    record: Record | None = None
+    record_id: int | None = None
+    version: int | None = None
+    fields: dict[str, Any] = {}
+
+    def sent(self) -> dict[str, Any]:
+        """What the asker sent, for the answer to a stale version."""
+        return {"op": self.op.value, "id": self.record_id, "version": self.version, **self.fields}
+
+
+class Plan:
+    """The records at every name that is touched, as they would be.
+
+    before: id -> the record as it was. index: of the change that asked, by `id()` of the record object (new ones have no
+    key yet). whole: all records of the zone are in memory. quiet: written in bulk, with one event for all.
+    """
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self.records: list[Record] = []
+        self.before: dict[int, dict[str, Any]] = {}
+        self.index: dict[int, int] = {}
+        self.errors: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.done: list[tuple[Change, Record]] = []
+        self.whole = False
+        self.quiet = False
+
+    # what was asked
+
+    def ask(self, asked: Sequence[Asked]) -> None:
+        """Apply single changes. Raises `StaleVersion`, and `InvalidChange` for values that are wrong on their own."""
+        self.quiet = len(asked) > BULK
+        mentioned = by_id(self.zone, [one.record_id for one in asked if one.record_id is not None])
+        cleaned = [self._clean(index, one, mentioned) for index, one in enumerate(asked)]
+        if self.errors:
+            raise InvalidChange(self.errors)
+        names = {record.name for record in mentioned.values()} | {str(fields.get("name", APEX)) for fields in cleaned}
+        rows = {record.pk: record for record in self._load(names | {APEX})}
+        self.before = {pk: snapshot(record) for pk, record in rows.items()}
+        created = []
+        for index, (one, fields) in enumerate(zip(asked, cleaned, strict=True)):
+            if one.record is not None:
+                created.append(self._set(one.record, fields, index))
+            elif one.record_id not in rows:  # deleted by an earlier change of the same set
+                raise StaleVersion(None, one.sent(), index)
+            elif one.op is ChangeKind.DELETE:
+                del rows[one.record_id]
+            else:
+                self._set(rows[one.record_id], fields, index)
+        self.records = [*rows.values(), *created]
+
+    def take_over(self, rrsets: Iterable[RRset], *, keep_others: bool) -> None:
+        """Turn the zone into `rrsets`: records with an equal value stay, the others go or come."""
+        self.whole = self.quiet = True
+        rrsets = list(rrsets)
+        present = list(Record.rows.filter(zone=self.zone))
+        self.before = {record.pk: snapshot(record) for record in present}
+        by_value = {(record.name, record.type, record.content): record for record in present}
+        replaced = {(rrset.name, rrset.type) for rrset in rrsets}
+        self.records = [record for record in present if keep_others and (record.name, record.type) not in replaced]
+        for index, wanted in enumerate(ungroup(rrsets)):
+            record = by_value.get((wanted.name, wanted.type, wanted.content))
+            if record is None:
+                record = Record(name=wanted.name, type=wanted.type, content=wanted.content)
+            self.records.append(self._set(record, {"ttl": wanted.ttl}, index))
+
+    def _clean(self, index: int, one: Asked, mentioned: Mapping[int, Record]) -> dict[str, Any]:
+        given = dict(one.fields)
+        if one.record_id is not None:
+            present = mentioned.get(one.record_id)
+            if present is None or one.version not in (None, present.version):
+                raise StaleVersion(snapshot(present) if present else None, one.sent(), index)
+            # What stays is not judged again: an imported record may keep what nobody would be let type today.
+            given = {field: value for field, value in given.items() if value != getattr(present, field)}
+            if "type" in given or "content" in given:
+                given = {"type": present.type, "content": present.content} | given
+        fields, problems = validation.clean(self.zone.name, given, index)
+        self.errors += problems
+        return fields
+
+    def _set(self, record: Record, fields: Mapping[str, Any], index: int) -> Record:
+        for field, value in fields.items():
+            setattr(record, field, value)
+        record.zone = self.zone
+        self.index[id(record)] = index
+        return record
+
+    # whether it is good
+
+    def check(self) -> None:
+        """Bring RRsets to one TTL, find what changes, and judge it. Raises `InvalidChange`."""
+        self._one_ttl_per_rrset()
+        self.done = self._differences()
+        verdict = validation.judge(self.zone.name, self._touched(), self._types_at, self._referrers)
+        self.errors += verdict.errors
+        self.warnings += verdict.warnings
+        if self.errors:
+            raise InvalidChange(self.errors, self.warnings)
+
+    def _one_ttl_per_rrset(self) -> None:
+        """Bring each RRset to one TTL (RFC 2181, 5.2): the one that was asked for, for all of its records."""
+        rrsets: dict[tuple[str, str], list[Record]] = {}
+        for record in self.records:
+            rrsets.setdefault((record.name, record.type), []).append(record)
+        for (name, kind), members in rrsets.items():
+            if len({record.ttl for record in members}) == 1:
+                continue
+            asked = [record for record in members if self._asks_for_ttl(record)]
+            wanted = {record.ttl for record in asked}
+            index = self.index.get(id((asked or members)[-1]))
+            if len(wanted) > 1:
+                text = f"the {kind} records of {name} are one RRset and have one TTL (RFC 2181)"
+                self.errors.append(Problem(code="ttl_differs", message=text, field="ttl", index=index))
+                continue
+            there = [record.ttl for record in members if id(record) not in self.index]
+            ttl = wanted.pop() if wanted else (there or [members[0].ttl])[0]
+            for record in members:
+                record.ttl = ttl
+            text = f"all {len(members)} {kind} records of {name} now have the TTL {ttl}: an RRset has one (RFC 2181)"
+            self.warnings.append(Problem(code="ttl_of_rrset", message=text, field="ttl", index=index))
+
+    def _asks_for_ttl(self, record: Record) -> bool:
+        before = self.before.get(record.pk)
+        return id(record) in self.index and (before is None or before["ttl"] != record.ttl)
+
+    def _differences(self) -> list[tuple[Change, Record]]:
+        """What there is to do: deletions first, then creations and updates in the order they were asked for."""
+        left = {record.pk for record in self.records}
+        done: list[tuple[Change, Record]] = []
+        for pk, before in self.before.items():
+            if pk not in left:
+                done.append((Change(op=ChangeKind.DELETE, record_id=pk, before=before), revive(self.zone, before)))
+        for record in sorted(self.records, key=lambda record: self.index.get(id(record), len(self.index))):
+            before = self.before.get(record.pk)
+            if before is None:
+                done.append((Change(op=ChangeKind.CREATE, record_id=record.pk, after=snapshot(record)), record))
+            elif differing(before, snapshot(record)):
+                record.version = before["version"] + 1
+                done.append(
+                    (Change(op=ChangeKind.UPDATE, record_id=record.pk, before=before, after=snapshot(record)), record)
+                )
+        return done
+
+    def _touched(self) -> dict[str, list[Entry]]:
+        """Every name at which something changes, with all that would be there. The apex comes along when what its name
+        servers are named changes, because without their addresses `named` does not load the zone."""
+        names = {side["name"] for change, _ in self.done for side in (change.before, change.after) if side}
+        here: dict[str, list[Entry]] = {name: [] for name in names}
+        entries = [Entry(record.rr, self.index.get(id(record))) for record in self.records]
+        servers = {entry.rr.content for entry in entries if entry.rr.type == "NS" and entry.rr.name == APEX}
+        if servers & {absolute(name, self.zone.name) for name in names}:
+            here.setdefault(APEX, [])
+        for entry in entries:
+            if entry.rr.name in here:
+                here[entry.rr.name].append(entry)
+        return here
+
+    def _types_at(self, names: Collection[str]) -> Mapping[str, set[str]]:
+        types: dict[str, set[str]] = {}
+        for record in self.records:
+            types.setdefault(record.name, set()).add(record.type)
+        in_memory = types.keys() | {before["name"] for before in self.before.values()}
+        for some in () if self.whole else chunks(set(names) - in_memory):
+            for name, kind in Record.rows.filter(zone=self.zone, name__in=some).values_list("name", "type"):
+                types.setdefault(name, set()).add(kind)
+        return types
+
+    def _referrers(self, names: Collection[str]) -> Iterable[tuple[str, str, str]]:
+        if self.whole or len(names) > 20:  # for a few names that go, a look is cheap and worth it
+            return []
+        pointing = Q(pk__in=[])
+        for target in (absolute(name, self.zone.name) for name in names):
+            pointing |= Q(content=target) | Q(content__endswith=f" {target}")
+        kinds = [declared.name for declared in rdata.catalogue() if declared.targets]
+        rows = Record.rows.filter(pointing, zone=self.zone, type__in=kinds).exclude(pk__in=list(self.before))[:20]
+        return [(record.name, record.type, rdata.target(record.type, record.content) or "") for record in rows]
+
+    def _load(self, names: Iterable[str]) -> list[Record]:
+        return [record for some in chunks(names) for record in Record.rows.filter(zone=self.zone, name__in=some)]
+
+    # writing it
+
+    def write(self, *, comment: str, reverts: ChangeSet | None = None, announce: bool = True) -> ChangeSet | None:
+        """Write rows, history and events. `None` when there is nothing to do. Without `announce` no events are emitted:
+        whoever asked tells what happened."""
+        if not self.done:
+            return None
+        actor = current_actor()
+        rrsets = self._rrsets()
+        made = ChangeSet(
+            zone=self.zone,
+            comment=comment,
+            author_id=actor.user.id if actor.user else None,
+            author_name=actor.user.username if actor.user else "",
+            origin=actor.origin,
+            reverts=reverts,
+            rrsets=rrsets,
+            # Where only comments change, the name server has nothing to do.
+            state=SyncState.PENDING if rrsets else SyncState.SERVED,
+            serial=None if rrsets else self.zone.serial,
+        )
+        made.save()
+        quietly = self.quiet or not announce
+        for _, record in self.done:
+            record.updated_by_id = made.author_id
+        (self._write_rows if quietly else self._write_one_by_one)(made)
+        for change, record in self.done:
+            change.change_set = made
+            if change.after is not None:
+                change.record_id = record.pk
+                change.after = snapshot(record)
+        Change.objects.bulk_create([change for change, _ in self.done], batch_size=CHUNK)
+        if announce:
+            emit(
+                EventType.CHANGE_SET_REVERTED if reverts else EventType.CHANGE_SET_APPLIED,
+                ChangeSetEvent(
+                    zone=self.zone.name,
+                    change_set=made.pk,
+                    comment=comment,
+                    created=self._count(ChangeKind.CREATE),
+                    updated=self._count(ChangeKind.UPDATE),
+                    deleted=self._count(ChangeKind.DELETE),
+                    reverts=reverts.pk if reverts else None,
+                    announced=not quietly,
+                ),
+                scope=self.zone.key,
+            )
+        if rrsets:
+            pend(self.zone)
+        return made
+
+    def _write_one_by_one(self, made: ChangeSet) -> None:
+        """With Django's signals, which announce each record (`zones.signals`)."""
+        for change, record in self.done:
+            record.change_set_id = made.pk
+            record.field_changes = field_changes(change.before, change.after)
+            if change.op is ChangeKind.DELETE:
+                record.erase()
+            else:
+                record.write()
+
+    def _write_rows(self, made: ChangeSet) -> None:
+        """In bulk, which sends no signals."""
+        gone = [change.record_id for change, _ in self.done if change.op is ChangeKind.DELETE]
+        for some in chunks(gone):
+            rows = Record.rows.filter(pk__in=some)
+            rows._raw_delete(rows.db)  # noqa: SLF001  # delete() would load each row to send its signals
+        changed = [record for change, record in self.done if change.op is ChangeKind.UPDATE]
+        for record in changed:
+            record.updated_at = timezone.now()
+        Record.rows.bulk_update(changed, [*FIELDS, "version", "updated_at", "updated_by"], batch_size=CHUNK)
+        created = [record for change, record in self.done if change.op is ChangeKind.CREATE]
+        Record.rows.bulk_create(created, batch_size=CHUNK)
+
+    def _rrsets(self) -> list[dict[str, Any]]:
+        """The RRsets that change, as `ChangeSet.rrsets` keeps them for the name server."""
+        before = _rrsets(revive(self.zone, values) for values in self.before.values())
+        after = _rrsets(self.records)
+        return [
+            {"name": name, "type": kind, "before": before.get((name, kind)), "after": after.get((name, kind))}
+            for name, kind in sorted(before.keys() | after.keys())
+            if before.get((name, kind)) != after.get((name, kind))
+        ]
+
+    def _count(self, op: ChangeKind) -> int:
+        return sum(change.op is op for change, _ in self.done)
+
+
+def pend(zone: Zone) -> None:
+    """Mark a zone as waiting for the name server, and wake the synchronizer when the transaction commits."""
+    Zone.objects.filter(pk=zone.pk).update(sync_state=SyncState.PENDING, retry_at=None)
+    zone.sync_state = SyncState.PENDING
+    transaction.on_commit(_wake, robust=True)
+
+
+def _wake() -> None:
+    from zones import synchronizer
+
+    synchronizer.wake()
+
+
+def snapshot(record: Record) -> dict[str, Any]:
+    """A record as plain values: `{id, name, type, ttl, content, comment, private, version}`."""
+    return {"id": record.pk, **{field: getattr(record, field) for field in FIELDS}, "version": record.version}
+
+
+def revive(zone: Zone, values: Mapping[str, Any]) -> Record:
+    """A record object, unsaved, of what `snapshot()` gave."""
+    return Record(zone=zone, **values)
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The fields in which two snapshots differ."""
+    return [field for field in FIELDS if before[field] != after[field]]
+
+
+def field_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """`[{field, old, new}]` of an update. That a private comment changed is told here, not to what."""
+    if before is None or after is None:
+        return []
+    private = before["private"] or after["private"]
+    return [
+        {"field": field, "old": None, "new": None}
+        if field == "comment" and private
+        else {"field": field, "old": before[field], "new": after[field]}
+        for field in differing(before, after)
+    ]
+
+
+def by_id(zone: Zone, ids: Iterable[int | None]) -> dict[int, Record]:
+    """The records of `zone` that have these ids, by id."""
+    wanted = [pk for pk in ids if pk is not None]
+    return {record.pk: record for some in chunks(wanted) for record in Record.rows.filter(zone=zone, pk__in=some)}
+
+
+def chunks(values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """`values` in tuples of at most `CHUNK`, so that a statement has no more parameters than databases take."""
+    rest = iter(values)
+    while some := tuple(islice(rest, CHUNK)):
+        yield some
+
+
+def _rrsets(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Any]]:
+    rrsets = group(record.rr for record in records)
+    return {(rrset.name, rrset.type): {"ttl": rrset.ttl, "rdata": list(rrset.rdata)} for rrset in rrsets}

@@ -1,0 +1,268 @@
+"""The rules that records of a zone keep among each other: what breaks one is refused, what only looks wrong is said.
+
+Errors are what `named` refuses to load, silently ignores in an update, or what RFC 1034, 1035, 2181 and 6672 forbid.
+Pure functions on plain values: who asks brings the records (`zones.changes`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from zones import names, rdata
+from zones.rrsets import APEX, RR
+
+MAX_TTL = 2**31 - 1
+"""Seconds (RFC 2181, section 8)."""
+
+MAX_COMMENT = 2000
+"""Characters."""
+
+BESIDE_CNAME = frozenset({"RRSIG", "NSEC", "KEY"})
+"""What may stand at the name of a CNAME (RFC 4034, RFC 2181, section 10.1)."""
+
+_SINGLE = {"CNAME": "RFC 1034", "DNAME": "RFC 6672", "SOA": "RFC 1035"}
+_ADDRESSES = {"A", "AAAA"}
+_UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong, or looks wrong. code: stable, for programs; message: for people. field: of the record, or `""`.
+    index: of the change, in its set, that brought it; `None` when no single one did."""
+
+    code: str
+    message: str
+    field: str = ""
+    index: int | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A record as it would be, and the index of the change that makes it so (`None`: it was there)."""
+
+    rr: RR
+    index: int | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Errors forbid the change, warnings do not."""
+
+    errors: list[Problem]
+    warnings: list[Problem]
+
+
+TypesAt = Callable[[Collection[str]], Mapping[str, set[str]]]
+"""Names of the zone -> the types that there would be at each (names with none may be missing)."""
+
+Referrers = Callable[[Collection[str]], Iterable[tuple[str, str, str]]]
+"""Names of the zone -> `(name, type, target)` of the records that point to one of them."""
+
+
+def clean(zone: str, given: Mapping[str, object], index: int | None = None) -> tuple[dict[str, object], list[Problem]]:
+    """The fields of one record, as typed, in the form they are stored in; and the problems of each on its own.
+
+    given: any of `name, type, ttl, content, comment, private`; `type` has to come with `content`.
+    """
+    problems: list[Problem] = []
+    cleaned = dict(given)
+
+    def reject(field: str, code: str, message: str) -> None:
+        problems.append(Problem(code=code, message=message, field=field, index=index))
+
+    if "name" in given:
+        try:
+            cleaned["name"] = names.relative(str(given["name"]), zone)
+        except ValueError as error:
+            reject("name", "invalid_name", str(error))
+    if "ttl" in given:
+        ttl = given["ttl"]
+        if not isinstance(ttl, int) or isinstance(ttl, bool) or not 0 <= ttl <= MAX_TTL:
+            reject("ttl", "invalid_ttl", f"a TTL is a whole number of seconds from 0 to {MAX_TTL} (RFC 2181)")
+    if "type" in given:
+        try:
+            cleaned["type"] = rdata.type_name(str(given["type"]))
+        except ValueError as error:
+            reject("type", "invalid_type", str(error))
+        else:
+            if cleaned["type"] in rdata.DNSSEC_TYPES:
+                reject("type", "invalid_type", f"{cleaned['type']} records are made by the name server")
+            elif "content" in given:
+                try:
+                    cleaned["content"] = rdata.canonical(str(cleaned["type"]), str(given["content"]), zone)
+                except ValueError as error:
+                    reject("content", "invalid_content", str(error))
+                else:
+                    target = rdata.target(str(cleaned["type"]), str(cleaned["content"]))
+                    if target is not None and names.looks_like_address(target, zone):
+                        reject("content", "target_is_address", f"{cleaned['type']} takes a host name, not an address")
+    if len(str(given.get("comment", ""))) > MAX_COMMENT:
+        reject("comment", "too_long", f"a comment has at most {MAX_COMMENT} characters")
+    if "\0" in str(given.get("comment", "")):
+        reject("comment", "invalid_comment", "a comment has no NUL characters")
+    return cleaned, problems
+
+
+def judge(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, referrers: Referrers) -> Verdict:
+    """Whether the zone would keep the rules. zone: its name. touched: every name at which something changes -> all that
+    would be there. At the apex of each zone there must be its SOA and NS, so they have to be among the entries when the
+    apex is touched. Calls `types_at` and `referrers` at most once each.
+    """
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    for name, entries in touched.items():
+        errors += _rules_of_a_name(name, entries)
+    if APEX in touched:
+        errors += _rules_of_the_apex(touched[APEX])
+    about_targets = _targets(zone, touched, types_at)
+    errors += about_targets.errors
+    warnings += about_targets.warnings
+    warnings += _looks(zone, touched)
+    gone = [name for name, entries in touched.items() if not entries]
+    for name, kind, target in referrers(gone) if gone else ():
+        warnings.append(
+            Problem(code="dangling_target", message=f"{name} {kind} still points to {target}, which is gone")
+        )
+    return Verdict(errors, warnings)
+
+
+def _rules_of_a_name(name: str, entries: Sequence[Entry]) -> list[Problem]:
+    problems = []
+    types: dict[str, list[Entry]] = {}
+    seen: set[tuple[str, str]] = set()
+    for entry in entries:
+        types.setdefault(entry.rr.type, []).append(entry)
+        value = entry.rr.type, entry.rr.content
+        if value in seen:
+            problems.append(
+                _problem(entries, "duplicate", f"{name} has this {entry.rr.type} already", "content", entry)
+            )
+        seen.add(value)
+    for kind, rfc in _SINGLE.items():
+        if len(types.get(kind, ())) > 1:
+            problems.append(
+                _problem(types[kind], f"{kind.lower()}_single", f"a name has one {kind} only ({rfc})", "type")
+            )
+    if "CNAME" in types:
+        if name == APEX:
+            problems.append(
+                _problem(
+                    types["CNAME"], "cname_apex", "the apex has an SOA and NS, so it can be no CNAME (RFC 1034)", "type"
+                )
+            )
+        elif beside := sorted(types.keys() - BESIDE_CNAME - {"CNAME"}):
+            text = f"{name} would be a CNAME and have {', '.join(beside)} too: a CNAME stands alone (RFC 1034, 3.6.2)"
+            problems.append(_problem(entries, "cname_and_other_data", text, "type"))
+    if "SOA" in types and name != APEX:
+        problems.append(_problem(types["SOA"], "soa_apex", "an SOA stands at the apex only", "name"))
+    if "DS" in types and name == APEX:
+        problems.append(_problem(types["DS"], "ds_apex", "a DS belongs into the zone above (RFC 4034)", "name"))
+    if name.startswith("*.") or name == "*":
+        problems += [
+            _problem(types[kind], "wildcard", f"a wildcard name cannot have {kind} (RFC 4592)", "name")
+            for kind in ("NS", "DNAME")
+            if kind in types
+        ]
+    return problems
+
+
+def _rules_of_the_apex(entries: Sequence[Entry]) -> list[Problem]:
+    kinds = [entry.rr.type for entry in entries]
+    problems = []
+    if "SOA" not in kinds:
+        problems.append(Problem(code="soa_missing", message="a zone needs its SOA record", field="type"))
+    if "NS" not in kinds:
+        problems.append(
+            Problem(code="ns_missing", message="a zone needs at least one NS record at its apex", field="type")
+        )
+    return problems
+
+
+def _targets(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt) -> Verdict:
+    """Records that point into the zone: whether what they point to is there, and is no alias."""
+    pointing: list[tuple[Entry, str, str]] = []
+    for name, entries in touched.items():
+        for entry in entries:
+            target = rdata.target(entry.rr.type, entry.rr.content)
+            inside = names.within(target, zone) if target is not None and target != "." else None
+            if inside is None:
+                continue
+            if entry.index is not None or (name == APEX and entry.rr.type == "NS"):
+                pointing.append((entry, inside, name))
+    if not pointing:
+        return Verdict([], [])
+    there = types_at({candidate for _, inside, _ in pointing for candidate in _candidates(inside)})
+    errors, warnings = [], []
+    for entry, inside, name in pointing:
+        target = names.absolute(inside, zone)
+        problem = _about(entry.rr.type, target, inside, there)
+        if problem is None:
+            continue
+        code, text = problem
+        fatal = entry.rr.type == "NS" and name == APEX  # named does not load such a zone
+        (errors if fatal else warnings).append(Problem(code=code, message=text, field="content", index=entry.index))
+    return Verdict(errors, warnings)
+
+
+def _about(kind: str, target: str, inside: str, there: Mapping[str, set[str]]) -> tuple[str, str] | None:
+    exact, *parents = _candidates(inside)
+    if any({"NS", "DNAME"} & there.get(parent, set()) for parent in parents if parent != APEX):
+        return None  # delegated, or found elsewhere: not ours to know
+    if kind != "NS" and "NS" in there.get(exact, set()) and inside != APEX:
+        return None
+    types = there.get(exact) or next(
+        (there[parent] for parent in parents if parent[0] == "*" and there.get(parent)), set()
+    )
+    if "CNAME" in types and kind != "CNAME":
+        return "target_is_alias", f"{target} is a CNAME, and {kind} must not point to an alias (RFC 2181, 10.3)"
+    if not types:
+        return "dangling_target", f"there is no {target} in this zone"
+    if kind in ("NS", "MX", "SRV") and not (types & (_ADDRESSES | {"CNAME"})):
+        return "no_address", f"{target} has no address (A or AAAA)"
+    return None
+
+
+def _candidates(name: str) -> list[str]:
+    """The name, then those that may stand in for it or hide it: wildcards and the names above, nearest first."""
+    if name == APEX:
+        return [APEX]
+    labels = _UNESCAPED_DOT.split(name)
+    found = [name]
+    for depth in range(1, len(labels)):
+        above = ".".join(labels[depth:])
+        found += [f"*.{above}", above]
+    return [*found, "*"]
+
+
+def _looks(zone: str, touched: Mapping[str, Sequence[Entry]]) -> list[Problem]:
+    """What is allowed but is usually a slip of the hand."""
+    problems = []
+    for name, entries in touched.items():
+        mine = [entry for entry in entries if entry.index is not None]
+        if mine and name != APEX:
+            doubled = f".{name}".endswith(f".{zone}")
+            if doubled:
+                text = (
+                    f"the name is {names.absolute(name, zone)}: is {name.removesuffix(zone).rstrip('.') or APEX} meant?"
+                )
+                problems.append(_problem(mine, "doubled_zone", text, "name"))
+            problems += [_problem(mine, "misleading_name", reason, "name") for reason in names.suspicious(name)]
+        for entry in mine:
+            target = rdata.target(entry.rr.type, entry.rr.content)
+            if target is None:
+                continue
+            inside = names.within(target, zone)
+            if inside is not None and f".{inside}".endswith(f".{zone}"):
+                text = f"the target is {target}: is the final dot missing?"
+                problems.append(Problem(code="doubled_zone", message=text, field="content", index=entry.index))
+            for reason in names.suspicious(target):
+                problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
+    return problems
+
+
+def _problem(entries: Sequence[Entry], code: str, message: str, field: str, entry: Entry | None = None) -> Problem:
+    """A problem blamed on `entry`, or else on the last of `entries` that a change brought."""
+    blamed = entry.index if entry is not None and entry.index is not None else None
+    if blamed is None:
+        blamed = next((candidate.index for candidate in reversed(entries) if candidate.index is not None), None)
+    return Problem(code=code, message=message, field=field, index=blamed)
