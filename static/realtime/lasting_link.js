@@ -23,6 +23,7 @@ export class LastingLink {
   #retry;
   /** @type {Link | null} */
   #link = null;
+  #cause = { code: 1006, message: "" }; // of the last ending
   #turn = 0; // counts attempts, so that what belongs to an older one is known as such
 
   /** @param {Parameters<typeof dial>[0]} address @param {import("./timing.js").Timing} timing @param {Hooks} hooks */
@@ -33,7 +34,7 @@ export class LastingLink {
     this.#retry = new Retry(
       timing,
       () => this.#connect(),
-      (retryInS) => hooks.change({ name: this.#away(), retryInS, attempt: this.#retry.attempt }),
+      (retryInS) => hooks.change({ name: this.#away(), retryInS, attempt: this.#retry.attempt, ...this.#cause }),
     );
   }
 
@@ -68,6 +69,7 @@ export class LastingLink {
   async #connect() {
     const turn = ++this.#turn;
     this.#retry.stop();
+    if (this.#retry.attempt) this.#hooks.change({ retryInS: null });
     const asked = this.#hooks.begin();
     let socket;
     try {
@@ -96,7 +98,7 @@ export class LastingLink {
 
   /** @param {number} code @param {number | null} retryInMs @param {string} message */
   #comeBack(code, retryInMs, message) {
-    this.#hooks.change({ code, message });
+    this.#cause = { code, message };
     this.#retry.wait(retryInMs);
   }
 

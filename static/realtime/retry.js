@@ -8,6 +8,7 @@ export class Retry {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #dueAt = 0;
+  #told = -1;
 
   /**
    * @param {{baseMs: number, capMs: number}} limits
@@ -32,6 +33,7 @@ export class Retry {
   /** @param {number | null} askedMs the wait that the server asked for */
   wait(askedMs) {
     this.#dueAt = performance.now() + this.#backoff.next(askedMs);
+    this.#told = -1;
     this.#count();
   }
 
@@ -52,12 +54,11 @@ export class Retry {
 
   #count() {
     const leftMs = Math.max(0, this.#dueAt - performance.now());
-    if (leftMs === 0) {
-      this.now();
-      return;
-    }
-    const stepMs = leftMs % 1000 || 1000;
-    this.#timer = setTimeout(() => this.#count(), stepMs);
-    this.#onCount(Math.ceil(leftMs / 1000));
+    const seconds = Math.ceil(leftMs / 1000);
+    const begun = this.#told >= 0;
+    if (!begun || (leftMs >= 1 && seconds !== this.#told)) this.#onCount(seconds);
+    this.#told = seconds;
+    if (leftMs < 1) this.now();
+    else this.#timer = setTimeout(() => this.#count(), leftMs % 1000 || 1000);
   }
 }

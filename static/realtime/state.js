@@ -3,7 +3,7 @@ import { RealtimeError } from "./protocol.js";
 /**
  * @typedef {object} State
  * @property {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "paused" | import("./protocol.js").FinalState} name
- * @property {number | null} retryInS seconds to the next attempt while waiting for one; counts down
+ * @property {number | null} retryInS seconds to the next attempt, counting down; null while trying, and otherwise
  * @property {number} attempt failed attempts since it was live
  * @property {string} message what to tell the person, in a sentence; may be empty
  * @property {number | null} code the close code that led here

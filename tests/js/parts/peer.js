@@ -84,7 +84,7 @@ export class Peer {
 
   /** Break every connection without a word. */
   cut() {
-    for (const { socket } of [...this.connections]) socket.destroy();
+    for (const { socket } of this.connections.splice(0)) socket.destroy();
   }
 
   #upgrade(request, socket) {
@@ -118,7 +118,9 @@ class Connection {
     });
     socket.on("data", read);
     socket.on("error", () => {});
-    socket.on("close", () => peer.connections.splice(peer.connections.indexOf(this), 1));
+    socket.on("close", () => {
+      peer.connections = peer.connections.filter((connection) => connection !== this);
+    });
     if (!peer.silent) this.#welcome(since);
   }
 
