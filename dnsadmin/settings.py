@@ -158,6 +158,7 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "SIGNING_KEY": SECRET_KEY,
+    "CHECK_REVOKE_TOKEN": True,  # a new password ends the tokens that were made with the old one
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "dnsadmin",

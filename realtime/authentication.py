@@ -6,34 +6,42 @@ exact scheme, host and port. A token is not sent by accident, so it needs no `Or
 
 from __future__ import annotations
 
-import time
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.utils.crypto import constant_time_compare
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from realtime import audience as audiences
 from realtime.accounts import session_digest
-from realtime.audience import Audience
 
 
 class AuthenticationFailed(Exception):
     """The client could not show who it is; the message says why, in words fit for it."""
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as shown by credentials. `expires_at`: seconds since 1970 at which the token ends. `session`: digest."""
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What credentials show: whose they are, and for how long.
+
+    expires_at: seconds since 1970 at which a token ends. session: digest that names the session in events.
+    password_mark: what session or token say of the password that it was made with: a new one ends both.
+    """
 
     user_id: int
-    username: str
-    is_admin: bool
-    audience: Audience
+    password_mark: str
     expires_at: float | None = None
     session: str | None = None
+
+    def holds_for(self, user: Any) -> bool:
+        """Whether the claim is still good for the user, fresh from the database."""
+        mark = user.get_session_auth_hash() if self.session else get_md5_hash_password(user.password)
+        return constant_time_compare(self.password_mark, mark)
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,50 +77,33 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         return self.origin in settings.SITE_ORIGINS or self.origin in settings.own_origins()
 
 
-def by_session(credentials: Credentials) -> Identity:
-    """The user of the session cookie. Raises `AuthenticationFailed`. Uses the database."""
+def by_session(credentials: Credentials) -> Claim:
+    """The claim of the session cookie. Raises `AuthenticationFailed`. Uses the database."""
     if not credentials.origin_allowed():
         raise AuthenticationFailed("This origin may not use the session of the site.")
-    key = credentials.session_key
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    store = import_module(settings.SESSION_ENGINE).SessionStore(credentials.session_key)
     try:
-        user_id = int(store[SESSION_KEY])
-        known = store[BACKEND_SESSION_KEY] in settings.AUTHENTICATION_BACKENDS
+        if store[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
+            raise KeyError(BACKEND_SESSION_KEY)
+        return Claim(
+            user_id=int(store[SESSION_KEY]),
+            session=session_digest(credentials.session_key),
+            password_mark=store[HASH_SESSION_KEY],
+        )
     except (KeyError, ValueError):
         raise AuthenticationFailed("The session has ended: sign in again.") from None
-    user = get_user_model().objects.filter(pk=user_id).first()
-    # The hash ends all sessions of a user whose password changed (django.contrib.auth.get_user).
-    verified = user is not None and constant_time_compare(store.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
-    if user is None or not (known and verified and user.is_active):
-        raise AuthenticationFailed("The session has ended: sign in again.")
-    return _identity(user, session=session_digest(key))
 
 
-def by_token(credentials: Credentials, token: str) -> Identity:
-    """The user of a JWT access token. Raises `AuthenticationFailed`. Uses the database."""
-    from rest_framework_simplejwt.exceptions import TokenError
-    from rest_framework_simplejwt.tokens import AccessToken
-
+def by_token(credentials: Credentials, token: str) -> Claim:
+    """The claim of a JWT access token. Raises `AuthenticationFailed`."""
     if credentials.origin is not None and not credentials.origin_allowed():
         raise AuthenticationFailed("This origin may not connect.")
     try:
         claims = AccessToken(token)  # type: ignore[arg-type]
-        user_id, expires_at = int(claims["user_id"]), float(claims["exp"])
+        return Claim(
+            user_id=int(claims["user_id"]),
+            expires_at=float(claims["exp"]),
+            password_mark=str(claims[api_settings.REVOKE_TOKEN_CLAIM]),
+        )
     except (TokenError, KeyError, ValueError, TypeError):
         raise AuthenticationFailed("The token is not valid, or it has expired.") from None
-    if expires_at <= time.time():
-        raise AuthenticationFailed("The token has expired.")
-    user = get_user_model().objects.filter(pk=user_id, is_active=True).first()
-    if user is None:
-        raise AuthenticationFailed("The token's user may not sign in.")
-    return _identity(user, expires_at=expires_at)
-
-
-def _identity(user: Any, **more: Any) -> Identity:
-    return Identity(
-        user_id=user.pk,
-        username=user.get_username(),
-        is_admin=user.is_superuser,
-        audience=audiences.of(user),
-        **more,
-    )

@@ -151,9 +151,9 @@ async def _resubscribe(consumer: UnifiedWebSocketConsumer, wants: Wants) -> None
     member = consumer.member
     if wants == member.wants:
         return
-    await in_database(subscriptions.save, member.user_id, member.client, wants)
     consumer.node.router.leave(member)
     member.wants = wants
+    consumer.node.desk.wants_changed(member)
     consumer.node.reader.settle(member)
 
 

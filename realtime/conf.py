@@ -15,6 +15,12 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_user: Annotated[
         int, Meta(ge=1, description="Live connections per user and client name; a newer one displaces the oldest.")
     ] = 1
+    connections: Annotated[int, Meta(ge=1, description="Live sockets of one web process; more are refused (4029).")] = (
+        10_000
+    )
+    connections_per_address: Annotated[
+        int, Meta(ge=1, description="Live sockets from one address to one web process; more are refused (4029).")
+    ] = 5_000
     heartbeat_s: Annotated[
         float, Meta(gt=0, description="Seconds between two pings of the server on a quiet connection.")
     ] = 25.0

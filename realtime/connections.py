@@ -15,6 +15,7 @@ from realtime.protocol import CloseCode, Frame, frame
 from realtime.subscriptions import Wants
 
 if TYPE_CHECKING:
+    from realtime.authentication import Claim
     from realtime.routes import Route
     from realtime.transports import Transport
 
@@ -31,6 +32,7 @@ class WebSocketConnection:
 
     upto: every durable event for this connection up to there has been sent. While it is on a route, the route keeps it.
     stale: its rights changed and are to be loaded again before anything else is sent.
+    claim: what its client showed itself by.
     entering: it was not welcomed yet; nothing else may be sent before that.
     """
 
@@ -46,8 +48,7 @@ class WebSocketConnection:
         close: Close,
         address: str = "",
         user_agent: str = "",
-        session: str | None = None,
-        token_expires_at: float | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.id = secrets.token_hex(8)
         self.channel = f"local.{self.id}"
@@ -58,8 +59,7 @@ class WebSocketConnection:
         self.wants = wants
         self.address = address
         self.user_agent = user_agent[:200]
-        self.session = session
-        self.token_expires_at = token_expires_at
+        self.claim = claim
         self.since = datetime.now(UTC)
         self.presence_id = 0
         self.stale = False

@@ -20,12 +20,12 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
 from realtime import authentication, log
-from realtime.audience import permitted_types
-from realtime.authentication import AuthenticationFailed, Credentials, Identity
+from realtime.audience import Audience, NotAllowed, permitted_types
+from realtime.authentication import AuthenticationFailed, Claim, Credentials
 from realtime.commands import answer
 from realtime.connections import WebSocketConnection
 from realtime.database import in_database
-from realtime.events import EventType
+from realtime.frontdesk import Full
 from realtime.lifespan import node_of
 from realtime.protocol import (
     SUBPROTOCOL,
@@ -33,6 +33,7 @@ from realtime.protocol import (
     CloseCode,
     Command,
     ErrorCode,
+    Frame,
     InvalidMessage,
     error,
     frame,
@@ -51,6 +52,7 @@ MOST_BAD_FRAMES = 20
 BAD_FRAMES_WITHIN_S = 5.0
 COMMANDS_PER_S = 20.0
 COMMAND_BURST = 60.0
+RETRY_WHEN_FULL_S = 5
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -73,6 +75,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.worker: asyncio.Task[None] | None = None
         self.deadline: asyncio.TimerHandle | None = None
         self.closed = False
+        self.address: str = (scope.get("client") or ("",))[0]
+        self.placed = False
         try:
             while True:
                 await self.dispatch(await receive())
@@ -86,6 +90,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 self.worker.cancel()
             if self.admitted:
                 self.node.release(self.member)
+            if self.placed:
+                self.node.desk.give_place(self.address)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without Channels' thread hop: no handler here uses the database of this thread."""
@@ -109,69 +115,79 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         named = next((p[7:] for p in offered if p.startswith("client.")), None)
         self.since = query["since"][0] if "since" in query else None
         self.named = named
+        try:
+            self.node.desk.take_place(self.address)
+            self.placed = True
+        except Full as problem:
+            self.transport.write(
+                error(None, ErrorCode.RATE_LIMITED, str(problem), {"retry_after_s": RETRY_WHEN_FULL_S})
+            )
+            await self.end(CloseCode.TOO_MANY, str(problem), RETRY_WHEN_FULL_S * 1000)
+            return
         if "token" in query:
             await self.refuse("A token does not belong in the address: it ends up in logs. Send it as a subprotocol.")
         elif self.node.draining:
             await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))
         elif self.credentials.token is not None:
-            await self.sign_in(authentication.by_token, self.credentials, self.credentials.token)
+            await self.sign_in(self.credentials.token)
         elif self.credentials.session_key is not None:
-            await self.sign_in(authentication.by_session, self.credentials)
+            await self.sign_in()
         else:
             self.deadline = asyncio.get_running_loop().call_later(
                 AUTHENTICATE_WITHIN_S, lambda: self.node.in_background(self.refuse("No sign-in within 10 s."))
             )
 
-    async def sign_in(self, method: Any, *args: Any) -> None:
-        """Find out who it is by `method`, and enter the connection, or refuse it."""
-        before = self.node.feed.position
+    async def sign_in(self, token: str | None = None) -> None:
+        """Find out who it is, by `token` or the session, and enter the connection, or refuse it."""
+        desk = self.node.desk
         try:
-            identity: Identity = await in_database(method, *args)
+            if token is not None:
+                claim = authentication.by_token(self.credentials, token)
+            else:
+                claim = await in_database(authentication.by_session, self.credentials)
+            user, audience = await desk.identify(claim.user_id)
+            changes = desk.changes
+            if not claim.holds_for(user):
+                raise AuthenticationFailed("The session has ended: sign in again.")
         except AuthenticationFailed as problem:
             await self.refuse(str(problem))
-            return
-        if self.deadline is not None:
-            self.deadline.cancel()
-        await self.enter(identity, before)
+        except NotAllowed:
+            await self.refuse("This account may not sign in.")
+        else:
+            if self.deadline is not None:
+                self.deadline.cancel()
+            await self.enter(claim, user, audience, changes)
 
-    async def enter(self, identity: Identity, loaded_at: int) -> None:
-        """Welcome the client, and put it where it belongs. `loaded_at`: the feed's position when its rights were read."""
-        client = self.client_name(identity)
-        wants = await in_database(subscriptions.restore, identity.user_id, client)
-        connection = WebSocketConnection(
-            user_id=identity.user_id,
-            username=identity.username,
-            audience=identity.audience,
-            client=client,
-            wants=wants or subscriptions.defaults(identity.audience),
+    async def enter(self, claim: Claim, user: Any, audience: Audience, changes: int) -> None:
+        """Welcome the client, and put it where it belongs. `changes`: the desk's count when its rights were read."""
+        self.member = member = WebSocketConnection(
+            user_id=user.pk,
+            username=user.get_username(),
+            audience=audience,
+            client=self.client_name(claim),
+            wants=subscriptions.defaults(audience),
             transport=self.transport,
             close=self.close_socket,
-            address=(self.scope.get("client") or ("",))[0],
+            address=self.address,
             user_agent=dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1"),
-            session=identity.session,
-            token_expires_at=identity.expires_at,
+            claim=claim,
         )
-        self.member = connection
         self.admitted = True
-        await self.node.admit(connection)
-        # From here on the feed tells of changed rights; those that changed since they were read are read again.
-        passed = self.node.feed.passed_since(loaded_at)
-        connection.stale = passed is None or any(
-            event.event_type is EventType.PERMISSION_CHANGED and event.subject_id == identity.user_id
-            for event in passed
-        )
+        await self.node.admit(member)
+        # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
+        member.stale = changes != self.node.desk.changes
         upto = self.node.feed.position
-        connection.upto = upto
+        member.upto = upto
         resumed = None
         if self.since is not None:
-            resumed, connection.upto = await self._replay_from(self.since, upto)
-        connection.deliver(self.welcome(identity, resumed, upto))
-        connection.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
-        connection.entering = False
-        self.node.reader.rewind(connection)
+            resumed, member.upto = await self._replay_from(self.since, upto)
+        member.deliver(self.welcome(resumed, upto))
+        member.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
+        member.entering = False
+        self.node.reader.rewind(member)
 
-    def client_name(self, identity: Identity) -> str:
-        name = self.named or ("web" if identity.session is not None else "api")
+    def client_name(self, claim: Claim) -> str:
+        name = self.named or ("web" if claim.session is not None else "api")
         return name if CLIENT_NAME.fullmatch(name) else "api"
 
     async def _replay_from(self, since: str | log.Position, upto: int) -> tuple[dict[str, Any], int]:
@@ -188,21 +204,20 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             return {"recovered": False, "reason": "too_old"}, upto
         return {"recovered": True, "replayed": replayed}, position.position
 
-    def welcome(self, identity: Identity, resumed: dict[str, Any] | None, upto: int) -> Any:
+    def welcome(self, resumed: dict[str, Any] | None, upto: int) -> Frame:
         member = self.member
-        expires = identity.expires_at
         return frame(
             "welcome",
             protocol=VERSION,
             connection_id=member.id,
             node=self.node.name,
-            user={"id": identity.user_id, "username": identity.username, "is_admin": identity.is_admin},
+            user={"id": member.user_id, "username": member.username, "is_admin": member.audience.is_admin},
             subscriptions=subscriptions.listed(member.wants, member.audience),
             available=permitted_types(member.audience),
             resume={"epoch": self.node.feed.epoch, "position": upto},
             resumed=resumed,
             heartbeat_s=self.node.conf.heartbeat_s,
-            token_expires_at=timestamp(datetime.fromtimestamp(expires, UTC)) if expires is not None else None,
+            token_expires_at=self._expiry(),
         )
 
     # -- hearing
@@ -267,21 +282,23 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             resume = f"{resume.get('epoch')}:{resume.get('position')}"
         if isinstance(resume, str):
             self.since = resume
-        await self.sign_in(authentication.by_token, self.credentials, token)
+        await self.sign_in(token)
         if self.admitted:
             self.member.deliver(response(given.id, {"token_expires_at": self._expiry()}))
 
     def _expiry(self) -> str | None:
-        expires = self.member.token_expires_at
+        expires = self.member.claim.expires_at if self.member.claim is not None else None
         return timestamp(datetime.fromtimestamp(expires, UTC)) if expires is not None else None
 
     async def reauthenticate(self, token: str) -> dict[str, Any]:
         """Go on with a newer token of the same user. Raises `AuthenticationFailed`."""
-        identity = await in_database(authentication.by_token, self.credentials, token)
-        if identity.user_id != self.member.user_id:
+        claim = authentication.by_token(self.credentials, token)
+        if claim.user_id != self.member.user_id:
             raise AuthenticationFailed("The token is of another user.")
-        if self.member.session is None:
-            self.member.token_expires_at = identity.expires_at
+        if not claim.holds_for((await self.node.desk.identify(claim.user_id))[0]):
+            raise AuthenticationFailed("The token was made with an old password.")
+        if self.member.claim is None or self.member.claim.session is None:
+            self.member.claim = claim
             self.member.token_noticed = False
         return {"token_expires_at": self._expiry()}
 

@@ -169,14 +169,6 @@ class Feed:
 
     # -- reading back
 
-    def passed_since(self, position: int) -> list[Event] | None:
-        """The events that the feed handed on after `position`; `None` when it no longer remembers them all."""
-        if position >= self.position:
-            return []
-        if not self._recent or (self._recent[0].position or 0) > position + 1:
-            return None
-        return [event for event in self._recent if (event.position or 0) > position]
-
     async def read(self, after: int, limit: int = 500) -> list[Event]:
         """Events after position `after`, up to the feed's own position. Raises `log.TooOld` when they were pruned."""
         if after >= self.position:

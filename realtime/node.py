@@ -20,6 +20,7 @@ from realtime.connections import UnifiedWebSocketManager, WebSocketConnection
 from realtime.database import in_database
 from realtime.events import Event, EventType
 from realtime.feed import Feed
+from realtime.frontdesk import FrontDesk
 from realtime.protocol import CloseCode, frame
 from realtime.reader import LogReader
 from realtime.registry import registry
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 UPKEEP_S = 1.0
 RECONCILE_S = 5.0
 REFRESH_S = 20.0
+RETURNS_PER_S = 80
+LONGEST_SPREAD_MS = 20_000
 TOKEN_NOTICE_S = 60.0
 TOKEN_GRACE_S = 25.0
 
@@ -41,13 +44,13 @@ class Node:
         self.conf = settings or conf()
         self.name = f"{socket.gethostname()[:32]}.{os.getpid()}.{secrets.token_hex(2)}"
         self.layer = channel_layers["local"]
+        self.desk = FrontDesk(self.name, self.conf)
         self.manager = UnifiedWebSocketManager()
         self.router = Router(self.layer, self.conf)
         self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order)
-        self.reader = LogReader(self.feed, self.router)
+        self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
         self.draining = False
-        self._gone: list[int] = []
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -73,13 +76,14 @@ class Node:
             self._upkeep.cancel()
         if self._starting is not None:
             await self.feed.stop()
+            await self.desk.catch_up()
             await in_database(presence.clear, self.name)
 
-    async def drain(self, spread_s: float = 5.0) -> None:
+    async def drain(self) -> None:
         """Send everyone away to come back: `bye` with a time to return at, spread so that they don't all at once."""
         self.draining = True
         connections = list(self.manager)
-        spread_ms = int(max(500.0, min(spread_s, len(connections) / 50) * 1000))
+        spread_ms = int(min(max(500.0, 1000 * len(connections) / RETURNS_PER_S), LONGEST_SPREAD_MS))
         await asyncio.gather(
             *(c.close(CloseCode.GOING_AWAY, "restart", random.randint(200, spread_ms)) for c in connections),
             return_exceptions=True,
@@ -89,8 +93,7 @@ class Node:
 
     async def admit(self, connection: WebSocketConnection) -> None:
         """Enter a connection, and let it displace the older ones of its slot, here and on other nodes."""
-        limit = self.conf.connections_per_user
-        connection.presence_id, oldest = await in_database(presence.enter, connection, self.name, limit)
+        oldest = await self.desk.arrive(connection)
         connection.on_lag = lambda: self.reader.rewind(connection)
         self.layer.attach(connection.channel, connection.deliver)
         self.manager.admit(connection)
@@ -107,8 +110,7 @@ class Node:
         self.router.forget(connection)
         self.layer.detach(connection.channel)
         self.manager.release(connection)
-        if connection.presence_id:
-            self._gone.append(connection.presence_id)
+        self.desk.depart(connection.presence_id)
 
     def close(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
         """Close a connection in the background."""
@@ -146,13 +148,16 @@ class Node:
         shows, and when it is their rights that changed, nothing after it may reach them under the old ones."""
         own = registry[event.event_type].own and event.subject_id is not None
         concerned = self.manager.of_user(event.subject_id or 0) if own else ()
+        if own:
+            self.desk.forget(event.subject_id or 0)
         for connection in concerned:
             self.router.leave(connection)
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale = True
         self.router.publish(event)
         for connection in concerned:
-            if event.event_type is EventType.USER_LOGOUT and connection.session == event.data["session"]:
+            session = connection.claim.session if connection.claim is not None else None
+            if event.event_type is EventType.USER_LOGOUT and session is not None and session == event.data["session"]:
                 self.close(connection, CloseCode.NOT_SIGNED_IN, "signed out")
             else:
                 self.reader.settle(connection)
@@ -176,7 +181,7 @@ class Node:
                 now = time.monotonic()
                 for connection in self.manager:
                     self._look_after(connection, now)
-                await self._strike_out()
+                await self.desk.catch_up()
                 if now - last_reconcile >= RECONCILE_S:
                     last_reconcile = now
                     await self._reconcile()
@@ -195,8 +200,8 @@ class Node:
         elif now >= connection.next_ping:
             connection.next_ping = now + self.conf.heartbeat_s
             connection.ping()
-        if connection.token_expires_at is not None:
-            self._look_at_token(connection, connection.token_expires_at - time.time())
+        if connection.claim is not None and connection.claim.expires_at is not None:
+            self._look_at_token(connection, connection.claim.expires_at - time.time())
 
     def _look_at_token(self, connection: WebSocketConnection, left_s: float) -> None:
         if left_s < -TOKEN_GRACE_S:
@@ -205,11 +210,6 @@ class Node:
             connection.token_noticed = True
             data = {"expires_in_s": max(0, int(left_s))}
             connection.deliver(frame("notice", code="token_expiring", message="Authenticate again soon.", data=data))
-
-    async def _strike_out(self) -> None:
-        gone, self._gone = self._gone, []
-        if gone:
-            await in_database(presence.leave, gone)
 
     async def _reconcile(self) -> None:
         """Displace whoever should have been told and was not: the order may have been lost with the layer."""

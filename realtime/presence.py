@@ -19,20 +19,24 @@ FRESH_S = 75.0
 """Seconds after which a row that was not refreshed belongs to a process that died."""
 
 
-def enter(connection: WebSocketConnection, node: str, limit: int) -> tuple[int, int]:
-    """Write the row of a new connection. Returns its id, and the oldest id of its slot that may stay."""
-    row = Presence.objects.create(
-        connection_id=connection.id,
-        user_id=connection.user_id,
-        client=connection.client,
-        node=node,
-        address=connection.address,
-        user_agent=connection.user_agent,
-        last_seen=timezone.now(),
+def enter(connections: Iterable[WebSocketConnection], node: str) -> None:
+    """Write the rows of new connections, and give each its presence id."""
+    now = timezone.now()
+    members = list(connections)
+    rows = Presence.objects.bulk_create(
+        Presence(
+            connection_id=member.id,
+            user_id=member.user_id,
+            client=member.client,
+            node=node,
+            address=member.address,
+            user_agent=member.user_agent,
+            last_seen=now,
+        )
+        for member in members
     )
-    return row.pk, oldest_staying({(connection.user_id, connection.client)}, limit)[
-        connection.user_id, connection.client
-    ]
+    for member, row in zip(members, rows, strict=True):
+        member.presence_id = row.pk
 
 
 def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:

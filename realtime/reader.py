@@ -11,9 +11,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from realtime import audience as audiences
+from realtime.audience import NotAllowed
 from realtime.connections import WebSocketConnection
-from realtime.database import in_database
 from realtime.events import Event
 from realtime.filters import view
 from realtime.log import TooOld
@@ -31,6 +30,7 @@ from realtime.subscriptions import subscriptions
 
 if TYPE_CHECKING:
     from realtime.feed import Feed
+    from realtime.frontdesk import FrontDesk
     from realtime.routes import Router
 
 logger = logging.getLogger(__name__)
@@ -52,9 +52,10 @@ def visible(event: Event, connection: WebSocketConnection) -> bytes | None:
 class LogReader:
     """Brings connections level with the feed and onto their routes."""
 
-    def __init__(self, feed: Feed, router: Router) -> None:
+    def __init__(self, feed: Feed, router: Router, desk: FrontDesk) -> None:
         self._feed = feed
         self._router = router
+        self._desk = desk
 
     def settle(self, connection: WebSocketConnection) -> None:
         """Put the connection where it belongs: on its route if it is level with the feed, else to reading."""
@@ -96,7 +97,7 @@ class LogReader:
                     break
                 else:
                     await self._send_some(connection)
-        except audiences.NotAllowed:
+        except NotAllowed:
             await connection.close(CloseCode.NOT_ALLOWED, "this account may no longer connect")
         except TooOld:
             await connection.close(CloseCode.TOO_SLOW, "the log no longer reaches back that far")
@@ -110,7 +111,10 @@ class LogReader:
 
     async def _reload_rights(self, connection: WebSocketConnection) -> None:
         connection.stale = False  # before the look, so that a change during it is not missed
-        _, audience = await in_database(audiences.load, connection.user_id)
+        user, audience = await self._desk.identify(connection.user_id)
+        if connection.claim is not None and not connection.claim.holds_for(user):
+            await connection.close(CloseCode.NOT_SIGNED_IN, "the password was changed: sign in again")
+            return
         if audience != connection.audience:
             connection.audience = audience
             connection.deliver(frame("notice", code="permissions_changed", message="Your rights changed.", data={}))

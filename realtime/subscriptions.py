@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
 
 import msgspec
+from django.contrib.auth import get_user_model
 
 from realtime.audience import Audience
 from realtime.events import Event, EventType
@@ -105,19 +106,29 @@ class EventSubscriptionManager:
         types = self.types(wants, audience)
         return [spec.event_type for spec in registry if spec.event_type in types]
 
-    # -- kept for the next time; these two use the database
+    # -- kept for the next time, by slot (user id, client name); these two use the database
 
-    def save(self, user_id: int, client: str, wants: Wants) -> None:
-        """Remember what a user's client wants."""
-        SavedSubscription.objects.update_or_create(
-            user_id=user_id, client=client, defaults={"wanted": msgspec.to_builtins(wants)}
+    def save(self, wanted: Mapping[tuple[int, str], Wants]) -> None:
+        """Remember what clients want. Users that are gone meanwhile are left out."""
+        living = set(get_user_model().objects.filter(pk__in={u for u, _ in wanted}).values_list("pk", flat=True))
+        SavedSubscription.objects.bulk_create(
+            [
+                SavedSubscription(user_id=user_id, client=client, wanted=msgspec.to_builtins(wants))
+                for (user_id, client), wants in wanted.items()
+                if user_id in living
+            ],
+            update_conflicts=True,
+            unique_fields=("user", "client"),
+            update_fields=("wanted", "updated_at"),
         )
 
-    def restore(self, user_id: int, client: str) -> Wants | None:
-        """What the client wanted last, or None."""
-        saved: Any = SavedSubscription.objects.filter(user_id=user_id, client=client).values_list("wanted", flat=True)
-        wanted = saved.first()
-        return msgspec.convert(wanted, Wants) if wanted is not None else None
+    def restore(self, slots: Collection[tuple[int, str]]) -> dict[tuple[int, str], Wants]:
+        """What clients wanted last, as far as they ever said."""
+        rows = SavedSubscription.objects.filter(user_id__in={u for u, _ in slots}, client__in={c for _, c in slots})
+        return {
+            (user_id, client): msgspec.convert(wanted, Wants)
+            for user_id, client, wanted in rows.values_list("user_id", "client", "wanted")
+        }
 
 
 subscriptions = EventSubscriptionManager()

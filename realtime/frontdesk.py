@@ -1,0 +1,143 @@
+"""The front desk of a process: who may come in, and what has to be written and looked up when somebody does.
+
+After a restart a thousand clients come back within seconds, so arrivals are handled together: whoever arrives while
+the database is busy with others shares the next visit to it. Rights are remembered between visits and forgotten as the
+log tells that they changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+
+from realtime import audience as audiences
+from realtime import presence
+from realtime.audience import Audience
+from realtime.conf import RealtimeSettings
+from realtime.connections import WebSocketConnection
+from realtime.database import in_database
+from realtime.subscriptions import Wants, subscriptions
+
+MOST_AT_ONCE = 200
+REMEMBER_S = 60.0
+"""How long rights are remembered at most: a change past Django's models (SQL, a fixture) leaves no event."""
+
+
+class Full(Exception):
+    """No room: for nobody, or not for this address. The message says which."""
+
+
+class FrontDesk:
+    """Admission, arrivals and departures of one process."""
+
+    def __init__(self, node: str, conf: RealtimeSettings) -> None:
+        self._node = node
+        self._conf = conf
+        self._addresses: Counter[str] = Counter()
+        self._arrivals: list[tuple[WebSocketConnection, asyncio.Future[int]]] = []
+        self._serving: asyncio.Task[None] | None = None
+        self._gone: list[int] = []
+        self._unsaved: dict[tuple[int, str], Wants] = {}
+        self._remembered: dict[int, tuple[float, Any, Audience]] = {}
+        self.changes = 0
+
+    # -- room
+
+    def take_place(self, address: str) -> None:
+        """Count a socket in, signed in or not. Raises `Full`; the share of one address is limited, so that it cannot
+        take the places of all others."""
+        if self._addresses.total() >= self._conf.connections:
+            raise Full("too many connections on this server")
+        if self._addresses[address] >= self._conf.connections_per_address:
+            raise Full("too many connections from this address")
+        self._addresses[address] += 1
+
+    def give_place(self, address: str) -> None:
+        """Count a socket out."""
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+
+    # -- rights
+
+    async def identify(self, user_id: int) -> tuple[Any, Audience]:
+        """The user and the audience they belong to, true as of what the feed has brought. Raises `NotAllowed`."""
+        found = self._remembered.get(user_id)
+        while found is None or found[0] < time.monotonic():
+            changes = self.changes
+            user, audience = await in_database(audiences.load, user_id)
+            found = (time.monotonic() + REMEMBER_S, user, audience)
+            if changes == self.changes:  # else the look may have been a moment before the change
+                self._remembered[user_id] = found
+                break
+            found = None
+        return found[1:]
+
+    def forget(self, user_id: int) -> None:
+        """The user's rights or account changed."""
+        self.changes += 1
+        self._remembered.pop(user_id, None)
+
+    # -- arrivals
+
+    async def arrive(self, connection: WebSocketConnection) -> int:
+        """Write the presence of a connection and give it what its user wanted last.
+
+        Returns the oldest presence id of its slot that may stay.
+        """
+        arrived: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._arrivals.append((connection, arrived))
+        if self._serving is None:
+            self._serving = asyncio.ensure_future(self._serve())
+        return await arrived
+
+    async def _serve(self) -> None:
+        try:
+            while self._arrivals:
+                together, self._arrivals = self._arrivals[:MOST_AT_ONCE], self._arrivals[MOST_AT_ONCE:]
+                try:
+                    staying = await in_database(self._enter, [connection for connection, _ in together])
+                except Exception as error:  # noqa: BLE001  # it is theirs to handle, not this task's
+                    for _, arrived in together:
+                        if not arrived.done():
+                            arrived.set_exception(error)
+                    continue
+                for connection, arrived in together:
+                    if not arrived.done():
+                        arrived.set_result(staying[connection.user_id, connection.client])
+        finally:
+            self._serving = None
+
+    def _enter(self, connections: list[WebSocketConnection]) -> dict[tuple[int, str], int]:
+        """In the database: three queries, however many connections."""
+        presence.enter(connections, self._node)
+        slots = {(c.user_id, c.client) for c in connections}
+        saved = subscriptions.restore(slots)
+        for connection in connections:
+            slot = connection.user_id, connection.client
+            wants = self._unsaved.get(slot) or saved.get(slot)
+            if wants is not None:
+                connection.wants = wants
+        return dict(presence.oldest_staying(slots, self._conf.connections_per_user))
+
+    # -- what is written a moment later, for all together
+
+    def depart(self, presence_id: int) -> None:
+        """A connection ended."""
+        if presence_id:
+            self._gone.append(presence_id)
+
+    def wants_changed(self, connection: WebSocketConnection) -> None:
+        """A client wants other events than before: to be kept for its next visit."""
+        self._unsaved[connection.user_id, connection.client] = connection.wants
+
+    async def catch_up(self) -> None:
+        """Write down what has changed. Called every second, and at the end."""
+        gone, self._gone = self._gone, []
+        if gone:
+            await in_database(presence.leave, gone)
+        unsaved, self._unsaved = self._unsaved, {}
+        if unsaved:
+            await in_database(subscriptions.save, unsaved)
