@@ -27,7 +27,7 @@ from zones.nameserver.stream import Stream
 class Exchange:
     """One TCP connection to the server, on which every message is signed and every answer's signature is checked.
 
-    All of the conversation together takes at most `timeout_s`. Use as a context manager.
+    All of the conversation together takes at most `timeout_s`, each wait 10 s. Use as a context manager.
     Raises `Unreachable`, `KeyRefused` or `NameServerError` (`bad_answer`, `too_large`).
     """
 

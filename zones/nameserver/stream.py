@@ -11,18 +11,18 @@ from zones.nameserver.errors import Unreachable
 
 
 class Stream:
-    """Connecting, sending and receiving, together within `timeout_s`.
+    """Connecting, sending and receiving, together within `timeout_s`, and never more than `silence_s` without a byte.
 
     peer: what is at the other end, for messages. Every failure is `Unreachable` with the code `unreachable` (nobody
     listens), `timed_out` or `closed` (in the middle of the conversation).
     """
 
-    def __init__(self, peer: str, host: str, port: int, *, timeout_s: float) -> None:
+    def __init__(self, peer: str, host: str, port: int, *, timeout_s: float, silence_s: float = 10.0) -> None:
         self.peer = f"{peer} at {host} port {port}"
-        self._timeout_s = timeout_s
+        self._silence_s = min(timeout_s, silence_s)
         self._deadline = time.monotonic() + timeout_s
         try:
-            self._socket = socket.create_connection((host, port), timeout=timeout_s)
+            self._socket = socket.create_connection((host, port), timeout=self._silence_s)
         except TimeoutError as error:
             raise self._timed_out() from error
         except OSError as error:
@@ -67,10 +67,10 @@ class Stream:
         remaining_s = self._deadline - time.monotonic()
         if remaining_s <= 0:
             raise TimeoutError
-        return remaining_s
+        return min(remaining_s, self._silence_s)
 
     def _timed_out(self) -> Unreachable:
-        return Unreachable(f"{self.peer} gave no answer within {self._timeout_s:g} s", code="timed_out")
+        return Unreachable(f"{self.peer} gave no answer within {self._silence_s:g} s", code="timed_out")
 
     def _closed(self) -> Unreachable:
         return Unreachable(f"{self.peer} closed the connection", code="closed")

@@ -40,12 +40,12 @@ def transfer(endpoint: Endpoint, zone: str, *, timeout_s: float = 120.0) -> Tran
     name = checked_name(zone)
     origin = dns.name.from_text(name)
     serial = None
-    rrsets: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[int, set[dns.rdata.Rdata]]] = {}
+    rrsets: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[int, list[dns.rdata.Rdata]]] = {}
     for rrset in _answers(endpoint, name, origin, timeout_s):
         if rrset.rdtype == dns.rdatatype.SOA:
             serial = rrset[0].serial
-        _, rdatas = rrsets.setdefault((rrset.name, rrset.rdtype), (rrset.ttl, set()))
-        rdatas.update(rrset)
+        _, rdatas = rrsets.setdefault((rrset.name, rrset.rdtype), (rrset.ttl, []))
+        rdatas.extend(rrset)
     assert serial is not None
     return Transfer(
         serial=serial,

@@ -8,7 +8,7 @@ the zone's own data also under a wildcard, at a delegation and below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import dns.name
@@ -39,7 +39,7 @@ MAX_MESSAGE_BYTES = 60_000
 """Messages larger than this are split by name; DNS allows 65535, and the signature needs room."""
 
 _MANY = 200
-"""From this many RRsets on, one transfer of the zone is a faster read-back than a question for each TTL."""
+"""From this many RRsets on, one transfer of the zone shows their TTLs faster than a question for each."""
 
 _ATTEMPTS = 3
 _UNMET = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
@@ -58,18 +58,26 @@ class RRsetChange(msgspec.Struct, frozen=True):
         return f"{self.name} {self.type}"
 
 
-def update(endpoint: Endpoint, zone: str, changes: Sequence[RRsetChange], *, timeout_s: float = 10.0) -> int:
+def update(
+    endpoint: Endpoint,
+    zone: str,
+    changes: Sequence[RRsetChange],
+    *,
+    timeout_s: float = 10.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
     """Make the server serve `changes`, and return the serial with which it does.
 
     All of them in one message, all or nothing, when they fit into 60 KB; else name by name. What is served already counts
     as done, so the same changes may be pushed again after a failure. timeout_s: for each message and its read-back.
+    progress: called with the number of changes that are served and of all, after each message.
 
     Raises `Drifted` when what the server has is neither `before` nor `after`; `PartlyServed` when it stopped between two
     messages; `Refused`, `NotHosted`, `KeyRefused`, `Unreachable`, or another `NameServerError` (`ignored`: accepted, but not
     carried out).
     """
-    work = _Update(endpoint, checked_name(zone), timeout_s)
     wanted = [change for change in changes if change.before != change.after]
+    work = _Update(endpoint, checked_name(zone), timeout_s, few=len(wanted) < _MANY)
     served = 0
     for part in _parts(wanted, work.origin):
         try:
@@ -79,13 +87,18 @@ def update(endpoint: Endpoint, zone: str, changes: Sequence[RRsetChange], *, tim
                 raise PartlyServed(served, len(wanted), error) from error
             raise
         served += len(part)
+        if progress is not None:
+            progress(served, len(wanted))
+    if not work.few:
+        work.compare_all(wanted)
     return work.serial()
 
 
 class _Update:
     """One call of `update()`: the zone, and the steps of which it is made."""
 
-    def __init__(self, endpoint: Endpoint, zone: str, timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, zone: str, timeout_s: float, *, few: bool) -> None:
+        self.few = few
         self.endpoint = endpoint
         self.zone = zone
         self.origin = dns.name.from_text(zone)
@@ -208,20 +221,21 @@ class _Update:
             return False
 
     def _read_back(self, changes: Sequence[RRsetChange]) -> None:
-        if self._in_place(changes):
-            return
+        if not self._in_place(changes):
+            self.compare_all(changes)
+
+    def compare_all(self, changes: Sequence[RRsetChange]) -> None:
+        """Look at the whole zone. Raises `NameServerError` (code `ignored`) when a change is not served."""
         if unserved := self._unserved(changes):
-            named = ", ".join(str(change) for change, _ in unserved[:3])
+            names = ", ".join(str(change) for change, _ in unserved[:3])
+            found = "; ".join(_shown(now) for _, now in unserved[:3])
             raise NameServerError(
                 "ignored",
-                f"the name server accepted the change and did not carry it out for {named}; it serves "
-                + "; ".join(_shown(now) for _, now in unserved[:3]),
+                f"the name server accepted the change and did not carry it out for {names}; it serves {found}",
             )
 
     def _in_place(self, changes: Sequence[RRsetChange]) -> bool:
-        """Whether exactly `after` is in the zone, by prerequisites for values and questions for TTLs."""
-        if len(changes) >= _MANY:
-            return False
+        """Whether exactly `after` is in the zone, by prerequisites for values and, for a few, questions for TTLs."""
         question = dns.update.UpdateMessage(self.origin)
         for change in changes:
             if change.type == "SOA":
@@ -233,7 +247,8 @@ class _Update:
         with Exchange(self.endpoint, timeout_s=self.timeout_s) as exchange:
             if exchange.ask(question).rcode() != dns.rcode.NOERROR:
                 return False
-            return all(self._as_wanted(exchange, change.after) for change in changes if change.after)
+            asked = [change.after for change in changes if change.after and (self.few or change.type == "SOA")]
+            return all(self._as_wanted(exchange, wanted) for wanted in asked)
 
     def _as_wanted(self, exchange: Exchange, wanted: RRset) -> bool:
         """Compare what cannot be a prerequisite: TTLs, and the SOA without its serial."""
