@@ -99,6 +99,7 @@ class Authenticate(msgspec.Struct, frozen=True):
     token: str
     client: str | None = None
     resume: str | None = None
+    features: list[str] = []
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):

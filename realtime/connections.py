@@ -33,6 +33,7 @@ class WebSocketConnection:
     upto: every durable event for this connection up to there has been sent. While it is on a route, the route keeps it.
     stale: its rights changed and are to be loaded again before anything else is sent.
     claim: what its client showed itself by.
+    deflate: its client reads compressed frames.
     entering: it was not welcomed yet; nothing else may be sent before that.
     """
 
@@ -65,6 +66,7 @@ class WebSocketConnection:
         self.stale = False
         self.entering = True
         self.closing = False
+        self.deflate = False
         self.route: Route | None = None
         self.reader: asyncio.Task[None] | None = None
         self.left_out: Counter[str] = Counter()
@@ -100,6 +102,8 @@ class WebSocketConnection:
         """Send a frame. Never waits; when too much is unconfirmed, the connection is reported as lagging."""
         if self.closing:
             return
+        if self.deflate:
+            frame = frame.deflated()
         self._transport.write(frame)
         self.frames += 1
         self.sent += frame.size

@@ -68,6 +68,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.transport = transport_for(scope, send)
         self.credentials = Credentials.of(scope)
         self.admitted = False
+        self.deflate = False
         self.command_id: int | str | None = None
         self.bad_frames: deque[float] = deque(maxlen=MOST_BAD_FRAMES)
         self.tokens, self.tokens_at = COMMAND_BURST, time.monotonic()
@@ -172,6 +173,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             user_agent=dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1"),
             claim=claim,
         )
+        member.deflate = "feature.deflate" in self.scope.get("subprotocols", ()) or self.deflate
         self.admitted = True
         await self.node.admit(member)
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
@@ -278,6 +280,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             return
         if isinstance(client, str):
             self.named = client
+        features = given.data.get("features")
+        self.deflate = isinstance(features, list) and "deflate" in features
         if isinstance(resume, dict):
             resume = f"{resume.get('epoch')}:{resume.get('position')}"
         if isinstance(resume, str):
@@ -314,6 +318,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
     ) -> None:
         """Answer a bad frame. One never ends the connection; many within seconds do."""
         self.transport.write(error(command_id, code, message, details))
+        self.node.complaints.note(code, self.address)
         now = time.monotonic()
         self.bad_frames.append(now)
         if len(self.bad_frames) == MOST_BAD_FRAMES and now - self.bad_frames[0] < BAD_FRAMES_WITHIN_S:

@@ -15,6 +15,7 @@ from typing import Any
 from channels.layers import channel_layers
 
 from realtime import doorbell, presence
+from realtime.complaints import Complaints
 from realtime.conf import RealtimeSettings, conf
 from realtime.connections import UnifiedWebSocketManager, WebSocketConnection
 from realtime.database import in_database
@@ -50,6 +51,7 @@ class Node:
         self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
+        self.complaints = Complaints()
         self.draining = False
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None

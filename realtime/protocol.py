@@ -6,6 +6,7 @@ JSON text frames, each an object with a literal `type`. The contract is document
 from __future__ import annotations
 
 import struct
+import zlib
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -22,6 +23,8 @@ LARGEST_COMMAND = 64 * 1024
 """Bytes of a client's frame; a larger one is answered `too_large`. The transport's own limit lies above, at 256 KiB."""
 LARGEST_BATCH = 64 * 1024
 MOST_IN_BATCH = 200
+WORTH_DEFLATING = 1024
+"""Bytes from which a frame is compressed for clients that asked for it (`feature.deflate`)."""
 HELP = "/api/docs/"
 
 
@@ -94,23 +97,40 @@ def parse(text: str | None) -> Command:
 
 
 class Frame:
-    """A text frame, made once and sent to any number of connections.
+    """A data frame, made once and sent to any number of connections.
 
     message: for a server's ASGI `send`. wire: the unmasked WebSocket frame (RFC 6455, section 5.2), for a transport.
     """
 
-    __slots__ = ("message", "size", "wire")
+    __slots__ = ("_deflated", "_payload", "message", "size", "wire")
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, *, binary: bool = False) -> None:
         self.size = size = len(payload)
-        self.message = {"type": "websocket.send", "text": payload.decode()}
-        if size < 126:
-            header = bytes((0x81, size))
-        elif size < 65536:
-            header = struct.pack("!BBH", 0x81, 126, size)
+        self._payload = payload
+        self._deflated: Frame | None = None
+        self.message: dict[str, Any] = {"type": "websocket.send"}
+        if binary:
+            self.message["bytes"] = payload
         else:
-            header = struct.pack("!BBQ", 0x81, 127, size)
+            self.message["text"] = payload.decode()
+        opcode = 0x82 if binary else 0x81
+        if size < 126:
+            header = bytes((opcode, size))
+        elif size < 65536:
+            header = struct.pack("!BBH", opcode, 126, size)
+        else:
+            header = struct.pack("!BBQ", opcode, 127, size)
         self.wire = header + payload
+
+    def deflated(self) -> Frame:
+        """The same for clients that read raw deflate: a binary frame, compressed once for all of them, if it is long
+        enough for that to pay."""
+        if self.size < WORTH_DEFLATING:
+            return self
+        if self._deflated is None:
+            compressor = zlib.compressobj(level=6, wbits=-zlib.MAX_WBITS)
+            self._deflated = Frame(compressor.compress(self._payload) + compressor.flush(), binary=True)
+        return self._deflated
 
 
 def frame(kind: str, **fields: Any) -> Frame:
