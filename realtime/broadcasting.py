@@ -6,6 +6,7 @@ change without its event. It gets its position, and is announced, after commit (
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from realtime import doorbell, log
 from realtime.actors import current_actor
 from realtime.events import Event, EventSeverity, EventType
 from realtime.identifiers import uuid7
+from realtime.processors import Handle, processor
 from realtime.registry import EventSpec, registry
 
 
@@ -43,6 +45,10 @@ class EventBroadcastingService:
         if not transaction.get_connection().in_atomic_block:
             raise transaction.TransactionManagementError(f"emit({event_type}) outside a transaction")
         log.write(_event(spec, payload, scope, severity, subject_id), key=key)
+
+    def register(self, name: str, *event_types: EventType) -> Callable[[Handle], Handle]:
+        """Decorate a function that is to be called for each of these events, reliably (`realtime.processors`)."""
+        return processor(name, *event_types)
 
     def stream(
         self,

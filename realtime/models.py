@@ -95,3 +95,38 @@ class SavedSubscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}/{self.client}"
+
+
+class ProcessorCursor(models.Model):
+    """How far a processor is in the log, and which process works on it until when (`realtime.processors`)."""
+
+    name = models.CharField(max_length=60, unique=True)
+    position = models.BigIntegerField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    holder = models.CharField(max_length=16, blank=True)
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.position}"
+
+
+class DeadLetter(models.Model):
+    """An event that a processor failed at for good. `event`: the event whole, as JSON; it may be pruned from the log."""
+
+    processor = models.CharField(max_length=60)
+    event_id = models.CharField(max_length=36)
+    event_type = models.CharField(max_length=40)
+    event = models.TextField()
+    error = models.TextField()
+    attempts = models.PositiveSmallIntegerField()
+    failed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ("view", "change", "delete")
+
+    def __str__(self) -> str:
+        return f"{self.event_type} for {self.processor}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from channels.layers import channel_layers
 
-from realtime import doorbell, presence
+from realtime import doorbell, presence, retention
 from realtime.complaints import Complaints
 from realtime.conf import RealtimeSettings, conf
 from realtime.connections import UnifiedWebSocketManager, WebSocketConnection
@@ -22,6 +22,7 @@ from realtime.database import in_database
 from realtime.events import Event, EventType
 from realtime.feed import Feed
 from realtime.frontdesk import FrontDesk
+from realtime.processors import ProcessorRunner
 from realtime.protocol import CloseCode, frame
 from realtime.reader import LogReader
 from realtime.registry import registry
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 UPKEEP_S = 1.0
 RECONCILE_S = 5.0
 REFRESH_S = 20.0
+PRUNE_EVERY_S = 3600.0
 RETURNS_PER_S = 80
 LONGEST_SPREAD_MS = 20_000
 TOKEN_NOTICE_S = 60.0
@@ -48,6 +50,7 @@ class Node:
         self.desk = FrontDesk(self.name, self.conf)
         self.manager = UnifiedWebSocketManager()
         self.router = Router(self.layer, self.conf)
+        self.processors = ProcessorRunner()
         self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
@@ -69,6 +72,7 @@ class Node:
         await self.feed.start()
         self.router.position = self.feed.position
         self._upkeep = asyncio.create_task(self._keep_up())
+        self.processors.start()
         async with asyncio.timeout(5):
             await self.feed.ready.wait()
 
@@ -77,6 +81,7 @@ class Node:
         if self._upkeep is not None:
             self._upkeep.cancel()
         if self._starting is not None:
+            await self.processors.stop()
             await self.feed.stop()
             await self.desk.catch_up()
             await in_database(presence.clear, self.name)
@@ -177,6 +182,7 @@ class Node:
     async def _keep_up(self) -> None:
         """Heartbeats, expiry of tokens, and the presence rows: one task for all connections."""
         last_reconcile = last_refresh = time.monotonic()
+        next_prune = last_refresh + PRUNE_EVERY_S * random.uniform(0.1, 1.0)
         while True:
             await asyncio.sleep(UPKEEP_S)
             try:
@@ -190,6 +196,9 @@ class Node:
                 if now - last_refresh >= REFRESH_S:
                     last_refresh = now
                     await in_database(presence.refresh, self.name, [c.presence_id for c in self.manager])
+                if now >= next_prune:
+                    next_prune = now + PRUNE_EVERY_S
+                    await in_database(retention.prune, self.conf.retention_days)
             except Exception:
                 logger.exception("upkeep failed; trying again")
 

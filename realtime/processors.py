@@ -1,0 +1,178 @@
+"""Processors: work that follows from events and must not be lost, such as notifications. Each has a cursor on the log.
+
+    @processor("mail", EventType.SECURITY_ALERT)
+    def mail(event: Event) -> None: ...
+
+A processor is called for each of its events in order of position, at least once: the cursor moves in the same
+transaction as what `handle` writes to the database, so only effects outside it can repeat, and those can go by the
+event's id. What fails is tried again with back-off; what keeps failing becomes a dead letter, which an administrator can
+read and retry, and the cursor goes on. One process at a time works on a processor, by a lease on its row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+from django.db import transaction
+from django.db.models import F, Min, Q
+from django.utils import timezone
+
+from realtime import log
+from realtime.database import in_database
+from realtime.events import Event, EventType
+from realtime.models import DeadLetter, ProcessorCursor
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LEASE_S = 30.0
+LOOK_EVERY_S = 1.0
+CHUNK = 100
+
+Handle = Callable[[Event], None]
+
+
+class Processor(msgspec.Struct, frozen=True):
+    """Its name, which keeps its cursor; the events it is called for; and what it does, outside the event loop."""
+
+    name: str
+    event_types: frozenset[EventType]
+    handle: Handle
+
+
+PROCESSORS: dict[str, Processor] = {}
+
+
+def processor(name: str, *event_types: EventType) -> Callable[[Handle], Handle]:
+    """Register a processor. It begins with the first event after its registration is first run."""
+
+    def register(handle: Handle) -> Handle:
+        PROCESSORS[name] = Processor(name, frozenset(event_types), handle)
+        return handle
+
+    return register
+
+
+class ProcessorRunner:
+    """Runs the registered processors, those of them that no other process runs."""
+
+    def __init__(self) -> None:
+        self._holder = secrets.token_hex(8)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End after the event under way, and give the leases back."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            await in_database(release, self._holder)
+
+    async def _run(self) -> None:
+        while True:
+            busy = False
+            for each in list(PROCESSORS.values()):
+                try:
+                    busy |= await in_database(work, each, self._holder)
+                except Exception:
+                    logger.exception("processor %s cannot work; trying again", each.name)
+            if not busy:
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+def work(each: Processor, holder: str) -> bool:
+    """Handle a piece of the log, if the lease can be had. Returns whether there may be more to do at once."""
+    cursor = _claim(each.name, holder)
+    if cursor is None or (cursor.retry_at is not None and cursor.retry_at > timezone.now()):
+        return False
+    try:
+        events = log.read(cursor.position, CHUNK)
+    except log.TooOld:  # pruning never passes a cursor; somebody cleared the log by hand
+        logger.error("processor %s: events after %d are gone", each.name, cursor.position)
+        events = []
+        ProcessorCursor.objects.filter(pk=cursor.pk).update(position=log.head().floor)
+    for event in events:
+        if event.event_type not in each.event_types:
+            cursor.position = event.position or cursor.position
+        elif not _handle(each, cursor, event, holder):
+            return False
+    ProcessorCursor.objects.filter(pk=cursor.pk, holder=holder).update(position=cursor.position)
+    return len(events) == CHUNK
+
+
+def _claim(name: str, holder: str) -> ProcessorCursor | None:
+    now = timezone.now()
+    ProcessorCursor.objects.get_or_create(name=name, defaults={"position": log.head().position})
+    free = Q(holder=holder) | Q(leased_until=None) | Q(leased_until__lt=now)
+    held = ProcessorCursor.objects.filter(free, name=name)
+    if not held.update(holder=holder, leased_until=now + timedelta(seconds=LEASE_S)):
+        return None
+    return ProcessorCursor.objects.get(name=name)
+
+
+def _handle(each: Processor, cursor: ProcessorCursor, event: Event, holder: str) -> bool:
+    """Handle one event and move the cursor over it. Returns whether to go on with the next."""
+    mine = ProcessorCursor.objects.filter(pk=cursor.pk, holder=holder)
+    try:
+        with transaction.atomic():
+            if not mine.update(position=event.position, attempts=0, retry_at=None):
+                return False  # the lease went to another process, which goes on from the cursor
+            each.handle(event)
+    except Exception as problem:  # noqa: BLE001  # whatever a processor raises, it is tried again
+        return _failed(each, cursor, event, problem)
+    cursor.position, cursor.attempts = event.position or cursor.position, 0
+    return True
+
+
+def _failed(each: Processor, cursor: ProcessorCursor, event: Event, problem: Exception) -> bool:
+    cursor.attempts += 1
+    logger.warning("processor %s: attempt %d at event %s failed: %s", each.name, cursor.attempts, event.id, problem)
+    row = ProcessorCursor.objects.filter(pk=cursor.pk)
+    if cursor.attempts < ATTEMPTS:
+        pause = min(FIRST_PAUSE_S * 2 ** (cursor.attempts - 1), LONGEST_PAUSE_S)
+        row.update(attempts=F("attempts") + 1, retry_at=timezone.now() + timedelta(seconds=pause))
+        return False
+    with transaction.atomic():
+        DeadLetter.objects.create(
+            processor=each.name,
+            event_id=event.id,
+            event_type=event.event_type,
+            event=msgspec.json.encode(event).decode(),
+            error="".join(traceback.format_exception(problem))[-4000:],
+            attempts=cursor.attempts,
+        )
+        row.update(position=event.position, attempts=0, retry_at=None)
+    cursor.position, cursor.attempts = event.position or cursor.position, 0
+    return True
+
+
+def retry(letter: DeadLetter) -> None:
+    """Try a dead letter again; it is gone when that succeeds. Raises what the processor raises, and `LookupError`."""
+    each = PROCESSORS.get(letter.processor)
+    if each is None:
+        raise LookupError(f"there is no processor {letter.processor} any more")
+    with transaction.atomic():
+        letter.delete()
+        each.handle(msgspec.json.decode(letter.event, type=Event))
+
+
+def release(holder: str) -> None:
+    """Give up the leases of a process that ends."""
+    ProcessorCursor.objects.filter(holder=holder).update(leased_until=None)
+
+
+def slowest() -> int | None:
+    """The lowest cursor of a registered processor: pruning stops before it. `None` without any."""
+    return ProcessorCursor.objects.filter(name__in=PROCESSORS).aggregate(lowest=Min("position"))["lowest"]  # type: ignore[no-any-return]
