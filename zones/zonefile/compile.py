@@ -6,7 +6,6 @@ fifteen times faster than parsing in Python.
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import shutil
@@ -20,7 +19,6 @@ import msgspec
 
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError, printable
 
-PROGRAM = "named-compilezone"
 MAX_OUTPUT = 256 * 2**20
 """Bytes of canonical text; absolute names can make it larger than what came in."""
 _MIB = 2**20
@@ -32,9 +30,9 @@ _MESSAGE = re.compile(
     rf"(?:\$GENERATE: |dns_\w+: )*(?:{_SOURCE}:(?P<line>\d+): |{_SOURCE}: |zone [^ ]+: )?"
     r"(?:isc_\w+\(\) (?:failed|returned)[: ])?(?P<reason>.*)"
 )
-_EMPTY = re.compile(
-    rf"loading from master file {_SOURCE} failed: |not loaded due to errors\.|loaded serial |dump zone to |OK$"
-)
+_EMPTY = re.compile(r"not loaded due to errors\.|loaded serial |dump zone to |OK$")
+_SUMMARY = f"loading from master file {_SOURCE} failed: "
+_TARGET = re.compile(r"(?:.*/)?(?P<type>NS|MX|SRV) '(?P<target>[^']+)' ")
 _WARNING = re.compile(
     r"ignoring out-of-zone data|using RFC1035 TTL semantics|TTL set to prior TTL|no TTL specified; using SOA MINTTL"
     r"|record with inherited owner|signature has expired|warning: |old style DNSSEC|file does not end|\$TTL \d+ > MAXTTL"
@@ -74,7 +72,7 @@ def compile_zone(text: bytes, origin: str) -> Compiled:
         output, messages = Path(directory, "out"), Path(directory, "messages")
         with messages.open("wb") as said:
             status = _run(text, origin, output, said.fileno(), limits)
-        found = _problems(messages)
+        found = [_located(problem, text, origin) for problem in _problems(messages)]
         if status != 0:
             _refuse(status, found, limits)
         return Compiled(output.read_text("ascii").removesuffix("\n").split("\n"), tuple(found[:MAX_PROBLEMS]))
@@ -83,7 +81,7 @@ def compile_zone(text: bytes, origin: str) -> Compiled:
 def _run(text: bytes, origin: str, output: Path, messages: int, limits: Limits) -> int:
     arguments = ["-i", "local", "-k", "ignore", "-f", "text", "-F", "text", "-s", "full", "-o", str(output)]
     child = subprocess.Popen(
-        [_program(), *arguments, "--", origin.rstrip(".") + ".", _SOURCE],
+        [program("named-compilezone"), *arguments, "--", origin.rstrip(".") + ".", _SOURCE],
         stdin=subprocess.PIPE,
         stdout=messages,
         stderr=messages,
@@ -105,10 +103,11 @@ def _run(text: bytes, origin: str, output: Path, messages: int, limits: Limits) 
     return child.returncode
 
 
-def _program() -> str:
-    path = shutil.which(PROGRAM, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
+def program(name: str) -> str:
+    """The path of one of BIND's programs. Raises `FileNotFoundError`."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if path is None:
-        raise FileNotFoundError(f"{PROGRAM} is not installed; on Debian it is in the package bind9-utils")
+        raise FileNotFoundError(f"{name} is not installed; on Debian install bind9 and bind9-utils")
     return path
 
 
@@ -138,10 +137,28 @@ def _problem(message: str) -> Problem | None:
     return Problem(max(int(match["line"]), 1) if match["line"] else None, match["reason"][:_REASON_CHARACTERS])
 
 
+def _located(problem: Problem, text: bytes, origin: str) -> Problem:
+    """BIND checks targets when all is read, and no longer knows their lines: find the one that names the target."""
+    match = _TARGET.match(problem.reason)
+    if problem.line is not None or match is None:
+        return problem
+    target = match["target"]
+    relative = re.sub(rf"\.{re.escape(origin.rstrip('.'))}$", "", target, flags=re.IGNORECASE)
+    names = "|".join(re.escape(name) for name in (f"{target}.", relative))
+    line = re.search(
+        rf"^[^;\n]*[ \t]{match['type']}[ \t][^;\n]*?(?:{names})[ \t\r]*(?:;|$)".encode(),
+        text,
+        re.MULTILINE | re.IGNORECASE,
+    )
+    return problem if line is None else Problem(text.count(b"\n", 0, line.start()) + 1, problem.reason)
+
+
 def _refuse(status: int, found: list[Problem], limits: Limits) -> NoReturn:
     if status > 0:
         errors = [problem for problem in found if not _WARNING.match(problem.reason)]
-        raise ZoneFileError((errors or found)[:MAX_PROBLEMS] or [Problem(None, "refused without a reason")])
+        told = [problem for problem in errors if not problem.reason.startswith(_SUMMARY)]
+        summary = [Problem(None, problem.reason.removeprefix(_SUMMARY)) for problem in errors]
+        raise ZoneFileError((told or summary)[:MAX_PROBLEMS] or [Problem(None, "refused without a reason")])
     killed_by = signal.Signals(-status)
     if killed_by in (signal.SIGKILL, signal.SIGXCPU):
         reason = f"reading it takes too long (over {limits.cpu_s} s)"

@@ -161,7 +161,7 @@ class _Directives:
 def _entries(text: bytes) -> Iterator[tuple[int, int, int]]:
     """The entries of a master file (RFC 1035, section 5.1) that hold a suspect word: start, end, and where the first
     word of each begins. An entry is one line, or several that parentheses hold together."""
-    end = tokens = 0
+    start = end = tokens = 0
     while suspect := _SUSPECT.search(text, end):
         while end <= suspect.start():
             if plain := _PLAIN_LINES.match(text, end, suspect.start()):

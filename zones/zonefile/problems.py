@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-
 MAX_PROBLEMS = 100
 """How many problems of one file are told."""
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from zones.rdata import DNSSEC_TYPES, canonical
+from zones.rdata import DNSSEC_TYPES, canonical, type_name
 from zones.rrsets import APEX, RR
-from zones.zonefile.compile import compile_zone
+from zones.zonefile.compile import compile_zone, program
 from zones.zonefile.guard import guard
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
 
 LEFT_OUT = DNSSEC_TYPES | {"SIG", "NXT", "TYPE65534"}
 """Types that a name server makes when it signs a zone. Someone else's would be wrong after the first change."""
+
+MAX_FOREIGN = 1000
+"""Records of types that dnspython does not know well (MB, EID, …), each of which costs some milliseconds."""
 
 
 class ZoneFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +54,15 @@ class _Lines:
         self._suffix = "." + self._apex
         self._zone = zone
         self._left_out: Counter[str] = Counter()
+        self._foreign = 0
         self.serial = 0
         self.problems: list[Problem] = []
 
     def records(self, lines: Iterable[str]) -> tuple[RR, ...]:
         records: dict[RR, None] = {}
         for line in lines:
+            if line.startswith(";"):  # when signatures are due, in a signed zone; an owner's semicolon is escaped
+                continue
             owner, ttl, _, kind, *rest = line.split(None, 4)
             content = rest[0] if rest else ""  # an APL may be empty
             if kind in LEFT_OUT:
@@ -64,7 +71,7 @@ class _Lines:
             if kind == "SOA":
                 self.serial = int(content.split(" ")[2])
             try:
-                content = _canonical(kind, content, self._zone)
+                kind, content = self._canonical(kind, content)
             except ValueError as error:
                 self._complain(owner, kind, error)
                 continue
@@ -78,6 +85,17 @@ class _Lines:
 
     def _relative(self, owner: str) -> str:
         return APEX if owner == self._apex else owner.removesuffix(self._suffix)
+
+    def _canonical(self, kind: str, content: str) -> tuple[str, str]:
+        if shortcut := _ALREADY_CANONICAL.get(kind):
+            return kind, shortcut(content)
+        try:
+            return kind, canonical(kind, content, self._zone)
+        except ValueError as error:
+            self._foreign += 1
+            if self._foreign > MAX_FOREIGN:
+                raise
+            return _through_wire(kind, content, self._zone, error)
 
     def _complain(self, owner: str, kind: str, error: ValueError) -> None:
         if len(self.problems) < MAX_PROBLEMS:
@@ -115,6 +133,18 @@ _ALREADY_CANONICAL: dict[str, Callable[[str], str]] = {
 }
 
 
-def _canonical(kind: str, content: str, zone: str) -> str:
-    shortcut = _ALREADY_CANONICAL.get(kind)
-    return canonical(kind, content, zone) if shortcut is None else shortcut(content)
+def _through_wire(kind: str, content: str, zone: str, error: ValueError) -> tuple[str, str]:
+    """Type and rdata that dnspython cannot read from text, by way of the form that fits any type (RFC 3597), which BIND
+    writes. Raises `error` when that does not help."""
+    try:
+        said = subprocess.run(
+            [program("named-rrchecker"), "-u"],
+            input=f"IN {kind} {content}\n",
+            capture_output=True,
+            encoding="ascii",
+            timeout=10,
+        ).stdout
+        _, number, octets = said.rstrip("\n").split("\t")
+        return type_name(number), canonical(number, octets, zone)
+    except (ValueError, OSError, subprocess.SubprocessError):
+        raise error from None
