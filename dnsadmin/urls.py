@@ -6,10 +6,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 from realtime import health
+from realtime.api import AsyncApiView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/realtime/", include("realtime.urls")),
+    path("api/asyncapi.json", AsyncApiView.as_view(), name="asyncapi"),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("health/realtime", health.realtime),

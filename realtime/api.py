@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from realtime import audience as audiences
 from realtime import doorbell, log, presence
+from realtime.export import asyncapi
 from realtime.filters import view
 from realtime.models import LogEvent
 from realtime.protocol import public
@@ -151,3 +152,11 @@ class DisconnectView(APIView):
     def post(self, request: Request, connection_id: str) -> Response:
         doorbell.control("disconnect", connection=connection_id)
         return Response({"connection_id": connection_id}, status=202)
+
+
+class AsyncApiView(APIView):
+    """The WebSocket protocol as an AsyncAPI 3 document."""
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request) -> Response:
+        return Response(asyncapi())

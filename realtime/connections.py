@@ -121,8 +121,9 @@ class WebSocketConnection:
 
     def confirm(self, number: int) -> None:
         """The client answered ping `number`: it has everything that was sent before it."""
+        received = self.sent - self._transport.buffered()  # what is still here cannot have arrived, whatever it says
         while self._pings and self._pings[0][0] <= number:
-            self.confirmed = self._pings.popleft()[1]
+            self.confirmed = max(self.confirmed, min(self._pings.popleft()[1], received))
         if not self.lagging:
             self.room.set()
 

@@ -23,7 +23,7 @@ from realtime import authentication, log
 from realtime.audience import Audience, NotAllowed, permitted_types
 from realtime.authentication import AuthenticationFailed, Claim, Credentials
 from realtime.commands import answer
-from realtime.connections import WebSocketConnection
+from realtime.connections import WINDOW, WebSocketConnection
 from realtime.database import in_database
 from realtime.frontdesk import Full
 from realtime.lifespan import node_of
@@ -53,6 +53,10 @@ BAD_FRAMES_WITHIN_S = 5.0
 COMMANDS_PER_S = 20.0
 COMMAND_BURST = 60.0
 RETRY_WHEN_FULL_S = 5
+CLOSE_WITHIN_S = 2.0
+"""Seconds that a close may be held back by what the client does not read; then the connection is cut."""
+MOST_UNREAD = 2 * WINDOW
+"""Bytes of answers that may pile up for a client that asks without reading."""
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -228,6 +232,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         """Take a frame of the client. Confirmations count at once; commands queue, so that none holds those up."""
         if self.closed:
             return
+        if self.transport.buffered() > MOST_UNREAD:
+            self.node.in_background(self.end(CloseCode.TOO_SLOW, "too slow: read before you ask", 1000))
+            return
         try:
             given = parse(text)
         except InvalidMessage as problem:
@@ -341,6 +348,13 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             await self.close_socket(code, reason, retry_in_ms)
 
     async def close_socket(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
-        if not self.closed:
-            self.closed = True
-            await self.base_send({"type": "websocket.close", "code": int(code), "reason": reason[:100]})
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self.base_send({"type": "websocket.close", "code": int(code), "reason": reason[:100]})
+        except TimeoutError:
+            self.transport.abort()
+        except Exception:  # noqa: BLE001  # the client is gone already
+            logger.debug("connection was gone before its close")

@@ -23,23 +23,25 @@ class Transport(Protocol):
 
     def write(self, frame: Frame) -> None: ...
 
-    def waiting(self) -> bool:
-        """Whether earlier frames are known to be held back by a slow receiver."""
+    def buffered(self) -> int:
+        """Bytes that are known to be held back, in this process, by a slow receiver."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection without a farewell, where the server offers that."""
         ...
 
 
 class RawTransport:
-    """The server's own buffer, by its extension: `write(bytes)` and `buffered() -> bytes`."""
+    """The server's own buffer, by its extension: `write(bytes)`, `buffered() -> bytes` and `abort()`."""
 
     def __init__(self, extension: dict[str, Any]) -> None:
         self._write: Callable[[bytes], None] = extension["write"]
-        self._buffered: Callable[[], int] = extension["buffered"]
+        self.buffered: Callable[[], int] = extension["buffered"]
+        self.abort: Callable[[], None] = extension["abort"]
 
     def write(self, frame: Frame) -> None:
         self._write(frame.wire)
-
-    def waiting(self) -> bool:
-        return self._buffered() > 0
 
 
 class AsgiTransport:
@@ -67,8 +69,11 @@ class AsgiTransport:
         self._held = deque()
         self._task = asyncio.ensure_future(self._drain(sending, waits_for))
 
-    def waiting(self) -> bool:
-        return self._held is not None
+    def buffered(self) -> int:
+        return sum(frame.size for frame in self._held or ())
+
+    def abort(self) -> None:
+        """ASGI has no word for it; the server ends the connection when the application returns."""
 
     async def _drain(self, sending: Coroutine[Any, Any, None], waits_for: Any) -> None:
         held = self._held

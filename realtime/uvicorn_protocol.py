@@ -14,13 +14,17 @@ from realtime.transports import EXTENSION
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
-    """Offers `scope["extensions"]["dnsadmin.frames"] = {"write": …, "buffered": …}`."""
+    """Offers `scope["extensions"]["dnsadmin.frames"] = {"write": …, "buffered": …, "abort": …}`."""
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = {"write": self.write_wire, "buffered": self.transport.get_write_buffer_size}
+            extensions[EXTENSION] = {
+                "write": self.write_wire,
+                "buffered": self.transport.get_write_buffer_size,
+                "abort": self.transport.abort,
+            }
 
     def write_wire(self, wire: bytes) -> None:
         """Queue whole frames for the client; nothing once the connection is closing."""
