@@ -1,0 +1,217 @@
+"""The event log as people read it: who did what, from which value to which, and whether it is served.
+
+The rights are those of the live events: the same audience decides, in the query about rows and by the filters about fields.
+`VERBS` holds the words; the browser gets them with the page, so that a line that arrives live reads like one that was
+there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db.models import Q
+
+from realtime import audience, filters, log
+from realtime.audience import Audience
+from realtime.events import Event, EventCategory, EventType
+from realtime.models import LogEvent
+from realtime.registry import registry
+from zones.models import ChangeSet, Zone
+
+VERBS: dict[EventType, str] = {
+    EventType.RECORD_CREATED: "added",
+    EventType.RECORD_UPDATED: "changed",
+    EventType.RECORD_DELETED: "deleted",
+    EventType.ZONE_CREATED: "created the zone",
+    EventType.ZONE_UPDATED: "changed the settings of",
+    EventType.ZONE_DELETED: "deleted the zone",
+    EventType.ZONE_IMPORTED: "imported into",
+    EventType.ZONE_EXPORTED: "exported",
+    EventType.ZONE_SYNCED: "the name server serves",
+    EventType.ZONE_SYNC_FAILED: "the name server does not serve the changes of",
+    EventType.ZONE_DRIFT_DETECTED: "the name server serves something else for",
+    EventType.CHANGE_SET_APPLIED: "saved changes in",
+    EventType.CHANGE_SET_REVERTED: "took changes back in",
+    EventType.BULK_OPERATION_STARTED: "started",
+    EventType.BULK_OPERATION_COMPLETED: "completed",
+    EventType.BULK_OPERATION_FAILED: "could not complete",
+    EventType.BULK_OPERATION_CANCELLED: "cancelled",
+    EventType.USER_LOGIN: "signed in",
+    EventType.USER_LOGOUT: "signed out",
+    EventType.SESSION_EXPIRED: "session expired of",
+    EventType.AUTHENTICATION_FAILED: "sign-in failed for",
+    EventType.USER_CREATED: "made the account",
+    EventType.USER_UPDATED: "changed the account",
+    EventType.USER_DELETED: "removed the account",
+    EventType.PERMISSION_CHANGED: "rights changed:",
+}
+"""What a line says between who and what. An event without a verb is shown by its name."""
+
+FOLDED = frozenset({EventType.ZONE_SYNCED, EventType.CHANGE_SET_APPLIED})
+"""Told on the lines of the changes that they are about, not on lines of their own."""
+
+KINDS: dict[str, tuple[str, frozenset[EventCategory]]] = {
+    "zones": ("Zones and records", frozenset({EventCategory.DNS, EventCategory.BULK_OPERATION})),
+    "people": ("People and rights", frozenset({EventCategory.USER, EventCategory.CONNECTION})),
+    "system": ("System", frozenset({EventCategory.SYSTEM, EventCategory.HEALTH, EventCategory.ALERT})),
+    "security": ("Security", frozenset({EventCategory.SECURITY})),
+}
+
+
+class Value(msgspec.Struct, frozen=True):
+    """One value before and after; `None` where there was none. `field` is empty for the thing as a whole."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the activity.
+
+    state: `pending`, `pushing`, `served` or `failed` for a change of records, else empty. serial: with which it is served.
+    """
+
+    id: str
+    position: int
+    at: datetime
+    event_type: str
+    who: str
+    verb: str
+    what: str
+    zone: str
+    values: tuple[Value, ...]
+    note: str
+    severity: str
+    change_set: int | None
+    state: str
+    serial: int | None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the log: all that is not empty must fit. `before`: positions below it. `folded`: also the folded."""
+
+    kind: str = ""
+    zone: str = ""
+    who: str = ""
+    before: int | None = None
+    folded: bool = False
+
+
+def lines(user: Any, wanted: Wanted, limit: int) -> list[Line]:
+    """The newest `limit` lines that `user` may see, newest first. Two queries besides those for the user's rights."""
+    viewer = audience.of(user)
+    rows = LogEvent.objects.filter(_visible(viewer), _matching(wanted), position__isnull=False).order_by("-position")[
+        :limit
+    ]
+    seen = [view.event for row in rows if (view := filters.view(log.as_event(row), viewer))]
+    return [_line(event, served) for event, served in zip(seen, _served(seen), strict=True)]
+
+
+def people(user: Any) -> list[str]:
+    """The names to filter by: everybody who ever caused something that `user` may see."""
+    viewer = audience.of(user)
+    names = LogEvent.objects.filter(_visible(viewer)).exclude(source_username="").order_by("source_username")
+    return list(names.values_list("source_username", flat=True).distinct()[:200])
+
+
+def _visible(viewer: Audience) -> Q:
+    """The rows that the audience may see: `Audience.may_see` as a condition."""
+    specs = list(registry)  # type: ignore[call-overload]
+    visible = Q(event_type__in=[spec.event_type for spec in specs if viewer.has(spec.permission)])
+    own = [spec.event_type for spec in specs if spec.own]
+    visible |= Q(event_type__in=own, subject_id=viewer.user_id)
+    for kind, keys in viewer.scopes:
+        scoped = Q(event_type__in=[spec.event_type for spec in specs if spec.scope == kind], scope__isnull=False)
+        visible |= scoped if keys is None else scoped & Q(scope__in=sorted(keys))
+    return visible
+
+
+def _matching(wanted: Wanted) -> Q:
+    specs: Iterable[Any] = registry  # type: ignore[assignment]
+    types = {
+        spec.event_type
+        for spec in specs
+        if (not wanted.kind or spec.category in KINDS[wanted.kind][1])
+        and (wanted.folded or spec.event_type not in FOLDED)
+    }
+    matching = Q(event_type__in=sorted(types))
+    if wanted.who:
+        matching &= Q(source_username=wanted.who)
+    if wanted.zone:
+        matching &= Q(scope__in=Zone.objects.filter(name=wanted.zone).values("key"))
+    if wanted.before is not None:
+        matching &= Q(position__lt=wanted.before)
+    return matching
+
+
+def _served(events: Sequence[Event]) -> list[tuple[str, int | None]]:
+    """For each event, how the change set that it belongs to stands: state and serial."""
+    ids = {change_set for event in events if (change_set := event.data.get("change_set"))}
+    states = {
+        pk: (state, serial)
+        for pk, state, serial in ChangeSet.objects.filter(pk__in=ids).values_list("pk", "state", "serial")
+    }
+    return [states.get(event.data.get("change_set", 0), ("", None)) for event in events]
+
+
+def _line(event: Event, served: tuple[str, int | None]) -> Line:
+    data = event.data
+    state, serial = served
+    return Line(
+        id=event.id,
+        position=event.position or 0,
+        at=event.timestamp,
+        event_type=event.event_type.value,
+        who=event.source_user.username if event.source_user else "",
+        verb=VERBS.get(event.event_type, event.event_type.value.replace("_", " ")),
+        what=_what(data),
+        zone=data.get("zone") or "",
+        values=_values(event),
+        note=_note(event),
+        severity=event.severity.value,
+        change_set=data.get("change_set"),
+        state=state,
+        serial=serial,
+    )
+
+
+def _what(data: dict[str, Any]) -> str:
+    if record := data.get("record"):
+        return f"{record['name']} {record['type']}"
+    if operation := data.get("operation"):
+        return str(operation["kind"])
+    return str(data.get("username") or "")
+
+
+def _values(event: Event) -> tuple[Value, ...]:
+    if event.event_type == EventType.RECORD_CREATED:
+        return (Value("", None, event.data["record"]["content"]),)
+    if event.event_type == EventType.RECORD_DELETED:
+        return (Value("", event.data["record"]["content"], None),)
+    return tuple(
+        Value(change["field"], _text(change["old"]), _text(change["new"])) for change in event.data.get("changes", ())
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _note(event: Event) -> str:
+    data = event.data
+    match event.event_type:
+        case EventType.ZONE_IMPORTED | EventType.CHANGE_SET_APPLIED | EventType.CHANGE_SET_REVERTED:
+            return f"{data['created']} added, {data['updated']} changed, {data['deleted']} deleted"
+        case EventType.ZONE_SYNCED:
+            return f"serial {data['serial']}"
+        case EventType.ZONE_SYNC_FAILED:
+            return str(data["error"])
+        case EventType.ZONE_DRIFT_DETECTED:
+            return f"{data['count']} differences"
+        case EventType.PERMISSION_CHANGED:
+            return str(data["reason"])
+    return ""

@@ -1,0 +1,17 @@
+"""The URLs of the pages that are about the whole site, and of signing in and out."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from dnsadmin import views
+
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("activity/", views.activity_page, name="activity"),
+    path("search/", views.search, name="search"),
+    path("name-server/", views.name_server, name="name-server"),
+    path("accounts/login/", views.SignIn.as_view(), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+]

@@ -1,0 +1,191 @@
+"""The pages that are about the whole site: dashboard, activity, and the search of the top line."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.core.cache import cache
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from dnsadmin import activity
+from dnsadmin.sign_in import SignInLimit
+from zones.access import may_create_zones, visible_zones
+from zones.models import Record, SyncState
+from zones.nameserver.endpoint import endpoint
+from zones.nameserver.errors import NameServerError
+from zones.nameserver.rndc import Rndc
+
+LINES = 50
+"""Lines of activity on a page."""
+FOUND_ZONES, FOUND_RECORDS = 6, 12
+ASKED_EVERY_S = 5
+"""Seconds for which the answer of the name server is good for everybody."""
+
+
+class SignIn(LoginView):
+    """The sign-in page, with the limit that every way in shares."""
+
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        wait_s = self._limit().wait_s()
+        if wait_s <= 0:
+            return super().post(request, *args, **kwargs)
+        seconds = ceil(wait_s)
+        context = self.get_context_data(form=AuthenticationForm(request), wait_s=seconds)
+        return self.render_to_response(context, status=429, headers={"Retry-After": str(seconds)})
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        self._limit().succeeded()
+        return super().form_valid(form)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        self._limit().failed()
+        return super().form_invalid(form)
+
+    def _limit(self) -> SignInLimit:
+        return SignInLimit(self.request.META.get("REMOTE_ADDR", ""), self.request.POST.get("username", "")[:150])
+
+
+@login_required
+@require_safe
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """What happens, and what needs somebody."""
+    zones = visible_zones(request.user)
+    states = dict(zones.order_by().values("sync_state").annotate(count=Count("pk")).values_list("sync_state", "count"))
+    lines = activity.lines(request.user, activity.Wanted(kind="zones"), LINES)
+    return render(
+        request,
+        "activity/dashboard.html",
+        {
+            "section": "dashboard",
+            "zone_count": sum(states.values()),
+            "served_count": states.get(SyncState.SERVED, 0),
+            "waiting_count": states.get(SyncState.PENDING, 0) + states.get(SyncState.PUSHING, 0),
+            "failed_count": states.get(SyncState.FAILED, 0),
+            "record_count": Record.objects.filter(zone__in=zones).count(),
+            "unserved": zones.exclude(sync_state=SyncState.SERVED).order_by("sync_state", "name")[:8],
+            "lines": lines,
+            "verbs": activity.VERBS,
+            "may_create": may_create_zones(request.user),
+        },
+    )
+
+
+@login_required
+@require_safe
+def activity_page(request: HttpRequest) -> HttpResponse:
+    """The log: `kind`, `zone`, `who`, and `before` (a position) for older lines."""
+    kind = request.GET.get("kind", "")
+    before = request.GET.get("before", "")
+    wanted = activity.Wanted(
+        kind=kind if kind in activity.KINDS else "",
+        zone=request.GET.get("zone", "").strip().lower().rstrip("."),
+        who=request.GET.get("who", "").strip(),
+        before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
+        folded=True,
+    )
+    lines = activity.lines(request.user, wanted, LINES + 1)
+    older = request.GET.copy()
+    if len(lines) > LINES:
+        older["before"] = str(lines[LINES - 1].position)
+    context: dict[str, Any] = {
+        "section": "activity",
+        "lines": lines[:LINES],
+        "older": f"?{older.urlencode()}" if len(lines) > LINES else "",
+        "wanted": wanted,
+        "filtered": bool(wanted.kind or wanted.zone or wanted.who),
+        "kinds": [(key, label) for key, (label, _) in activity.KINDS.items()],
+        "people": activity.people(request.user),
+        "verbs": activity.VERBS,
+    }
+    return render(request, "activity/activity.html", context)
+
+
+@login_required
+@never_cache
+@require_safe
+def search(request: HttpRequest) -> JsonResponse:
+    """Zones and records for the top line, as JSON: `q` is part of a zone's name, of a record's, or of its content."""
+    query = request.GET.get("q", "").strip().lower().rstrip(".")[:255]
+    if not query:
+        return JsonResponse({"zones": [], "records": []})
+    visible = visible_zones(request.user)
+    zones = visible.filter(name__contains=query).order_by("name")[:FOUND_ZONES]
+    records = (
+        Record.objects.filter(zone__in=visible)
+        .filter(Q(name__contains=query) | Q(content__icontains=query) | _by_whole_name(query))
+        .select_related("zone")
+        .order_by("zone__name", "name", "type")[:FOUND_RECORDS]
+    )
+    return JsonResponse(
+        {
+            "zones": [
+                {"name": zone.name, "state": zone.sync_state, "url": reverse("zones:zone", args=[zone.name])}
+                for zone in zones
+            ],
+            "records": [
+                {
+                    "zone": record.zone.name,
+                    "name": record.name,
+                    "type": record.type,
+                    "content": record.content[:200],
+                    "url": f"{reverse('zones:zone', args=[record.zone.name])}#record-{record.pk}",
+                }
+                for record in records
+            ],
+        }
+    )
+
+
+def _by_whole_name(query: str) -> Q:
+    """Records by their whole domain name: `www.example.com` is `www` in `example.com`."""
+    labels = query.split(".")
+    whole = Q(name="@", zone__name=query)
+    for cut in range(1, min(len(labels), 20)):
+        whole |= Q(name=".".join(labels[:cut]), zone__name=".".join(labels[cut:]))
+    return whole
+
+
+@login_required
+@never_cache
+@require_safe
+def name_server(request: HttpRequest) -> JsonResponse:
+    """How the name server is, in words, as JSON; a request of its own, so that no page waits for a server that is down."""
+    answer = cache.get("name-server")
+    if answer is None:
+        answer = _ask_name_server()
+        cache.set("name-server", answer, ASKED_EVERY_S)
+    return JsonResponse(answer)
+
+
+def _ask_name_server() -> dict[str, str]:
+    try:
+        place = endpoint()
+        status = dict(
+            line.split(": ", 1) for line in Rndc(place, timeout_s=2).call("status").splitlines() if ": " in line
+        )
+    except NameServerError as error:
+        again = (
+            "Changes are saved and will be pushed when it answers." if error.retry else "Somebody has to look after it."
+        )
+        return {
+            "state": "failed",
+            "words": "Does not answer",
+            "details": f"{error.message[:1].upper()}{error.message[1:]}. {again}",
+        }
+    version = status.get("version", "").split(" (")[0]
+    return {
+        "state": "served",
+        "words": "Answers",
+        "details": f"{version} at {place}, {status.get('number of zones', '?')} zones",
+    }

@@ -1,0 +1,152 @@
+import { get } from "../api.js";
+import { tellAges } from "../clock.js";
+import { element, find, seek, standing } from "../dom.js";
+import { Held } from "../held.js";
+import { moveAlong, shortcut } from "../keyboard.js";
+import { events } from "../live.js";
+import { alarm, mention } from "../saying.js";
+import { line, stand } from "./lines.js";
+
+/** Dashboard and log: lines arrive at the top as it happens; figures are read again when something moved. */
+
+const MOST_LINES = 300;
+const FIGURES_MS = 1500;
+const NAME_SERVER_MS = 15_000;
+const MARKED_MS = 12_000;
+
+const feed = find("#feed");
+const list = find(".lines", feed);
+const held = new Held(list, find("[data-held]", feed));
+const { feed: what, kind = "", zone = "", who = "", live = "true" } = feed.dataset;
+
+/** Told on the lines of the changes that they are about. */
+const FOLDED = what === "zones" ? ["zone_synced", "change_set_applied"] : [];
+/** @type {Record<string, string[]>} */
+const CATEGORIES = { zones: ["dns", "bulk_operation"], people: ["user", "connection"], system: ["system", "health", "alert"], security: ["security"] };
+const wanted = what === "zones" ? CATEGORIES.zones : CATEGORIES[kind];
+
+/** @type {Map<number, {state: string, serial: number | null}>} */
+const standings = new Map();
+
+/** @param {any} event */
+const belongs = ({ event_type: type, category, data, source_user: user, position }) =>
+  position !== null && position !== undefined && !FOLDED.includes(type) && (!wanted || wanted.includes(category)) &&
+  (!zone || data.zone === zone) && (!who || user?.username === who);
+
+/** @param {any} event */
+function arrive(event) {
+  follow(event);
+  if (live !== "true" || !belongs(event)) return;
+  mention("new line of activity", "new lines of activity");
+  held.offer(event.id, () => add(event));
+}
+
+/** @param {any} event */
+function add(event) {
+  if (seek(`[data-event="${CSS.escape(event.id)}"]`, list)) return;
+  const row = line(event);
+  const known = standings.get(event.data.change_set);
+  if (known) stand(row, known.state, known.serial);
+  list.prepend(row);
+  find(".nothing", feed).hidden = true;
+  while (list.childElementCount > MOST_LINES) list.lastElementChild?.remove();
+  setTimeout(() => delete row.dataset.news, MARKED_MS);
+}
+
+/** What becomes of changes: on their lines, where they are shown. @param {any} event */
+function follow({ event_type: type, data }) {
+  if (type !== "zone_synced" && type !== "zone_sync_failed") return;
+  const state = type === "zone_synced" ? "served" : data.state;
+  for (const id of data.change_sets ?? []) {
+    standings.set(id, { state, serial: data.serial ?? null });
+    for (const row of list.querySelectorAll(`[data-change-set="${id}"]`)) stand(/** @type {HTMLElement} */ (row), state, data.serial);
+  }
+  if (state === "failed") alarm(`Not served: ${data.zone}. ${data.error}`);
+}
+
+events.on("*", arrive);
+events.onResync(() => held.offer("read again", () => location.reload()));
+moveAlong(".line");
+shortcut("Enter", () => document.activeElement?.closest(".line")?.querySelector("a")?.click());
+
+const pausing = find("[data-pause]", feed);
+function pause() {
+  const paused = pausing.getAttribute("aria-pressed") !== "true";
+  pausing.setAttribute("aria-pressed", String(paused));
+  pausing.textContent = paused ? "Resume" : "Pause";
+  held.pause(paused);
+}
+pausing.addEventListener("click", pause);
+shortcut(" ", pause);
+
+// -- the figures of the dashboard --------------------------------------------------------------------------------------
+
+const figures = seek("#figures");
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+async function readFigures() {
+  timer = undefined;
+  const response = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  if (!response?.ok || response.redirected || !figures) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const figure of figures.querySelectorAll("[data-figure]")) {
+    const now = find(`[data-figure="${/** @type {HTMLElement} */ (figure).dataset.figure}"]`, fresh).textContent;
+    if (figure.textContent !== now) figure.textContent = now;
+  }
+  for (const state of figures.querySelectorAll("[data-state-of]"))
+    state.setAttribute("data-state", find(`[data-state-of="${/** @type {HTMLElement} */ (state).dataset.stateOf}"]`, fresh).dataset.state ?? "none");
+  showUnserved(seek(".unserved", fresh));
+}
+
+/** @param {HTMLElement | null} fresh */
+function showUnserved(fresh) {
+  const shown = seek(".unserved");
+  if (shown && fresh) shown.replaceChildren(...fresh.childNodes);
+  else if (shown) held.offer("unserved", () => shown.remove());
+  else if (fresh) held.offer("unserved", () => feed.before(fresh));
+}
+
+async function askNameServer() {
+  const place = find("#name-server");
+  if (document.visibilityState !== "visible") return;
+  const details = find("[data-details]", /** @type {HTMLElement} */ (place.parentElement));
+  try {
+    const answer = await get(place.dataset.from ?? "");
+    if (seek(".state", place)?.textContent !== answer.words) place.replaceChildren(standing(answer.state, answer.words));
+    details.textContent = answer.details;
+  } catch (error) {
+    place.replaceChildren(standing("none", "Not known"));
+    details.textContent = /** @type {Error} */ (error).message;
+  }
+}
+
+if (figures) {
+  for (const name of ["zone_*", "change_set_*"]) events.on(name, () => (timer ??= setTimeout(readFigures, FIGURES_MS)));
+  for (const name of ["zone_sync_failed", "zone_synced"]) events.on(name, () => setTimeout(askNameServer, FIGURES_MS));
+  askNameServer();
+  setInterval(askNameServer, NAME_SERVER_MS);
+}
+
+// -- older lines of the log ------------------------------------------------------------------------------------------
+
+document.addEventListener("click", async (event) => {
+  const link = /** @type {Element} */ (event.target).closest("[data-more]");
+  if (!(link instanceof HTMLAnchorElement)) return;
+  event.preventDefault();
+  link.textContent = "Loading …";
+  const response = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
+  if (!response?.ok) {
+    link.textContent = "Not loaded; try again";
+    return;
+  }
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const lines = [...find(".lines", fresh).children];
+  list.append(...lines);
+  tellAges(list);
+  const next = seek("[data-more]", fresh);
+  if (next instanceof HTMLAnchorElement) link.href = next.getAttribute("href") ?? "";
+  else link.parentElement?.replaceChildren(element("p", { class: "soft" }, "This is the beginning of the log."));
+  link.textContent = "Load older";
+  /** @type {HTMLElement | undefined} */ (lines[0])?.focus({ preventScroll: true });
+});

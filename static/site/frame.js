@@ -1,0 +1,60 @@
+import "./clock.js";
+import "./connection.js";
+import "./search.js";
+import { find } from "./dom.js";
+import { shortcut, shortcutsOn, switchShortcuts } from "./keyboard.js";
+
+/** What all pages share: theme, menu, dialogs, keys that lead elsewhere. */
+
+const root = document.documentElement;
+
+function showTheme() {
+  const theme = root.dataset.theme ?? "auto";
+  for (const button of document.querySelectorAll("[data-theme-choice]"))
+    button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).dataset.themeChoice === theme));
+}
+
+/** @param {string} theme */
+function chooseTheme(theme) {
+  if (theme === "auto") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  try {
+    if (theme === "auto") localStorage.removeItem("theme");
+    else localStorage.setItem("theme", theme);
+  } catch {
+    // Without storage the choice lasts as long as the page.
+  }
+  showTheme();
+}
+
+document.addEventListener("click", (event) => {
+  const target = /** @type {Element} */ (event.target);
+  const menu = /** @type {HTMLDetailsElement} */ (find("#user-menu"));
+  if (!menu.contains(target)) menu.open = false;
+  const button = target.closest("button");
+  if (!(button instanceof HTMLButtonElement)) return;
+  const { themeChoice, opens, closes } = button.dataset;
+  if (themeChoice) chooseTheme(themeChoice);
+  if (opens) /** @type {HTMLDialogElement} */ (find(`#${opens}`)).showModal();
+  if (closes !== undefined) button.closest("dialog")?.close();
+  if (button.dataset.print !== undefined) print();
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = /** @type {HTMLDetailsElement} */ (find("#user-menu"));
+  if (event.key !== "Escape" || !menu.open) return;
+  menu.open = false;
+  menu.querySelector("summary")?.focus();
+});
+
+addEventListener("storage", ({ key, newValue }) => key === "theme" && chooseTheme(newValue ?? "auto"));
+
+const switching = /** @type {HTMLInputElement} */ (find("#shortcuts"));
+switching.checked = shortcutsOn();
+switching.addEventListener("change", () => switchShortcuts(switching.checked));
+
+showTheme();
+shortcut("g d", () => location.assign("/"));
+shortcut("g z", () => location.assign("/zones/"));
+shortcut("g a", () => location.assign("/activity/"));
+shortcut("?", () => /** @type {HTMLDialogElement} */ (find("#keys")).showModal());

@@ -1,0 +1,79 @@
+import { tellAges } from "./clock.js";
+import { find, seek } from "./dom.js";
+import { toast } from "./toasts.js";
+
+/**
+ * Lists change their rows without leaving the page: the same URL is read again, or another one is, and the part marked
+ * `data-swap` is replaced except for its tools. Without scripts the same links and forms load the whole page.
+ */
+
+const WAIT_MS = 250;
+/** @type {AbortController | undefined} */
+let reading;
+
+/**
+ * Show what is at `url` in the section; `section` then hears `swapped` with the document read as detail.
+ * @param {HTMLElement} section
+ * @param {string} [url]
+ */
+export async function swap(section, url = location.href) {
+  reading?.abort();
+  reading = new AbortController();
+  section.setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(url, { signal: reading.signal, credentials: "same-origin" });
+    if (response.redirected && response.url.includes("/accounts/login/")) return location.assign(response.url);
+    if (!response.ok) return location.assign(url);
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const focused = document.activeElement?.id;
+    replace(section, find(`#${section.id}`, fresh));
+    if (url !== location.href) history.replaceState(null, "", url);
+    if (focused && !section.contains(document.activeElement)) seek(`#${CSS.escape(focused)}`, section)?.focus();
+    tellAges(section);
+    section.dispatchEvent(new CustomEvent("swapped", { detail: fresh }));
+  } catch (error) {
+    if (/** @type {Error} */ (error).name === "AbortError") return;
+    toast("The list could not be read: the site cannot be reached. What you see is the older one.", { bad: true });
+  } finally {
+    section.removeAttribute("aria-busy");
+  }
+}
+
+/** @param {HTMLElement} section @param {HTMLElement} fresh */
+function replace(section, fresh) {
+  const tools = seek(":scope > .tools", section);
+  for (const child of [...section.childNodes]) if (child !== tools) child.remove();
+  for (const child of [...fresh.childNodes]) if (!(child instanceof HTMLElement && child.matches(".tools"))) section.append(child);
+  for (const name of fresh.getAttributeNames()) section.setAttribute(name, fresh.getAttribute(name) ?? "");
+}
+
+/** Filters, order and pages of a section without leaving the page. @param {HTMLElement} section */
+export function swapsItself(section) {
+  const form = /** @type {HTMLFormElement} */ (find("[data-filters]", section));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const filter = () => {
+    clearTimeout(timer);
+    const wanted = new URLSearchParams(/** @type {any} */ (new FormData(form)));
+    for (const [name, value] of [...wanted]) if (!value) wanted.delete(name);
+    const sort = new URL(location.href).searchParams.get("sort");
+    if (sort) wanted.set("sort", sort);
+    swap(section, `${location.pathname}${wanted.size ? `?${wanted}` : ""}`);
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    filter();
+  });
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(filter, WAIT_MS);
+  });
+  section.addEventListener("click", (event) => {
+    const link = /** @type {Element} */ (event.target).closest(":is(thead, .pages, .empty) a");
+    if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (new URL(link.href).pathname !== location.pathname) return;
+    event.preventDefault();
+    if (link.closest(".empty")) form.reset();
+    swap(section, link.href).then(() => link.closest(".pages") && section.scrollIntoView({ block: "nearest" }));
+  });
+}

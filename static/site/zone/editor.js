@@ -1,0 +1,361 @@
+import { Problem, change } from "../api.js";
+import { element, find, seek } from "../dom.js";
+import { alarm, say } from "../saying.js";
+import { toast } from "../toasts.js";
+import { offerUndo } from "../undo.js";
+import { compare } from "./compare.js";
+import { forget, keep } from "./drafts.js";
+import { apart, together } from "./rdata.js";
+
+/** @typedef {import("./records.js").Record} Row */
+/** @typedef {import("./rdata.js").Field} Field */
+/** @typedef {{name: string, label: string, help: string, example: string, fields: Field[]}} RecordType */
+/** @typedef {{name: string, type: string, ttl: string, content: string, comment: string, private: boolean, asText?: boolean}} Typed */
+
+/**
+ * @typedef {object} Place what the editor needs of the page
+ * @property {string} zone
+ * @property {RecordType[]} types
+ * @property {(record: Row, changeSet: any) => void} saved
+ * @property {(editor: Editor) => void} closed the row may be shown again; called once
+ * @property {(id: number | "new", draft: import("./drafts.js").Draft) => void} reopen
+ */
+
+let count = 0;
+
+/** A row that is being edited: its inputs by the fields of its type, its draft, and what happens when others were faster. */
+export class Editor {
+  /** @type {Row | null} what somebody saved while we edit */
+  #theirs = null;
+  #gone = false;
+  #who = "";
+  #saving = false;
+  #place;
+  #id = `edit-${++count}`;
+  #base;
+
+  /** @param {Place} place @param {Row | null} base null for a new record @param {Typed | null} [typed] a draft */
+  constructor(place, base, typed = null) {
+    this.#place = place;
+    this.#base = base;
+    this.form = this.#form();
+    this.row = element("tr", { class: "editing", role: "row" }, element("td", { role: "cell", colspan: 6 }, this.form));
+    this.#fill(typed ?? (base ? { ...base, ttl: String(base.ttl) } : EMPTY));
+    this.form.addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.save();
+    });
+    this.form.addEventListener("input", () => this.#draft());
+    this.form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.cancel();
+    });
+  }
+
+  /** Which record; "new" for one that is not saved yet. */
+  get id() {
+    return this.#base?.id ?? "new";
+  }
+
+  get label() {
+    const { name, type } = this.typed();
+    return `${name || "@"} ${type}`;
+  }
+
+  focus() {
+    // A name is seldom what one comes to change.
+    (this.#base ? seek(".part input, .part textarea, .part select", this.form) : find("[name=name]", this.form))?.focus();
+  }
+
+  /** What stands in the inputs now. @returns {Typed} */
+  typed() {
+    const value = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, this.form)).value;
+    const type = value("type");
+    const asText = Boolean(seek("[name=content]", this.form));
+    const fields = this.#fields(type);
+    const parts = () => fields.map((field) => this.#part(field)?.value ?? this.#hidden.get(field.name) ?? "");
+    return {
+      name: value("name").trim(),
+      type,
+      ttl: value("ttl").trim(),
+      content: asText ? value("content").trim() : together(fields, parts()),
+      comment: value("comment"),
+      private: /** @type {HTMLInputElement} */ (find("[name=private]", this.form)).checked,
+      asText,
+    };
+  }
+
+  /** Somebody saved this record; ours is kept, and both can be compared. @param {Row} record @param {string} who */
+  theirs(record, who) {
+    this.#theirs = record;
+    this.#who = who;
+    const changed = ["name", "ttl", "content", "comment"].filter((name) => this.#base && String(record[name] ?? "") !== String(this.#base[name] ?? ""));
+    const text = changed.map((name) => (name === "content" ? record.content : `${name} ${record[name]}`)).join(", ");
+    this.#note(`${who} changed this record meanwhile: ${text || "back to what it was"}. What you typed is kept.`, {
+      label: "Compare",
+      run: () => this.#compare(),
+    });
+  }
+
+  /** Somebody deleted this record. @param {string} who */
+  gone(who) {
+    this.#gone = true;
+    this.#note(`${who} deleted this record meanwhile. What you typed is kept; saving adds it anew.`);
+  }
+
+  /** @param {any} [merged] what was chosen between two versions */
+  async save(merged) {
+    if (this.#saving) return;
+    const typed = merged ? { ...this.typed(), ...merged } : this.typed();
+    if (this.#theirs && !merged) return this.#compare();
+    if (this.#base && !this.#gone && !merged && same(typed, this.#base) && typed.private === this.#base.private) return this.cancel();
+    this.#busy(true);
+    this.#problems({});
+    try {
+      const result = await change(this.#place.zone, [this.#change(typed)]);
+      forget(this.#place.zone, this.id);
+      const made = result.changes?.[0];
+      this.#close();
+      if (made?.after) this.#place.saved(made.after, result);
+      offerUndo(this.#place.zone, result, `${this.#base && !this.#gone ? "Changed" : "Added"} ${typed.name || "@"} ${typed.type}`);
+      for (const warning of result.warnings ?? []) toast(`Saved, but look: ${warning.message}.`, { seconds: 20 });
+    } catch (error) {
+      this.#failed(/** @type {Error} */ (error));
+    } finally {
+      this.#busy(false);
+    }
+  }
+
+  /** Leave; what was typed can be brought back. */
+  cancel() {
+    const draft = { base: this.#base, typed: this.typed(), at: Date.now() };
+    const untouched = this.#base ? same(draft.typed, this.#base) : same(draft.typed, EMPTY);
+    const { label, id } = this;
+    forget(this.#place.zone, id);
+    this.#close();
+    if (!untouched)
+      toast(`What you typed for ${label} was not saved.`, { action: { label: "Bring it back", run: () => this.#place.reopen(id, draft) } });
+  }
+
+  #close() {
+    this.#place.closed(this);
+    this.row.remove();
+  }
+
+  /** @param {Typed} typed */
+  #change({ name, type, ttl, content, comment, private: hidden }) {
+    const seconds = /^\d+$/.test(ttl) ? Number(ttl) : ttl;
+    const fields = { name: name || "@", type, ttl: seconds, content, comment, private: hidden };
+    if (!this.#base || this.#gone) return { op: "create", ...fields };
+    const base = this.#theirs ?? this.#base;
+    const changed = Object.entries(fields).filter(([field, value]) => value !== base[field]);
+    return { op: "update", id: this.#base.id, version: base.version, ...Object.fromEntries(changed) };
+  }
+
+  /** @param {Error} error */
+  #failed(error) {
+    const problem = error instanceof Problem ? error : new Problem(0, error.message);
+    if (problem.status === 409) {
+      const current = problem.data.current ?? problem.data.errors?.[0]?.current ?? null;
+      if (!current) return this.gone("Somebody");
+      this.#theirs = { ...current };
+      this.#who = current.updated_by || this.#who || "Somebody";
+      alarm("Not saved: somebody changed this record while you edited it. Both versions are shown.");
+      return this.#compare();
+    }
+    const { fields } = problem;
+    const placed = this.#problems(fields);
+    const rest = Object.entries(fields).filter(([name]) => !placed.has(name)).map(([, text]) => text);
+    const why = rest.join(" ") || (placed.size ? "" : problem.message);
+    const next = problem.status === 0 || problem.status >= 500 ? " It is safe to try again." : "";
+    this.#note(`Not saved${why ? `: ${why}` : "; see below"}${next} What you typed is kept.`, null, true);
+    find("[aria-invalid=true], [type=submit]", this.form).focus();
+  }
+
+  #compare() {
+    const theirs = this.#theirs;
+    if (!theirs) return;
+    seek(".compare", this.form)?.remove();
+    this.#note("");
+    const mine = this.typed();
+    const panel = compare(this.#base, mine, theirs, {
+      who: this.#who,
+      choose: (fields) => this.#take(fields),
+      keepMine: () => this.#take({ name: mine.name, ttl: mine.ttl, content: mine.content, comment: mine.comment }),
+      takeTheirs: () => this.cancel(),
+    });
+    this.form.append(panel);
+    find("input:checked, button", panel).focus();
+  }
+
+  /** @param {any} fields */
+  #take(fields) {
+    seek(".compare", this.form)?.remove();
+    this.#fill({ ...this.typed(), ...fields, ttl: String(fields.ttl) });
+    this.save(fields);
+  }
+
+  // -- inputs ----------------------------------------------------------------------------------------------------------
+
+  /** Values of fields that are not edited. @type {Map<string, string>} */
+  #hidden = new Map();
+
+  /** @param {string} type @returns {Field[]} */
+  #fields(type) {
+    return this.#place.types.find(({ name }) => name === type)?.fields ?? [];
+  }
+
+  /** @param {Field} field @returns {HTMLInputElement | null} */
+  #part(field) {
+    return /** @type {HTMLInputElement | null} */ (seek(`[name=part-${field.name}]`, this.form));
+  }
+
+  #form() {
+    const types = this.#place.types.map(({ name }) => name);
+    if (this.#base && !types.includes(this.#base.type)) types.push(this.#base.type);
+    const form = element("form", { class: "editor", novalidate: true, "aria-label": this.#base ? `Edit ${this.#base.name} ${this.#base.type}` : "New record" },
+      element("div", { class: "inputs" },
+        this.#field("name", "Name", { class: "name-field", placeholder: "@", autocapitalize: "none" }),
+        this.#field("type", "Type", { class: "type-field" },
+          element("select", { disabled: this.#base !== null, onchange: () => this.#retype() }, ...types.map((type) => element("option", {}, type)))),
+        this.#field("ttl", "TTL", { class: "ttl-field", inputmode: "numeric" }),
+        element("div", { class: "inputs part-list grow" })),
+      element("div", { class: "inputs" },
+        this.#field("comment", "Comment", { class: "comment-field" }),
+        element("label", { class: "check" }, element("input", { type: "checkbox", name: "private" }), "Comment for editors only")),
+      element("div", { class: "row" },
+        element("button", { type: "submit", class: "primary" }, "Save"),
+        element("button", { type: "button", onclick: () => this.cancel() }, "Cancel"),
+        element("button", { type: "button", class: "quiet", "data-as-text": true, onclick: () => this.#toggleText() }, "Edit as text"),
+        element("p", { class: "help soft small", "data-help": true })),
+      element("p", { class: "note wait", "data-note": true, hidden: true }));
+    return form;
+  }
+
+  /** @param {string} name @param {string} label @param {Record<string, any>} attributes @param {HTMLElement} [input] */
+  #field(name, label, { class: kind = "", help = "", ...attributes }, input) {
+    const id = `${this.#id}-${name}`;
+    const control = input ?? element("input", { autocomplete: "off", spellcheck: "false", ...attributes });
+    control.id = id;
+    control.setAttribute("name", name);
+    control.setAttribute("aria-describedby", `${id}-problem`);
+    if (help) control.title = help;
+    return element("div", { class: `field ${kind}` },
+      element("label", { for: id }, label), control,
+      element("p", { class: "problem", id: `${id}-problem`, "data-problem-of": name }));
+  }
+
+  /** @param {Typed} typed */
+  #fill(typed) {
+    const set = (/** @type {string} */ name, /** @type {string} */ value) => {
+      /** @type {HTMLInputElement} */ (find(`[name=${name}]`, this.form)).value = value;
+    };
+    set("name", typed.name);
+    set("type", typed.type);
+    set("ttl", typed.ttl);
+    set("comment", typed.comment ?? "");
+    /** @type {HTMLInputElement} */ (find("[name=private]", this.form)).checked = Boolean(typed.private);
+    this.#fillParts(typed.type, typed.content, Boolean(typed.asText));
+  }
+
+  /** @param {string} type @param {string} content @param {boolean} asText */
+  #fillParts(type, content, asText) {
+    const fields = this.#fields(type);
+    const values = content ? apart(fields, content) : fields.map(() => "");
+    const text = asText || !fields.length || values === null;
+    const list = find(".part-list", this.form);
+    this.#hidden.clear();
+    if (text) list.replaceChildren(this.#field("content", "Content", { class: "part text" }, element("textarea", { rows: 2, spellcheck: "false" })));
+    else list.replaceChildren(...fields.flatMap((field, index) => this.#partField(type, field, values?.[index] ?? "")));
+    if (text) /** @type {HTMLTextAreaElement} */ (find("[name=content]", this.form)).value = content;
+    const declared = this.#place.types.find(({ name }) => name === type);
+    find("[data-help]", this.form).textContent = declared ? `${declared.help} For example ${declared.example}` : "";
+    const toggle = find("[data-as-text]", this.form);
+    toggle.textContent = text ? "Edit by fields" : "Edit as text";
+    toggle.hidden = !fields.length;
+  }
+
+  /** @param {string} type @param {Field} field @param {string} value @returns {HTMLElement[]} */
+  #partField(type, field, value) {
+    if (type === "SOA" && field.name === "serial") {
+      this.#hidden.set("serial", value || "0");
+      return [];
+    }
+    const { choices } = field;
+    /** @type {any} */
+    let control;
+    if (choices) {
+      const known = Object.keys(choices);
+      const options = value && !known.includes(value) ? [...known, value] : known;
+      control = element("select", {}, ...options.map((choice) => element("option", { value: choice, title: choices[choice] }, choice)));
+    } else if (field.kind === "text") control = element("textarea", { rows: value.length > 80 ? 3 : 1, spellcheck: "false" });
+    const whole = field.kind === "integer" ? { inputmode: "numeric" } : { autocapitalize: "none" };
+    const made = this.#field(`part-${field.name}`, field.label, { class: `part ${field.kind}`, help: field.help, ...whole }, control);
+    /** @type {HTMLInputElement} */ (find("input, select, textarea", made)).value = value || (choices ? Object.keys(choices)[0] : "");
+    return [made];
+  }
+
+  #retype() {
+    const { type, asText } = this.typed();
+    this.#fillParts(type, "", Boolean(asText));
+    this.#draft();
+  }
+
+  #toggleText() {
+    const { type, content, asText } = this.typed();
+    this.#fillParts(type, content, !asText);
+    if (asText && seek("[name=content]", this.form))
+      this.#note("This content does not fit the fields of its type, so it stays text.");
+    this.#draft();
+  }
+
+  #draft() {
+    const typed = this.typed();
+    keep(this.#place.zone, this.id, { base: this.#base, typed, at: Date.now() });
+  }
+
+  // -- telling ---------------------------------------------------------------------------------------------------------
+
+  /** @param {Record<string, string>} fields @returns {Set<string>} those that have a place */
+  #problems(fields) {
+    const placed = new Set();
+    for (const place of this.form.querySelectorAll("[data-problem-of]")) {
+      place.textContent = "";
+      find("input, select, textarea", place.parentElement).removeAttribute("aria-invalid");
+    }
+    for (const [name, text] of Object.entries(fields)) {
+      const place = seek(`[data-problem-of=${CSS.escape(name || "none")}]`, this.form) ?? (name === "content" ? seek(".part [data-problem-of]", this.form) : null);
+      if (!place) continue;
+      place.textContent = text;
+      find("input, select, textarea", /** @type {HTMLElement} */ (place.parentElement)).setAttribute("aria-invalid", "true");
+      placed.add(name);
+    }
+    return placed;
+  }
+
+  /** @param {string} text @param {{label: string, run: () => void} | null} [action] @param {boolean} [bad] */
+  #note(text, action = null, bad = false) {
+    const place = find("[data-note]", this.form);
+    place.hidden = !text;
+    place.className = bad ? "note bad" : "note wait";
+    place.replaceChildren(text, ...(action ? [element("button", { type: "button", onclick: action.run }, action.label)] : []));
+    if (text && bad) alarm(text);
+    else if (text) say(text);
+  }
+
+  /** @param {boolean} busy */
+  #busy(busy) {
+    this.#saving = busy;
+    const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", this.form));
+    button.setAttribute("aria-disabled", String(busy));
+    button.textContent = busy ? "Saving …" : "Save";
+  }
+}
+
+/** @type {Typed} */
+const EMPTY = { name: "", type: "A", ttl: "3600", content: "", comment: "", private: false };
+
+/** @param {any} typed @param {any} other */
+const same = (typed, other) =>
+  ["name", "type", "ttl", "content", "comment"].every((name) => String(typed[name] ?? "") === String(other[name] ?? ""));

@@ -1,0 +1,196 @@
+import { Problem, change } from "../api.js";
+import { element, find, left, me, seek, slot, standing } from "../dom.js";
+import { moveAlong, shortcut } from "../keyboard.js";
+import { events, service } from "../live.js";
+import { alarm, say } from "../saying.js";
+import { swap, swapsItself } from "../swap.js";
+import { toast } from "../toasts.js";
+import { offerUndo } from "../undo.js";
+import { zoneStanding } from "../words.js";
+import { kept } from "./drafts.js";
+import { Editor } from "./editor.js";
+import { presence } from "./presence.js";
+import { Records } from "./records.js";
+import "./settings.js";
+import "../zones/import.js";
+
+/** The page of one zone. */
+
+const PENDING_AFTER_MS = 300;
+const head = find("#zone");
+const zone = head.dataset.zone ?? "";
+const mayEdit = head.dataset.mayEdit === "true";
+const section = find("#records");
+const records = new Records(section);
+
+// -- how the zone stands ---------------------------------------------------------------------------------------------
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let pending;
+
+/** @param {{sync_state: string, serial?: number | null, sync_error?: string}} state */
+function stand(state) {
+  clearTimeout(pending);
+  slot(head, "state").replaceChildren(standing(state.sync_state, zoneStanding(state)));
+}
+
+/** A change was saved. Most are served at once; only what takes longer is said to be pending. */
+function waits() {
+  const failed = seek('[data-state="failed"]', slot(head, "state"));
+  clearTimeout(pending);
+  if (!failed) pending = setTimeout(() => stand({ sync_state: "pending" }), PENDING_AFTER_MS);
+}
+
+/** @param {string} key @param {string} text @param {{label: string, run: () => void} | null} [action] @param {string} [kind] */
+function note(key, text, action = null, kind = "wait") {
+  seek(`[data-note="${key}"]`, find("#notes"))?.remove();
+  if (!text) return;
+  find("#notes").append(element("p", { class: `note ${kind}`, "data-note": key }, text,
+    action && element("button", { type: "button", onclick: action.run }, action.label)));
+  if (kind === "bad") alarm(text);
+  else say(text);
+}
+
+// -- writing -----------------------------------------------------------------------------------------------------------
+
+/** @param {any} changeSet @returns {import("./records.js").Origin} */
+const ours = (changeSet) => ({ who: me.username, userId: me.id, at: new Date().toISOString(), changeSet: changeSet.id });
+
+/** @type {import("./editor.js").Place} */
+const place = {
+  zone,
+  types: left("record-types") ?? [],
+  saved(record, changeSet) {
+    records.saved(record, ours(changeSet));
+    if (changeSet.sync_state !== "served") waits();
+  },
+  closed(editor) {
+    records.closed(editor);
+    here.edits(0);
+  },
+  reopen: (id, draft) => edit(id, draft),
+};
+
+/** @param {number | "new"} id @param {import("./drafts.js").Draft | null} [draft] */
+function edit(id, draft = null) {
+  if (!mayEdit) return toast("You may look at this zone, not change it.");
+  const base = draft?.base ?? (id === "new" ? null : (records.get(id) ?? null));
+  if (id !== "new" && !base) return;
+  const editor = new Editor(place, base, draft?.typed ?? null);
+  records.edit(editor);
+  const now = id === "new" ? undefined : records.get(id);
+  if (draft && base && id !== "new" && !now) note(`draft ${id}`, "A record that you were editing is not on this page of the list, or was deleted; your text is in the first row.");
+  if (draft && base && now && now.version !== base.version) editor.theirs(now, now.updated_by || "Somebody");
+  if (id !== "new") here.edits(id);
+}
+
+/** @param {number} id */
+async function remove(id) {
+  const record = records.get(id);
+  if (!record) return;
+  const label = `${record.name} ${record.type}`;
+  try {
+    const changeSet = await change(zone, [{ op: "delete", id, version: record.version }]);
+    records.deleted(record, ours(changeSet), true);
+    waits();
+    offerUndo(zone, changeSet, `Deleted ${label}`);
+  } catch (error) {
+    const problem = /** @type {Problem} */ (error);
+    const why = problem.status === 409 ? "somebody has just changed it. Look at it again before you delete it." : [problem.message, ...Object.values(problem.fields ?? {})].join(" ");
+    toast(`${label} is not deleted: ${why}`, { bad: true });
+  }
+}
+
+/** @param {HTMLElement} row */
+async function copy(row) {
+  const record = records.get(Number(row.dataset.id));
+  try {
+    await navigator.clipboard.writeText(record?.content ?? "");
+    toast("Copied.", { seconds: 3 });
+  } catch {
+    toast("The browser does not allow copying here. Select the text instead.", { bad: true });
+  }
+}
+
+section.addEventListener("click", (event) => {
+  const button = /** @type {Element} */ (event.target).closest("button");
+  const row = button?.closest("tr.record");
+  if (!button || !(row instanceof HTMLElement)) return;
+  if (button.dataset.edit !== undefined) edit(Number(row.dataset.id));
+  else if (button.dataset.delete !== undefined) remove(Number(row.dataset.id));
+  else if (button.dataset.copy !== undefined) copy(row);
+});
+section.addEventListener("dblclick", (event) => {
+  const row = /** @type {Element} */ (event.target).closest(".value")?.closest("tr");
+  row?.toggleAttribute("data-whole");
+});
+seek("[data-add-record]")?.addEventListener("click", () => edit("new"));
+shortcut("n", () => edit("new"));
+shortcut("e", () => (records.current ? edit(records.current.id) : toast("Choose a row with j and k first.", { seconds: 4 })));
+moveAlong("tr.record:not([hidden])");
+swapsItself(section);
+section.addEventListener("swapped", (event) => {
+  const fresh = /** @type {CustomEvent<Document>} */ (event).detail;
+  slot(head, "state").replaceChildren(...slot(find("#zone", fresh), "state").childNodes);
+});
+
+// -- others ------------------------------------------------------------------------------------------------------------
+
+const here = presence(zone, (id, who) => {
+  const row = records.row(id);
+  if (!row) return;
+  seek(".being-edited", row)?.remove();
+  if (who.length) find(".changed", row).prepend(element("span", { class: "being-edited" }, `${who.join(", ")} editing `));
+});
+
+/** @param {any} event @returns {import("./records.js").Origin} */
+const origin = ({ source_user: user, timestamp, data }) => ({
+  who: user?.username ?? "the system", userId: user?.id ?? null, at: timestamp, changeSet: data.change_set, changes: data.changes });
+
+/** @param {any} record */
+const asRecord = (record) => ({ ...record, comment: record.comment ?? record.private_comment });
+
+/** @param {string} name @param {(event: any) => void} handle */
+const onZone = (name, handle) => events.on(name, (/** @type {any} */ event) => event.data.zone === zone && handle(event));
+
+onZone("record_created", (event) => records.created(asRecord(event.data.record), origin(event)));
+onZone("record_updated", (event) => records.updated(asRecord(event.data.record), origin(event)));
+onZone("record_deleted", (event) => records.get(event.data.record.id) && records.deleted(asRecord(event.data.record), origin(event)));
+onZone("change_set_applied", waits);
+onZone("change_set_reverted", waits);
+onZone("zone_synced", ({ data }) => {
+  stand({ sync_state: "served", serial: data.serial });
+  records.served(data.change_sets, data.serial);
+  note("drift", "");
+});
+onZone("zone_sync_failed", ({ data }) => {
+  stand({ sync_state: data.state, sync_error: data.error });
+  records.unserved(data.change_sets, data.state);
+  if (data.state === "failed") alarm(`Not served: ${data.error}`);
+});
+onZone("zone_drift_detected", ({ data }) =>
+  note("drift", `Somebody changed this zone at the name server: ${data.count} RRsets differ from what is wanted here.`));
+onZone("zone_imported", (event) => {
+  if (event.source_user?.id !== me.id) note("imported", `${event.source_user?.username ?? "The system"} imported a zone file.`);
+  records.outdated(() => swap(section));
+});
+onZone("zone_updated", ({ data }) => {
+  slot(head, "comment").textContent = data.comment;
+  head.dataset.version = data.version;
+});
+onZone("zone_deleted", (event) => {
+  note("deleted", `${event.source_user?.username ?? "The system"} deleted this zone. What you see is what it was.`,
+    { label: "Go to the zones", run: () => location.assign("/zones/") }, "bad");
+});
+events.on("permission_changed", (/** @type {any} */ event) => {
+  if (event.data.user !== me.id) return;
+  if (records.editing) note("rights", "Your rights have changed. What you typed is kept.", { label: "Load the page again", run: () => location.reload() });
+  else location.reload();
+});
+events.onResync(() => records.outdated(() => swap(section)));
+service.on?.("notice", (/** @type {any} */ notice) => notice.code === "permissions_changed" && !records.editing && swap(section));
+
+// -- what was typed before the page was loaded anew --------------------------------------------------------------------
+
+for (const [id, draft] of kept(zone)) if (draft && mayEdit) edit(id, draft);
+if (kept(zone).length && mayEdit) toast("What you had typed before is here again.");

@@ -1,0 +1,67 @@
+import { element, find, me } from "../dom.js";
+import { events, service } from "../live.js";
+
+/** Who else has this zone open, and who edits which record. Renewed every 20 s; gone when it is not. */
+
+const RENEW_MS = 20_000;
+/** @type {Map<number, {username: string, record: number, until: number}>} */
+const editing = new Map();
+/** @type {{id: number, username: string}[]} */
+let viewers = [];
+
+/** @param {string} zone @param {(record: number, who: string[]) => void} showEditing */
+export function presence(zone, showEditing) {
+  const people = find("#people");
+  let mine = 0;
+
+  const show = () => {
+    people.replaceChildren(...viewers.filter(({ id }) => id !== me.id).map(({ id, username }) =>
+      element("li", {}, element("span", { class: editing.has(id) ? "person editing" : "person", role: "img",
+        "aria-label": editing.has(id) ? `${username}, editing a record` : username, title: editing.has(id) ? `${username} edits a record` : `${username} has this zone open` },
+        username.slice(0, 2).toUpperCase()))));
+  };
+  const showRow = (/** @type {number} */ record) =>
+    showEditing(record, [...editing.values()].filter((entry) => entry.record === record).map(({ username }) => username));
+  const announce = async () => {
+    const data = mine ? { zone, record: mine, state: "editing" } : { zone, state: "viewing" };
+    try {
+      const { others } = await service.command("announce", data);
+      if (Array.isArray(others)) viewers = others.map((other) => other.user ?? other);
+      show();
+    } catch {
+      // Who else is here is nice to know, not more; the next renewal asks again.
+    }
+  };
+
+  events.on("zone_viewers", ({ data }) => {
+    if (data.zone !== zone) return;
+    viewers = data.users;
+    show();
+  });
+  events.on("record_editing", ({ data }) => {
+    if (data.zone !== zone || data.user.id === me.id) return;
+    if (data.state === "editing") editing.set(data.user.id, { username: data.user.username, record: data.record, until: Date.now() + 3 * RENEW_MS });
+    else editing.delete(data.user.id);
+    showRow(data.record);
+    show();
+  });
+  setInterval(() => {
+    for (const [id, { record, until }] of editing) if (until < Date.now()) editing.delete(id) && showRow(record);
+    if (service.state.name === "live" && document.visibilityState === "visible") announce();
+  }, RENEW_MS);
+  let was = "";
+  service.onState(({ name }) => {
+    if (name === "live" && was !== "live") announce();
+    was = name;
+  });
+
+  return {
+    /** We edit this record, 0 for none. @param {number} record */
+    edits(record) {
+      const left = mine;
+      mine = record;
+      if (left && !record) service.command("announce", { zone, record: left, state: "left" }).catch(() => {});
+      announce();
+    },
+  };
+}

@@ -1,0 +1,324 @@
+import { Held } from "../held.js";
+import { copyOf, element, fill, find, left, me, seek, slot, standing } from "../dom.js";
+import { mention } from "../saying.js";
+import { setMoment } from "../clock.js";
+import { changeStanding } from "../words.js";
+
+/**
+ * @typedef {{id: number, name: string, type: string, ttl: number, content: string, comment: string, private: boolean,
+ *   version: number, [more: string]: any}} Record
+ * @typedef {{who: string, userId: number | null, at: string, changeSet: number | null, changes?: {field: string, old: any, new: any}[]}} Origin
+ */
+
+const MARKED_MS = 12_000;
+const SERVED_MS = 6_000;
+
+/** The rows of the records: what is shown, and how changes come into it without moving what somebody looks at. */
+export class Records {
+  /** @type {Map<number, Record>} */
+  #records = new Map();
+  /** @type {Map<number, import("./editor.js").Editor>} */
+  #editors = new Map();
+  /** Change sets that are served, and at which serial: the news may come before the answer to our own save. @type {Map<number, number>} */
+  #served = new Map();
+  #section;
+  #held;
+  #serial = "";
+
+  /** @param {HTMLElement} section */
+  constructor(section) {
+    this.#section = section;
+    this.#held = new Held(section, find("[data-held]", section), () => section.querySelector(".editing") !== null);
+    section.addEventListener("swapped", () => this.#read());
+    this.#read();
+  }
+
+  /** What the server's page says. */
+  #read() {
+    this.#records = new Map((left("record-data") ?? []).map((/** @type {Record} */ record) => [record.id, record]));
+    for (const record of this.#records.values()) {
+      const row = this.row(record.id);
+      if (row && record.unserved) row.dataset.changeSet = record.unserved.change_set;
+      if (row) this.#offerWhole(row);
+    }
+    for (const editor of this.#editors.values()) this.#show(editor);
+  }
+
+  /** @param {number} id */
+  get(id) {
+    return this.#records.get(id);
+  }
+
+  /** @param {number} id @returns {HTMLElement | null} */
+  row(id) {
+    return seek(`#record-${id}`, this.#section);
+  }
+
+  /** The record of the row that the keyboard is on. */
+  get current() {
+    const row = document.activeElement?.closest("tr.record");
+    return row instanceof HTMLElement ? this.get(Number(row.dataset.id)) : undefined;
+  }
+
+  // -- editing -----------------------------------------------------------------------------------------------------------
+
+  /** Put an editor in the place of its row. @param {import("./editor.js").Editor} editor */
+  edit(editor) {
+    const id = editor.id === "new" ? 0 : editor.id;
+    const open = this.#editors.get(id);
+    if (open) return open.focus();
+    this.#editors.set(id, editor);
+    this.#show(editor);
+    editor.focus();
+  }
+
+  /** @param {import("./editor.js").Editor} editor */
+  #show(editor) {
+    const row = editor.id === "new" ? null : this.row(editor.id);
+    const body = seek("table.records > tbody", this.#section);
+    if (row) row.after(editor.row);
+    else body?.prepend(editor.row);
+    if (row) row.hidden = true;
+  }
+
+  /** @param {import("./editor.js").Editor} editor */
+  closed(editor) {
+    const id = editor.id === "new" ? 0 : editor.id;
+    this.#editors.delete(id);
+    const row = this.row(id);
+    const inside = editor.row.contains(document.activeElement);
+    if (row) row.hidden = false;
+    if (row && inside) row.focus();
+    queueMicrotask(() => this.#held.settle());
+  }
+
+  get editing() {
+    return this.#editors.size > 0;
+  }
+
+  // -- changes -------------------------------------------------------------------------------------------------------------
+
+  /** Our own change, as the answer to its save. @param {Record} record @param {Origin} origin */
+  saved(record, origin) {
+    if (this.row(record.id)) this.#update(record, origin, false);
+    else this.#insert(record, origin, false, true);
+    this.row(record.id)?.focus();
+  }
+
+  /** @param {Record} record @param {Origin} origin */
+  updated(record, origin) {
+    const known = this.#records.get(record.id);
+    if (!known) return;
+    if (known.version >= record.version) return this.#mark(record.id, origin);
+    if (record.comment === null || record.comment === undefined) record.comment = known.comment;
+    this.#tell(origin, "record changed", "records changed");
+    this.#editors.get(record.id)?.theirs(this.#asShown(record), origin.who);
+    const apply = () => this.#update(record, origin, true);
+    if (this.#touched(record.id)) this.#held.offer(`update ${record.id}`, apply);
+    else apply();
+  }
+
+  /** @param {Record} record @param {Origin} origin */
+  created(record, origin) {
+    if (this.#records.has(record.id)) return this.#mark(record.id, origin);
+    if (!this.#fits(record)) return;
+    this.#tell(origin, "record added", "records added");
+    this.#held.offer(`insert ${record.id}`, () => this.#insert(record, origin, true, false));
+  }
+
+  /** @param {Record} record @param {Origin} origin @param {boolean} [own] */
+  deleted(record, origin, own = false) {
+    const row = this.row(record.id);
+    if (!row) return;
+    this.#records.delete(record.id);
+    if (!own) this.#tell(origin, "record deleted", "records deleted");
+    this.#editors.get(record.id)?.gone(origin.who);
+    this.#say(row, origin);
+    row.dataset.news = "deleted";
+    slot(row, "mark").replaceChildren(element("strong", {}, "deleted by"));
+    for (const button of row.querySelectorAll(".actions button")) button.remove();
+    const remove = () => {
+      const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
+      if (row.contains(document.activeElement)) next?.focus();
+      row.remove();
+      this.#count(-1);
+    };
+    if (own) remove();
+    else setTimeout(() => this.#held.offer(`remove ${record.id}`, remove), 4000);
+  }
+
+  /** The rows are no longer what the server has: offer to read them again. @param {() => void} read */
+  outdated(read) {
+    this.#held.offer("read again", read);
+  }
+
+  // -- served or not -----------------------------------------------------------------------------------------------------
+
+  /** @param {number[]} changeSets @param {number} serial */
+  served(changeSets, serial) {
+    this.#serial = String(serial);
+    for (const id of changeSets) this.#served.set(id, serial);
+    this.#stand(changeSets, "served", serial);
+    for (const [id, record] of this.#records) if (record.type === "SOA") this.#rewrite(id);
+  }
+
+  /** @param {number[]} changeSets @param {string} state */
+  unserved(changeSets, state) {
+    this.#stand(changeSets, state, null);
+  }
+
+  /** @param {number[]} changeSets @param {string} state @param {number | null} serial */
+  #stand(changeSets, state, serial) {
+    for (const id of changeSets)
+      for (const row of this.#section.querySelectorAll(`tr[data-change-set="${id}"]`)) this.#showStanding(/** @type {HTMLElement} */ (row), state, serial);
+  }
+
+  /** @param {HTMLElement} row @param {string} state @param {number | null} serial */
+  #showStanding(row, state, serial) {
+    if (row.dataset.news === "deleted") return;
+    slot(row, "mark").replaceChildren(standing(state, changeStanding(state, serial)));
+    if (state !== "served") return;
+    const { changeSet } = row.dataset;
+    setTimeout(() => row.dataset.changeSet === changeSet && (slot(row, "mark").replaceChildren(), delete row.dataset.changeSet), SERVED_MS);
+  }
+
+  // -- rows ----------------------------------------------------------------------------------------------------------------
+
+  /** @param {Record} record @param {Origin} origin @param {boolean} news */
+  #update(record, origin, news) {
+    const row = this.row(record.id);
+    if (!row) return;
+    const shown = this.#asShown(record);
+    this.#records.set(record.id, shown);
+    this.#write(row, shown);
+    this.#say(row, origin);
+    this.#mark(record.id, origin);
+    if (news) this.#markNews(row, "updated", origin.changes?.find(({ field }) => field === "content")?.old);
+  }
+
+  /** @param {Record} record @param {Origin} origin @param {boolean} news @param {boolean} own wherever it belongs, show it */
+  #insert(record, origin, news, own) {
+    const body = seek("table.records > tbody", this.#section);
+    if (!body || this.row(record.id)) return;
+    const place = this.#place(record);
+    if (place === undefined && !own) return this.#count(1);
+    const row = copyOf("record-row");
+    const shown = this.#asShown({ ...record, comment: record.comment ?? "" });
+    row.id = `record-${record.id}`;
+    row.dataset.id = String(record.id);
+    this.#records.set(record.id, shown);
+    this.#write(row, shown);
+    this.#say(row, origin);
+    body.insertBefore(row, place ?? null);
+    this.#mark(record.id, origin);
+    this.#count(1);
+    if (news) this.#markNews(row, "created");
+  }
+
+  /** Where a new row belongs: before which row, null for the end, undefined when it is on another page. @param {Record} record */
+  #place(record) {
+    const { sort, page, pages } = this.#section.dataset;
+    const rows = /** @type {HTMLElement[]} */ ([...this.#section.querySelectorAll("tr.record")]);
+    if (sort !== "name") return rows[0] ?? null;
+    const after = rows.find((row) => {
+      const other = this.#records.get(Number(row.dataset.id));
+      return other !== undefined && before(record, other);
+    });
+    if (after) return after === rows[0] && page !== "1" ? undefined : after;
+    return page === pages ? null : undefined;
+  }
+
+  /** Whether a new record is part of what is looked at. @param {Record} record */
+  #fits(record) {
+    const { query = "", type = "" } = this.#section.dataset;
+    const text = `${record.name} ${record.content} ${record.comment ?? ""}`.toLowerCase();
+    return (!type || type === record.type) && (!query || text.includes(query.toLowerCase()));
+  }
+
+  /** @param {HTMLElement} row @param {Record} record */
+  #write(row, record) {
+    const label = `${record.name} ${record.type}`;
+    fill(row, { name: record.name, type: record.type, ttl: record.ttl, comment: record.comment,
+      "edit-label": `Edit ${label}`, "delete-label": `Delete ${label}` });
+    const value = slot(row, "content");
+    if (value.textContent !== record.content) value.textContent = record.content;
+    this.#offerWhole(row);
+  }
+
+  /** @param {number} id */
+  #rewrite(id) {
+    const record = this.#records.get(id);
+    const row = this.row(id);
+    if (!record || !row || this.#touched(id)) return;
+    this.#records.set(id, this.#asShown(record));
+    this.#write(row, this.#asShown(record));
+  }
+
+  /** Long content is cut after two lines, and shown whole when asked for. @param {HTMLElement} row */
+  #offerWhole(row) {
+    slot(row, "content").title = (slot(row, "content").textContent ?? "").length > 80 ? "Double-click to see all of it" : "";
+  }
+
+  /** The serial of the SOA is the name server's. @param {Record} record @returns {Record} */
+  #asShown(record) {
+    if (record.type !== "SOA" || !this.#serial) return record;
+    return { ...record, content: record.content.replace(/^(\S+ \S+) \d+/, `$1 ${this.#serial}`) };
+  }
+
+  /** @param {HTMLElement} row @param {Origin} origin */
+  #say(row, { who, at }) {
+    fill(row, { who });
+    setMoment(slot(row, "when"), at);
+  }
+
+  /** @param {number} id @param {Origin} origin */
+  #mark(id, { changeSet }) {
+    const row = this.row(id);
+    if (!row || !changeSet || row.dataset.changeSet === String(changeSet)) return;
+    row.dataset.changeSet = String(changeSet);
+    const serial = this.#served.get(changeSet);
+    this.#showStanding(row, serial ? "served" : "pending", serial ?? null);
+  }
+
+  /** @param {HTMLElement} row @param {string} kind @param {string} [old] the content before */
+  #markNews(row, kind, old) {
+    delete row.dataset.news;
+    void row.offsetWidth; // begins the fading anew when it is marked already
+    row.dataset.news = kind;
+    const value = slot(row, "content");
+    seek("del", value)?.remove();
+    if (old) value.prepend(element("del", { title: "before" }, old));
+    setTimeout(() => {
+      if (row.dataset.news !== kind) return;
+      delete row.dataset.news;
+      seek("del", value)?.remove();
+    }, MARKED_MS);
+  }
+
+  /** @param {Origin} origin @param {string} one @param {string} many */
+  #tell({ userId }, one, many) {
+    if (userId !== me.id) mention(one, many);
+  }
+
+  /** Whether somebody points at the row, or selects in it. @param {number} id */
+  #touched(id) {
+    const row = this.row(id);
+    const selection = document.getSelection();
+    return Boolean(row && (row.matches(":hover") || (selection && !selection.isCollapsed && row.contains(selection.anchorNode))));
+  }
+
+  /** @param {number} by */
+  #count(by) {
+    const place = seek("[data-count]", this.#section);
+    if (place) place.textContent = String(Number(place.textContent) + by);
+  }
+}
+
+/** The order of the server: apex first, then names; SOA and NS before other types. @param {Record} one @param {Record} other */
+function before(one, other) {
+  const key = (/** @type {Record} */ { name, type, content }) => [
+    name === "@" ? "0" : "1", name, type === "SOA" ? "0" : type === "NS" ? "1" : "2", type, content];
+  const [a, b] = [key(one), key(other)];
+  const at = a.findIndex((part, index) => part !== b[index]);
+  return at >= 0 && a[at] < b[at];
+}

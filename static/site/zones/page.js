@@ -1,0 +1,83 @@
+import { Problem, post } from "../api.js";
+import { setMoment } from "../clock.js";
+import { fill, find, seek, slot, standing } from "../dom.js";
+import { Held } from "../held.js";
+import { moveAlong, shortcut } from "../keyboard.js";
+import { events } from "../live.js";
+import { alarm, mention } from "../saying.js";
+import { swap, swapsItself } from "../swap.js";
+import { zoneStanding } from "../words.js";
+import "./import.js";
+
+/** The list of zones: states and counts change in their rows; new and deleted zones come by reading the list again. */
+
+const section = find("#zones");
+const held = new Held(section, find("[data-held]", section));
+
+/** @param {string} zone @returns {HTMLElement | null} */
+const rowOf = (zone) => seek(`tr[data-zone="${CSS.escape(zone)}"]`, section);
+
+/** @param {string} zone @param {{sync_state: string, serial?: number | null, sync_error?: string}} state */
+function stand(zone, state) {
+  const row = rowOf(zone);
+  if (!row) return;
+  slot(row, "state").replaceChildren(standing(state.sync_state, zoneStanding(state)));
+  if (state.serial) fill(row, { serial: state.serial });
+}
+
+/** @param {any} event */
+function changed({ data, timestamp }) {
+  const row = rowOf(data.zone);
+  if (!row) return;
+  fill(row, { records: Number(slot(row, "records").textContent) + data.created - data.deleted });
+  setMoment(slot(row, "changed"), timestamp);
+}
+
+/** @param {any} event */
+function listChanged({ data, event_type: type }) {
+  if (type === "zone_created") mention("zone added", "zones added");
+  else mention("zone deleted", "zones deleted");
+  held.offer(`${type} ${data.zone}`, () => swap(section));
+}
+
+events.on("zone_synced", (/** @type {any} */ { data }) => stand(data.zone, { sync_state: "served", serial: data.serial }));
+events.on("zone_sync_failed", (/** @type {any} */ { data }) => stand(data.zone, { sync_state: data.state, sync_error: data.error }));
+events.on("zone_updated", (/** @type {any} */ { data }) => {
+  const row = rowOf(data.zone);
+  if (row) fill(row, { comment: data.comment });
+});
+events.on("change_set_applied", changed);
+events.on("change_set_reverted", changed);
+events.on("zone_imported", changed);
+events.on("zone_created", listChanged);
+events.on("zone_deleted", listChanged);
+events.onResync(() => held.offer("read again", () => swap(section)));
+events.on("permission_changed", () => held.offer("read again", () => swap(section)));
+swapsItself(section);
+moveAlong("tr.zone-row");
+shortcut("Enter", () => document.activeElement?.closest("tr.zone-row")?.querySelector("a")?.click());
+
+const form = seek("[data-add-zone]");
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const value = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form)).value.trim();
+  const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
+  for (const place of form.querySelectorAll(".problem")) place.textContent = "";
+  button.disabled = true;
+  try {
+    const { name } = await post("/api/zones/", { name: value("name"), kind: "primary", comment: value("comment") });
+    location.assign(`/zones/${name}/`);
+  } catch (error) {
+    button.disabled = false;
+    const problem = /** @type {Problem} */ (error);
+    const fields = problem.fields ?? {};
+    const name = find("#new-name", form);
+    name.toggleAttribute("aria-invalid", Boolean(fields.name));
+    if (fields.name) name.setAttribute("aria-invalid", "true");
+    find("#new-name-problem", form).textContent = fields.name ?? "";
+    find("#new-comment-problem", form).textContent = fields.comment ?? "";
+    if (!fields.name && !fields.comment) find("[data-problem]", form).textContent = `The zone is not added: ${problem.message} What you typed is still here.`;
+    alarm(`The zone is not added: ${problem.message}`);
+    if (fields.name) name.focus();
+  }
+});
