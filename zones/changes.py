@@ -155,13 +155,15 @@ def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Chan
         text = comment or f"undo of change {made.pk}" + (f": {made.comment}" if made.comment else "")
         with change_set(zone, comment=text[:MAX_COMMENT], dry_run=dry_run, reverts=made) as changes:
             for change in undone:
-                if change.after is None:
-                    changes.create(**{field: change.before[field] for field in FIELDS}, restore=change.before)
-                elif change.before is None:
-                    changes.delete(change.record_id)
+                before, after = change.before, change.after
+                if before is None:
+                    changes.delete(present[change.record_id])
+                elif after is None:
+                    changes.create(**{field: before[field] for field in FIELDS}, restore=before)
                 else:
-                    fields = {field: change.before[field] for field in differing(change.before, change.after)}
-                    changes.update(change.record_id, **fields)
+                    changes.update(
+                        present[change.record_id], **{field: before[field] for field in differing(before, after)}
+                    )
     return changes
 
 

@@ -158,7 +158,7 @@ class GuardedQuerySet(models.QuerySet["Record"]):
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("records are written through zones.changes.change_set(), which keeps history and events")
 
-    update = delete = create = bulk_create = bulk_update = get_or_create = update_or_create = _refuse  # type: ignore[assignment]
+    update = delete = create = bulk_create = bulk_update = get_or_create = update_or_create = _refuse
 
 
 class Record(models.Model):

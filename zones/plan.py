@@ -173,13 +173,13 @@ class Plan:
             if pk not in left:
                 done.append((Change(op=ChangeKind.DELETE, record_id=pk, before=before), revive(self.zone, before)))
         for record in sorted(self.records, key=lambda record: self.index.get(id(record), len(self.index))):
-            before = self.before.get(record.pk)
-            if before is None:
+            earlier = self.before.get(record.pk)
+            if earlier is None:
                 done.append((Change(op=ChangeKind.CREATE, record_id=record.pk, after=snapshot(record)), record))
-            elif differing(before, snapshot(record)):
-                record.version = before["version"] + 1
+            elif differing(earlier, snapshot(record)):
+                record.version = earlier["version"] + 1
                 done.append(
-                    (Change(op=ChangeKind.UPDATE, record_id=record.pk, before=before, after=snapshot(record)), record)
+                    (Change(op=ChangeKind.UPDATE, record_id=record.pk, before=earlier, after=snapshot(record)), record)
                 )
         return done
 

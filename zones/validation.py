@@ -192,7 +192,8 @@ def _targets(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesA
     if not pointing:
         return Verdict([], [])
     there = types_at({candidate for _, inside, _ in pointing for candidate in _candidates(inside)})
-    errors, warnings = [], []
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
     for entry, inside, name in pointing:
         target = names.absolute(inside, zone)
         problem = _about(entry.rr.type, target, inside, there)

@@ -1,0 +1,118 @@
+"""Errors of the API as problem documents (RFC 9457): `type`, `title`, `status`, `detail`, `code`, and more by code.
+
+`errors` has the messages by field (`""`: the whole); `problems` the same one by one, with the index of the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from zones.changes import Conflict, InvalidChange, StaleVersion
+from zones.nameserver.errors import NameServerError
+from zones.zonefile.problems import ZoneFileError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to an exception of a view; `None` for what nobody foresaw, which becomes a 500 and is logged."""
+    document = _document(error)
+    if document is None:
+        return None
+    set_rollback()
+    headers = {}
+    if isinstance(error, exceptions.APIException):
+        if challenge := getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+        if isinstance(error, exceptions.Throttled) and error.wait is not None:
+            headers["Retry-After"] = str(max(1, round(error.wait + 0.5)))
+    return answer(headers=headers, **document)
+
+
+def answer(
+    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, title: str = "", **more: Any
+) -> Response:
+    """A problem document as an answer."""
+    document = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Response(document | {"code": code} | more, status=status, headers=headers, content_type=MEDIA_TYPE)
+
+
+def _document(error: Exception) -> dict[str, Any] | None:
+    match error:
+        case InvalidChange():
+            problems = [_problem(each.field, each.message, each.code, each.index) for each in error.problems]
+            warnings = [_problem(each.field, each.message, each.code, each.index) for each in error.warnings]
+            return _invalid(problems) | {"warnings": warnings}
+        case StaleVersion():
+            gone = error.current is None
+            detail = f"Not saved, because {error} . Nothing was lost: see current and sent.".replace(" .", ".")
+            return {
+                "status": 409,
+                "code": "gone" if gone else "stale_version",
+                "detail": detail,
+                "current": error.current,
+                "sent": error.sent,
+                "index": error.index,
+            }
+        case Conflict():
+            detail = f"Not taken back, because {error}."
+            return {"status": 409, "code": "conflict", "detail": detail, "conflicts": error.conflicts}
+        case ZoneFileError():
+            lines = [{"line": each.line, "message": each.reason} for each in error.problems]
+            return {
+                "status": 400,
+                "code": "invalid_zone_file",
+                "detail": str(error),
+                "errors": {"": [str(each) for each in error.problems]},
+                "problems": lines,
+            }
+        case NameServerError():
+            return {"status": 503 if error.retry else 502, "code": error.code, "detail": error.message}
+        case Http404() | ObjectDoesNotExist():
+            return {"status": 404, "code": "not_found", "detail": "There is nothing here, or you may not see it."}
+        case PermissionDenied():
+            return {"status": 403, "code": "permission_denied", "detail": str(error) or "You may not do this."}
+        case RecursionError():
+            return {"status": 400, "code": "parse_error", "detail": "The JSON is nested too deeply."}
+        case exceptions.ValidationError():
+            return _invalid(list(_flat(error.get_full_details())))
+        case exceptions.APIException():
+            detail = error.detail
+            text = detail.get("detail", detail) if isinstance(detail, dict) else detail
+            code = text.code if isinstance(text, exceptions.ErrorDetail) else error.default_code
+            return {"status": error.status_code, "code": str(code), "detail": str(text)}
+    return None
+
+
+def _invalid(problems: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    errors: dict[str, list[str]] = {}
+    for problem in problems:
+        errors.setdefault(problem["field"], []).append(problem["message"])
+    detail = "; ".join(problem["message"] for problem in problems[:3]) + (" …" if len(problems) > 3 else "")
+    return {"status": 400, "code": "invalid", "detail": detail, "errors": errors, "problems": list(problems)}
+
+
+def _problem(field: str, message: str, code: str, index: int | None) -> dict[str, Any]:
+    return {"field": field, "message": message, "code": code} | ({} if index is None else {"index": index})
+
+
+def _flat(details: Any, field: str = "", index: int | None = None) -> Iterator[dict[str, Any]]:
+    """The single messages in what a serializer found, however deep; a place in a list becomes the index."""
+    if isinstance(details, dict) and details.keys() == {"message", "code"}:
+        yield _problem(field, str(details["message"]), str(details["code"]), index)
+    elif isinstance(details, dict):
+        for key, value in details.items():
+            whole = key == "non_field_errors"
+            yield from _flat(value, field if whole else str(key), key if isinstance(key, int) else index)
+    elif isinstance(details, list):
+        for place, value in enumerate(details):
+            message = isinstance(value, dict) and value.keys() == {"message", "code"}
+            yield from _flat(value, field, index if message else place)

@@ -1,0 +1,347 @@
+"""Zones, records and their history as JSON. What a value may be is decided in `zones.changes`, not here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from zones.changes import BULK, Changes, Problem
+from zones.models import (
+    Change,
+    ChangeKind,
+    ChangeSet,
+    GrantLevel,
+    Operation,
+    Record,
+    SyncState,
+    Zone,
+    ZoneGrant,
+    ZoneKind,
+)
+from zones.names import readable
+from zones.validation import MAX_TTL
+
+MAX_CONTENT = 400_000
+"""Characters: 65,535 octets of rdata, each as `\\DDD`, and the quotes."""
+
+CHANGES_SHOWN = 100
+"""Changes of one change set that a list of change sets shows."""
+
+
+class WarningSerializer(serializers.Serializer):
+    """What is allowed but looks wrong."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    field = serializers.CharField(allow_blank=True)
+    index = serializers.IntegerField(allow_null=True)
+
+
+def warnings(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Warnings as JSON."""
+    return [msgspec.to_builtins(problem) for problem in problems]
+
+
+class ZoneSerializer(serializers.ModelSerializer):
+    """A zone. `access`: the most that the asker may do with it."""
+
+    name_unicode = serializers.SerializerMethodField()
+    record_count = serializers.IntegerField(read_only=True)
+    access = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Zone
+        fields = (
+            "name",
+            "name_unicode",
+            "kind",
+            "comment",
+            "serial",
+            "sync_state",
+            "sync_error",
+            "synced_at",
+            "record_count",
+            "version",
+            "access",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def get_name_unicode(self, zone: Zone) -> str:
+        return readable(zone.name)
+
+    @extend_schema_field(serializers.ChoiceField(choices=GrantLevel.choices))
+    def get_access(self, zone: Zone) -> str:
+        level: str = self.context["levels"].get(zone.pk, GrantLevel.VIEW)
+        return level
+
+
+class NewZoneSerializer(serializers.Serializer):
+    """What a new zone is made of. `nameservers`: names for its NS records, the first also for its SOA."""
+
+    name = serializers.CharField(max_length=1016)
+    kind = serializers.ChoiceField(choices=ZoneKind.choices, default=ZoneKind.PRIMARY)
+    comment = serializers.CharField(allow_blank=True, default="")
+    nameservers = serializers.ListField(child=serializers.CharField(max_length=1016), default=list, max_length=20)
+
+    def validate_kind(self, kind: str) -> str:
+        if kind != ZoneKind.PRIMARY:
+            raise serializers.ValidationError(f"{kind} zones cannot be made yet; primary ones can", code="unsupported")
+        return kind
+
+
+class ZoneChangeSerializer(serializers.Serializer):
+    """The zone's own fields that may change."""
+
+    comment = serializers.CharField(allow_blank=True)
+    version = serializers.IntegerField(min_value=1, required=False)
+
+
+class RecordSerializer(serializers.ModelSerializer):
+    """A record. The serial in an SOA is that which the name server last reported. A private comment is null for those
+    who may not edit the zone."""
+
+    name_unicode = serializers.SerializerMethodField()
+    updated_by = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Record
+        fields = (
+            "id",
+            "name",
+            "name_unicode",
+            "type",
+            "ttl",
+            "content",
+            "comment",
+            "private",
+            "version",
+            "created_at",
+            "updated_at",
+            "updated_by",
+        )
+        read_only_fields = fields
+
+    def get_name_unicode(self, record: Record) -> str:
+        return readable(record.name)
+
+    def get_updated_by(self, record: Record) -> str | None:
+        return record.updated_by.get_username() if record.updated_by is not None else None
+
+    def to_representation(self, record: Record) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(record)
+        return visible(shown, may_edit=self.context["may_edit"], zone=self.context["zone"])
+
+
+def visible(values: dict[str, Any] | None, *, may_edit: bool, zone: Zone) -> Any:
+    """A record's values as the asker may see them, and an SOA with the serial that is served."""
+    if values is None:
+        return None
+    shown = dict(values)
+    if shown["private"] and not may_edit:
+        shown["comment"] = None
+    if shown["type"] == "SOA":
+        words = shown["content"].split(" ")
+        words[2] = str(zone.serial or 0)
+        shown["content"] = " ".join(words)
+    return shown
+
+
+class RecordFields(serializers.Serializer):
+    """What people set of a record. `name`: relative to the zone, `@` for the apex. `content`: presentation format."""
+
+    name = serializers.CharField(max_length=1016)
+    type = serializers.CharField(max_length=16)
+    ttl = serializers.IntegerField(min_value=0, max_value=MAX_TTL)
+    content = serializers.CharField(max_length=MAX_CONTENT)
+    comment = serializers.CharField(allow_blank=True, required=False)
+    private = serializers.BooleanField(required=False)
+
+
+class RecordChange(RecordFields):
+    """As for a new record; `version`: the one that the change starts from."""
+
+    version = serializers.IntegerField(min_value=1, required=False)
+
+
+class ChangeRequest(serializers.Serializer):
+    """One change of a set: `create` takes a record's fields, `update` an `id` and what changes, `delete` an `id`."""
+
+    op = serializers.ChoiceField(choices=ChangeKind.choices)
+    id = serializers.IntegerField(min_value=1, required=False)
+    version = serializers.IntegerField(min_value=1, required=False)
+    name = serializers.CharField(max_length=1016, required=False)
+    type = serializers.CharField(max_length=16, required=False)
+    ttl = serializers.IntegerField(min_value=0, max_value=MAX_TTL, required=False)
+    content = serializers.CharField(max_length=MAX_CONTENT, required=False)
+    comment = serializers.CharField(allow_blank=True, required=False)
+    private = serializers.BooleanField(required=False)
+
+    def validate(self, change: dict[str, Any]) -> dict[str, Any]:
+        needed = ("name", "type", "ttl", "content") if change["op"] == ChangeKind.CREATE else ("id",)
+        if missing := {field: "This field is required." for field in needed if field not in change}:
+            raise serializers.ValidationError(missing, code="required")
+        return change
+
+
+def ask(changes: Changes, change: Mapping[str, Any]) -> None:
+    """Pass one validated change on."""
+    fields = {name: value for name, value in change.items() if name not in ("op", "id", "version")}
+    if change["op"] == ChangeKind.CREATE:
+        changes.create(**fields)
+    elif change["op"] == ChangeKind.UPDATE:
+        changes.update(change["id"], version=change.get("version"), **fields)
+    else:
+        changes.delete(change["id"], version=change.get("version"))
+
+
+class ChangeSetRequest(serializers.Serializer):
+    """Changes that are made together or not at all. `dry_run`: only say what they would do."""
+
+    changes = ChangeRequest(many=True, allow_empty=False, max_length=BULK)
+    comment = serializers.CharField(allow_blank=True, default="")
+    dry_run = serializers.BooleanField(default=False)
+
+
+class RevertRequest(serializers.Serializer):
+    """How to take a change set back. `dry_run`: only say what that would do."""
+
+    comment = serializers.CharField(allow_blank=True, default="")
+    dry_run = serializers.BooleanField(default=False)
+
+
+class ChangeSerializer(serializers.ModelSerializer):
+    """What happened to one record: its values before and after, null where there was none."""
+
+    id = serializers.IntegerField(source="record_id", allow_null=True)
+
+    class Meta:
+        model = Change
+        fields = ("op", "id", "before", "after")
+
+    def to_representation(self, change: Change) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(change)
+        may_edit, zone = self.context["may_edit"], self.context["zone"]
+        for side in ("before", "after"):
+            shown[side] = visible(shown[side], may_edit=may_edit, zone=zone)
+        return shown
+
+
+class ChangeSetSerializer(serializers.ModelSerializer):
+    """A change set. `changes`: in lists the first hundred of `change_count`. `sync_state`: how far it has come on its way
+    to the name server; `serial`: the one with which it was first served."""
+
+    author = serializers.CharField(source="author_name")
+    sync_state = serializers.ChoiceField(source="state", choices=SyncState.choices)
+    sync_error = serializers.CharField(source="error")
+    change_count = serializers.IntegerField(read_only=True)
+    changes = serializers.SerializerMethodField()
+    reverts = serializers.IntegerField(source="reverts_id", allow_null=True)
+    warnings = WarningSerializer(many=True, required=False)
+
+    class Meta:
+        model = ChangeSet
+        fields = (
+            "id",
+            "comment",
+            "author",
+            "origin",
+            "created_at",
+            "changes",
+            "change_count",
+            "sync_state",
+            "sync_error",
+            "serial",
+            "reverts",
+            "warnings",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(ChangeSerializer(many=True))
+    def get_changes(self, change_set: ChangeSet) -> Any:
+        done = self.context["done"] if "done" in self.context else change_set.first_changes  # type: ignore[attr-defined]
+        return ChangeSerializer(done, many=True, context=self.context).data
+
+
+class GrantSerializer(serializers.ModelSerializer):
+    """A right to a zone, of a user or a group."""
+
+    user = serializers.CharField(source="user.username", allow_null=True, default=None)
+    group = serializers.CharField(source="group.name", allow_null=True, default=None)
+    granted_by = serializers.CharField(source="granted_by.username", allow_null=True, default=None)
+
+    class Meta:
+        model = ZoneGrant
+        fields = ("id", "user", "group", "level", "granted_by", "created_at")
+        read_only_fields = fields
+
+
+class NewGrantSerializer(serializers.Serializer):
+    """Whom to give which right: `user` or `group`, by name. It takes the place of the one they have."""
+
+    user = serializers.SlugRelatedField(
+        slug_field="username", queryset=get_user_model().objects.filter(is_active=True), required=False
+    )
+    group = serializers.SlugRelatedField(slug_field="name", queryset=Group.objects.all(), required=False)
+    level = serializers.ChoiceField(choices=GrantLevel.choices)
+
+    def validate(self, grant: dict[str, Any]) -> dict[str, Any]:
+        if ("user" in grant) == ("group" in grant):
+            raise serializers.ValidationError("Name a user or a group.", code="user_or_group")
+        return grant
+
+
+class OperationSerializer(serializers.ModelSerializer):
+    """How far a long operation is."""
+
+    zone = serializers.CharField(source="zone.name", allow_null=True, default=None)
+    created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
+
+    class Meta:
+        model = Operation
+        fields = (
+            "id",
+            "kind",
+            "zone",
+            "state",
+            "done",
+            "total",
+            "errors",
+            "result",
+            "cancel_requested",
+            "created_by",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class VersionSerializer(serializers.Serializer):
+    """The version that a deletion starts from."""
+
+    version = serializers.IntegerField(min_value=1, required=False)
+
+
+class ZoneFilter(serializers.Serializer):
+    """What a list of zones can be narrowed to."""
+
+    search = serializers.CharField(required=False, max_length=255, help_text="Part of the name.")
+    kind = serializers.ChoiceField(required=False, choices=ZoneKind.choices)
+    sync_state = serializers.ChoiceField(required=False, choices=SyncState.choices)
+
+
+class RecordFilter(serializers.Serializer):
+    """What a list of records can be narrowed to."""
+
+    type = serializers.CharField(required=False, max_length=16, help_text="The record type.")
+    name = serializers.CharField(
+        required=False, max_length=1016, help_text="The name: relative, or whole with final dot."
+    )
+    search = serializers.CharField(required=False, max_length=255, help_text="Part of the name, content or comment.")

@@ -1,0 +1,373 @@
+"""The HTTP interface of zones, records, their history, and who may do what with them.
+
+Views find what the asker may see, pass on what is asked to `zones.changes`, and show the result. What one may not see
+answers 404, what one may see but not do 403.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from zones import grants, names
+from zones.access import Level, levels, may, may_create_zones, visible_zones
+from zones.api import serializers as shapes
+from zones.api.acting import ActingView
+from zones.changes import Changes, change_set, create_zone, delete_zone, revert, update_zone
+from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
+
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The `ETag` that the change starts from."
+)
+
+
+class View(ActingView, GenericAPIView):
+    """A view about something that the asker may see."""
+
+    zone_kwarg = "zone_name"
+
+    def zone(self, level: Level = "view") -> Zone:
+        """The zone of the URL. Raises `Http404` unless one may see it, `PermissionDenied` unless one may `level` it."""
+        try:
+            name = names.zone_name(self.kwargs[self.zone_kwarg])
+        except ValueError as error:
+            raise Http404 from error
+        zone: Zone = get_object_or_404(counted(visible_zones(self.request.user)), name=name)
+        if level != "view" and not may(self.request.user, level, zone):
+            raise PermissionDenied(f"You may see {zone.name}, but not {level} it.")
+        return zone
+
+    def valid(self, serializer: Any, data: Any = None, **options: Any) -> dict[str, Any]:
+        """What was sent, checked by a serializer. Raises `ValidationError`."""
+        checked = serializer(data=self.request.data if data is None else data, **options)
+        checked.is_valid(raise_exception=True)
+        values: dict[str, Any] = checked.validated_data
+        return values
+
+    def version(self, sent: int | None = None) -> int | None:
+        """The version that a change starts from, as the body or `If-Match` says; `None` when neither does."""
+        tag = self.request.headers.get("If-Match", "").strip()
+        if not tag or tag == "*":
+            return sent
+        number = tag.removeprefix("W/").strip('"')
+        if not (number.isascii() and number.isdigit() and len(number) < 19):
+            raise ValidationError({"If-Match": 'not an ETag of this resource, such as "3"'}, code="invalid")
+        if sent not in (None, int(number)):
+            raise ValidationError({"version": "differs from If-Match"}, code="invalid")
+        return int(number)
+
+    def page(self, rows: QuerySet[Any], serializer: Any, **context: Any) -> Response:
+        """One page of `rows`."""
+        found = self.paginate_queryset(rows) or []
+        return self.get_paginated_response(serializer(found, many=True, context=context).data)
+
+    def seen_by_asker(self, zone: Zone) -> dict[str, Any]:
+        """What serializers of a zone's records need to know of the asker."""
+        return {"may_edit": may(self.request.user, "edit", zone), "zone": zone, "request": self.request}
+
+
+def counted(zones: QuerySet[Zone]) -> QuerySet[Zone]:
+    """`zones` with their `record_count`: by a subquery, so that a page counts its own rows only."""
+    records = Record.objects.filter(zone=OuterRef("pk")).order_by().values("zone").annotate(n=Count("pk")).values("n")
+    return zones.annotate(record_count=Coalesce(Subquery(records), 0))
+
+
+# -- zones ---------------------------------------------------------------------------------------------------------------
+
+
+class ZonesView(View):
+    """The zones that one may see."""
+
+    serializer_class = shapes.ZoneSerializer
+
+    @extend_schema(parameters=[shapes.ZoneFilter])
+    def get(self, request: Request) -> Response:
+        wanted = self.valid(shapes.ZoneFilter, request.query_params)
+        zones = counted(visible_zones(request.user))
+        if search := wanted.pop("search", None):
+            zones = zones.filter(name__contains=search.lower().rstrip("."))
+        found = self.paginate_queryset(zones.filter(**wanted).order_by("name")) or []
+        context = {"levels": levels(request.user, list(found))}
+        return self.get_paginated_response(shapes.ZoneSerializer(found, many=True, context=context).data)
+
+    @extend_schema(request=shapes.NewZoneSerializer, responses={201: shapes.ZoneSerializer})
+    def post(self, request: Request) -> Response:
+        """Make a zone. Without `nameservers` its NS is this machine's name."""
+        if not may_create_zones(request.user):
+            raise PermissionDenied("You may not make zones.")
+        asked = self.valid(shapes.NewZoneSerializer)
+        made = create_zone(asked.pop("name"), **asked)
+        zone = counted(Zone.objects.all()).get(pk=made.pk)
+        return shown(zone, request, status=201, headers={"Location": f"/api/zones/{zone.name}/"})
+
+
+class ZoneView(View):
+    """One zone."""
+
+    serializer_class = shapes.ZoneSerializer
+
+    def get(self, request: Request, zone_name: str) -> Response:
+        return shown(self.zone(), request)
+
+    @extend_schema(request=shapes.ZoneChangeSerializer, parameters=[IF_MATCH])
+    def patch(self, request: Request, zone_name: str) -> Response:
+        """Change the zone's own fields."""
+        zone = self.zone("edit")
+        asked = self.valid(shapes.ZoneChangeSerializer)
+        update_zone(zone, comment=asked["comment"], version=self.version(asked.get("version")))
+        return shown(self.zone(), request)
+
+    @extend_schema(parameters=[IF_MATCH], responses={204: None})
+    def delete(self, request: Request, zone_name: str) -> Response:
+        """Delete the zone; the name server forgets it."""
+        delete_zone(self.zone("manage"), version=self.version())
+        return Response(status=204)
+
+
+def shown(zone: Zone, request: Request, **options: Any) -> Response:
+    """A zone as an answer, with its version as `ETag`."""
+    data = shapes.ZoneSerializer(zone, context={"levels": levels(request.user, [zone])}).data
+    return _tagged(Response(data, **options), zone.version)
+
+
+# -- records -------------------------------------------------------------------------------------------------------------
+
+
+class RecordsView(View):
+    """The records of a zone."""
+
+    serializer_class = shapes.RecordSerializer
+
+    @extend_schema(parameters=[shapes.RecordFilter])
+    def get(self, request: Request, zone_name: str) -> Response:
+        zone = self.zone()
+        wanted = self.valid(shapes.RecordFilter, request.query_params)
+        context = self.seen_by_asker(zone)
+        records = _filtered(zone, wanted, may_edit=context["may_edit"])
+        return self.page(records.select_related("updated_by"), shapes.RecordSerializer, **context)
+
+    @extend_schema(request=shapes.RecordFields, responses={201: shapes.RecordSerializer})
+    def post(self, request: Request, zone_name: str) -> Response:
+        """Add a record."""
+        zone = self.zone("edit")
+        asked = self.valid(shapes.RecordFields)
+        with change_set(zone) as changes:
+            record = changes.create(**asked)
+        answer = _record_answer(self, zone, record.pk, changes, status=201)
+        answer["Location"] = f"/api/zones/{zone.name}/records/{record.pk}/"
+        return answer
+
+
+class RecordView(View):
+    """One record."""
+
+    serializer_class = shapes.RecordSerializer
+
+    def get(self, request: Request, zone_name: str, record_id: int) -> Response:
+        return _record_answer(self, self.zone(), record_id)
+
+    @extend_schema(request=shapes.RecordChange, parameters=[IF_MATCH])
+    def patch(self, request: Request, zone_name: str, record_id: int) -> Response:
+        """Change some fields. A `version` (or `If-Match`) that is not the present one answers 409 with the record as it
+        is now, and nothing is changed."""
+        return self._change(record_id, partial=True)
+
+    @extend_schema(request=shapes.RecordChange, parameters=[IF_MATCH])
+    def put(self, request: Request, zone_name: str, record_id: int) -> Response:
+        """Change all fields; what is not sent of comment and privacy is emptied."""
+        return self._change(record_id, partial=False)
+
+    @extend_schema(parameters=[IF_MATCH, OpenApiParameter("version", int)], responses={204: None})
+    def delete(self, request: Request, zone_name: str, record_id: int) -> Response:
+        """Delete the record."""
+        zone = self.zone("edit")
+        _there(zone, record_id)
+        sent = request.data if isinstance(request.data, dict) else {}
+        asked = self.valid(shapes.VersionSerializer, {**request.query_params.dict(), **sent})
+        with change_set(zone) as changes:
+            changes.delete(record_id, version=self.version(asked.get("version")))
+        return Response(status=204)
+
+    def _change(self, record_id: int, *, partial: bool) -> Response:
+        zone = self.zone("edit")
+        _there(zone, record_id)
+        asked = self.valid(shapes.RecordChange, partial=partial)
+        version = self.version(asked.pop("version", None))
+        fields = asked if partial else {"comment": "", "private": False, **asked}
+        with change_set(zone) as changes:
+            changes.update(record_id, version=version, **fields)
+        return _record_answer(self, zone, record_id, changes)
+
+
+def _filtered(zone: Zone, wanted: dict[str, Any], *, may_edit: bool) -> QuerySet[Record]:
+    records: QuerySet[Record] = zone.records.all()
+    if kind := wanted.get("type"):
+        records = records.filter(type=kind.upper())
+    if name := wanted.get("name"):
+        try:
+            records = records.filter(name=names.relative(name, zone.name))
+        except ValueError:
+            records = records.none()
+    if search := wanted.get("search"):
+        comments = Q(comment__icontains=search) if may_edit else Q(comment__icontains=search, private=False)
+        records = records.filter(Q(name__icontains=search) | Q(content__icontains=search) | comments)
+    return records
+
+
+def _there(zone: Zone, record_id: int) -> Record:
+    record: Record = get_object_or_404(zone.records.select_related("updated_by"), pk=record_id)
+    return record
+
+
+def _record_answer(
+    view: View, zone: Zone, record_id: int, changes: Changes | None = None, *, status: int = 200
+) -> Response:
+    """A record as an answer, with its version as `ETag`; after a change also what looks wrong, and where to undo it."""
+    record = _there(zone, record_id)
+    data = shapes.RecordSerializer(record, context=view.seen_by_asker(zone)).data
+    if changes is not None:
+        made = changes.result
+        data = {**data, "warnings": shapes.warnings(changes.warnings), "change_set": made.pk if made else None}
+    return _tagged(Response(data, status=status), record.version)
+
+
+def _tagged(response: Response, version: int) -> Response:
+    response["ETag"] = f'"{version}"'
+    return response
+
+
+# -- change sets -----------------------------------------------------------------------------------------------------------
+
+
+class ChangesView(View):
+    """The history of a zone, newest first; and several changes at once."""
+
+    serializer_class = shapes.ChangeSetSerializer
+
+    def get(self, request: Request, zone_name: str) -> Response:
+        zone = self.zone()
+        some = Prefetch("changes", Change.objects.order_by("id")[: shapes.CHANGES_SHOWN], to_attr="first_changes")
+        history = zone.change_sets.annotate(change_count=Count("changes")).order_by("-id").prefetch_related(some)
+        return self.page(history, shapes.ChangeSetSerializer, **self.seen_by_asker(zone))
+
+    @extend_schema(
+        request=shapes.ChangeSetRequest,
+        responses={201: shapes.ChangeSetSerializer, 200: shapes.ChangeSetSerializer},
+    )
+    def post(self, request: Request, zone_name: str) -> Response:
+        """Make changes together or not at all: 201. With `dry_run`, or when nothing would change: 200, and no `id`."""
+        zone = self.zone("edit")
+        asked = self.valid(shapes.ChangeSetRequest)
+        with change_set(zone, comment=asked["comment"], dry_run=asked["dry_run"]) as changes:
+            for change in asked["changes"]:
+                shapes.ask(changes, change)
+        return _made(self, zone, changes, asked["comment"])
+
+
+class RevertView(View):
+    """Undo of a change set."""
+
+    serializer_class = shapes.ChangeSetSerializer
+
+    @extend_schema(
+        request=shapes.RevertRequest,
+        responses={201: shapes.ChangeSetSerializer, 200: shapes.ChangeSetSerializer},
+    )
+    def post(self, request: Request, zone_name: str, change_set_id: int) -> Response:
+        """Take a change set back by a new one. 409 when somebody has changed the same again since."""
+        zone = self.zone("edit")
+        undone = get_object_or_404(zone.change_sets, pk=change_set_id)
+        undone.zone = zone
+        asked = self.valid(shapes.RevertRequest)
+        return _made(self, zone, revert(undone, **asked), asked["comment"])
+
+
+def _made(view: View, zone: Zone, changes: Changes, comment: str) -> Response:
+    """What a change set did, or would do, as an answer. It may be long: whoever asked for it knows how long."""
+    made = changes.result or ChangeSet(
+        zone=zone, comment=comment, author_name=view.request.user.get_username(), origin="api", state=zone.sync_state
+    )
+    done = changes.done
+    context = view.seen_by_asker(zone)
+    data = shapes.ChangeSetSerializer(made, context=context | {"done": done}).data
+    answer = {**data, "change_count": len(done), "warnings": shapes.warnings(changes.warnings)}
+    return Response(answer, status=201 if changes.result is not None else 200)
+
+
+# -- grants ----------------------------------------------------------------------------------------------------------------
+
+
+class GrantsView(View):
+    """Who has a right to this zone beyond what roles give."""
+
+    serializer_class = shapes.GrantSerializer
+
+    def get(self, request: Request, zone_name: str) -> Response:
+        open_grants = self.zone("manage").grants.filter(closed_at=None)
+        return self.page(open_grants.select_related("user", "group", "granted_by"), shapes.GrantSerializer)
+
+    @extend_schema(request=shapes.NewGrantSerializer, responses={201: shapes.GrantSerializer})
+    def post(self, request: Request, zone_name: str) -> Response:
+        """Give a user or a group a right, in place of the one they have here."""
+        zone = self.zone("manage")
+        asked = self.valid(shapes.NewGrantSerializer)
+        made = grants.give(zone, level=asked["level"], user=asked.get("user"), group=asked.get("group"))
+        return Response(shapes.GrantSerializer(made).data, status=201)
+
+
+class GrantView(View):
+    """One grant."""
+
+    serializer_class = shapes.GrantSerializer
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, zone_name: str, grant_id: int) -> Response:
+        """End it: within moments the user sees nothing more of the zone by it."""
+        grants.close(get_object_or_404(self.zone("manage").grants.filter(closed_at=None), pk=grant_id))
+        return Response(status=204)
+
+
+# -- long operations ---------------------------------------------------------------------------------------------------------
+
+
+class OperationView(View):
+    """How far a long operation is."""
+
+    serializer_class = shapes.OperationSerializer
+
+    def get(self, request: Request, operation_id: str) -> Response:
+        return Response(shapes.OperationSerializer(self.operation(operation_id)).data)
+
+    def operation(self, operation_id: str) -> Operation:
+        """The operation, if the asker started it or may see its zone. Raises `Http404` otherwise."""
+        visible = Q(created_by=self.request.user) | Q(zone__in=visible_zones(self.request.user))
+        found: Operation = get_object_or_404(
+            Operation.objects.filter(visible).select_related("zone", "created_by"), pk=operation_id
+        )
+        return found
+
+
+class CancelView(OperationView):
+    """Ending a long operation before its time."""
+
+    http_method_names = ["post", "options"]
+
+    @extend_schema(request=None, responses={202: shapes.OperationSerializer})
+    def post(self, request: Request, operation_id: str) -> Response:
+        """Ask for it to stop; it does so at its next step, and nothing of it is kept. One that has ended stays as it is."""
+        operation = self.operation(operation_id)
+        is_mine = operation.created_by_id == request.user.pk
+        if not is_mine and (operation.zone is None or not may(request.user, "edit", operation.zone)):
+            raise PermissionDenied("Somebody else started it, and you may not edit the zone.")
+        Operation.objects.filter(pk=operation.pk, state=OperationState.RUNNING).update(cancel_requested=True)
+        return Response(shapes.OperationSerializer(self.operation(operation_id)).data, status=202)
