@@ -77,6 +77,9 @@ class Client:
         self._inbox: asyncio.Queue[dict[str, Any] | Exception] = asyncio.Queue()
         self._welcomed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._epoch = ""
+        self._resuming = False  # until it is answered, nothing may move the position
+        self._retry_in_s: float | None = None
 
     async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep_up())
@@ -119,6 +122,19 @@ class Client:
         """Leave out event types or patterns."""
         return await self.command("unsubscribe", event_types=list(event_types))
 
+    async def resume(self, position: str) -> int:
+        """Have everything after `position` (`<epoch>:<position>`) sent again, as far as it is subscribed to; what was seen
+        before is left out. Returns how many the server sent. Raises `Missed` when it can't."""
+        epoch, _, number = position.rpartition(":")
+        self._resuming = True
+        try:
+            answer = await self.command("resume", epoch=epoch, position=int(number))
+        finally:
+            self._resuming = False
+        if not answer["recovered"]:
+            raise Missed(answer["reason"])
+        return answer["replayed"]  # type: ignore[no-any-return]
+
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """The events as they come, each once. Raises `Refused` at the end, `Missed` when some may be missing."""
         while True:
@@ -155,7 +171,7 @@ class Client:
             await asyncio.sleep(self._retry_in_s if self._retry_in_s is not None else pause)
 
     async def _run(self) -> None:
-        self._retry_in_s: float | None = None
+        self._retry_in_s = None
         token = self._token if isinstance(self._token, str) else await self._token()
         url = self.url if self.position is None else f"{self.url}?since={self.position}"
         protocols: list[Any] = ["dnsadmin.v1", f"client.{self._name}", f"bearer.{token}"]
@@ -183,10 +199,8 @@ class Client:
                     answer.set_result(frame)
             case "bye" if "retry_in_ms" in frame:
                 self._retry_in_s = frame["retry_in_ms"] / 1000
-        if "upto" in frame and self._epoch:
+        if "upto" in frame and self._epoch and not self._resuming:
             self.position = f"{self._epoch}:{frame['upto']}"
-
-    _epoch = ""
 
     def _greet(self, frame: dict[str, Any]) -> None:
         self.welcome = frame

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         async def token() -> str:
             return str(AccessToken.for_user(user))
 
-        client = Client(url, token=token, name="tail", position=options["since"])
+        client = Client(url, token=token, name="tail")
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
             asyncio.run(self._follow(client, options))
 
@@ -61,6 +61,8 @@ class Command(BaseCommand):
                 answer = await client.subscribe(*options["event_types"], zones=options["zone"] or [])
                 for rejected in answer["rejected"]:
                     self.stderr.write(f"{rejected['event_type']}: {rejected['code']}")
+                if options["since"]:
+                    await client.resume(options["since"])
                 async for event in client.events():
                     if options["json"]:
                         sys.stdout.write(json.dumps(event) + "\n")
