@@ -31,7 +31,7 @@ class WebSocketConnection:
     """One socket: who, since when, how far, and how healthy. It neither filters nor owns the ASGI loop.
 
     upto: every durable event for this connection up to there has been sent. While it is on a route, the route keeps it.
-    stale: its rights changed and are to be loaded again before anything else is sent.
+    stale: how often its rights changed since they were loaded; until they are again, nothing else is sent.
     claim: what its client showed itself by.
     deflate: its client reads compressed frames.
     entering: it was not welcomed yet; nothing else may be sent before that.
@@ -63,7 +63,7 @@ class WebSocketConnection:
         self.claim = claim
         self.since = datetime.now(UTC)
         self.presence_id = 0
-        self.stale = False
+        self.stale = 0
         self.entering = True
         self.closing = False
         self.deflate = False

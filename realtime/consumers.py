@@ -181,7 +181,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.admitted = True
         await self.node.admit(member)
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
-        member.stale = changes != self.node.desk.changes
+        member.stale += changes != self.node.desk.changes
         upto = self.node.feed.position
         member.upto = upto
         resumed = None

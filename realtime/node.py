@@ -160,7 +160,7 @@ class Node:
         for connection in concerned:
             self.router.leave(connection)
             if event.event_type is EventType.PERMISSION_CHANGED:
-                connection.stale = True
+                connection.stale += 1
         self.router.publish(event)
         for connection in concerned:
             session = connection.claim.session if connection.claim is not None else None

@@ -110,8 +110,10 @@ class LogReader:
         self.settle(connection)
 
     async def _reload_rights(self, connection: WebSocketConnection) -> None:
-        connection.stale = False  # before the look, so that a change during it is not missed
+        # Stale until the end of the look, because a critical event overtakes; and still, if they changed during it.
+        changes = connection.stale
         user, audience = await self._desk.identify(connection.user_id)
+        connection.stale -= changes
         if connection.claim is not None and not connection.claim.holds_for(user):
             await connection.close(CloseCode.NOT_SIGNED_IN, "the password was changed: sign in again")
             return
