@@ -182,11 +182,10 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         await self.node.admit(member)
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
         member.stale += changes != self.node.desk.changes
-        upto = self.node.feed.position
-        member.upto = upto
         resumed = None
+        member.upto = upto = self.node.feed.position
         if self.since is not None:
-            resumed, member.upto = await self._replay_from(self.since, upto)
+            resumed, member.upto, upto = await self._replay_from(self.since)
         member.deliver(self.welcome(resumed, upto))
         member.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
         member.entering = False
@@ -196,19 +195,23 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         name = self.named or ("web" if claim.session is not None else "api")
         return name if CLIENT_NAME.fullmatch(name) else "api"
 
-    async def _replay_from(self, since: str | log.Position, upto: int) -> tuple[dict[str, Any], int]:
-        """What is told of a wish to resume from `since`, and the position to go on from: `upto` when it can't be."""
+    async def _replay_from(self, since: str | log.Position) -> tuple[dict[str, Any], int, int]:
+        """What is told of a wish to resume from `since`, the position to go on from, and how far the replay goes.
+
+        The first position equals the second when there is nothing to go back to.
+        """
         feed = self.node.feed
         try:
             position = log.Position.parse(since) if isinstance(since, str) else since
-            if position.epoch != feed.epoch or not 0 <= position.position <= upto:
-                return {"recovered": False, "reason": "epoch_changed"}, upto
+            if position.epoch != feed.epoch or position.position < 0 or not await feed.reach(position.position):
+                return {"recovered": False, "reason": "epoch_changed"}, feed.position, feed.position
+            upto = feed.position
             replayed = await count_visible(feed, self.member, position.position, upto)
         except ValueError:
-            return {"recovered": False, "reason": "epoch_changed"}, upto
+            return {"recovered": False, "reason": "epoch_changed"}, feed.position, feed.position
         except log.TooOld:
-            return {"recovered": False, "reason": "too_old"}, upto
-        return {"recovered": True, "replayed": replayed}, position.position
+            return {"recovered": False, "reason": "too_old"}, feed.position, feed.position
+        return {"recovered": True, "replayed": replayed}, position.position, upto
 
     def welcome(self, resumed: dict[str, Any] | None, upto: int) -> Frame:
         member = self.member
@@ -316,7 +319,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
     async def resume(self, since: log.Position) -> None:
         """Send again from `since`; the answer follows the events."""
         command_id, member = self.command_id, self.member
-        outcome, position = await self._replay_from(since, self.node.feed.position)
+        outcome, position, _ = await self._replay_from(since)
         member.on_level.append(lambda: member.deliver(response(command_id, outcome)))
         self.node.reader.rewind(member, position if outcome["recovered"] else None)
 

@@ -169,6 +169,13 @@ class Feed:
 
     # -- reading back
 
+    async def reach(self, position: int) -> bool:
+        """Come to `position`, if the log goes that far. Another process, and an answer that was read from the
+        database, may be ahead of this feed by a moment."""
+        if position > self.position:
+            await self._catch_up()
+        return position <= self.position
+
     async def read(self, after: int, limit: int = 500) -> list[Event]:
         """Events after position `after`, up to the feed's own position. Raises `log.TooOld` when they were pruned."""
         if after >= self.position:
