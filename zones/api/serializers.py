@@ -266,8 +266,8 @@ class ChangeSetSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(ChangeSerializer(many=True))
     def get_changes(self, change_set: ChangeSet) -> Any:
-        done = self.context["done"] if "done" in self.context else change_set.first_changes  # type: ignore[attr-defined]
-        return ChangeSerializer(done, many=True, context=self.context).data
+        shown = change_set.first_changes  # type: ignore[attr-defined]  # the view puts there what it shows
+        return ChangeSerializer(shown, many=True, context=self.context).data
 
 
 class GrantSerializer(serializers.ModelSerializer):

@@ -297,10 +297,9 @@ def _made(view: View, zone: Zone, changes: Changes, comment: str) -> Response:
     made = changes.result or ChangeSet(
         zone=zone, comment=comment, author_name=view.request.user.get_username(), origin="api", state=zone.sync_state
     )
-    done = changes.done
-    context = view.seen_by_asker(zone)
-    data = shapes.ChangeSetSerializer(made, context=context | {"done": done}).data
-    answer = {**data, "change_count": len(done), "warnings": shapes.warnings(changes.warnings)}
+    made.first_changes = changes.done  # type: ignore[attr-defined]
+    data = shapes.ChangeSetSerializer(made, context=view.seen_by_asker(zone)).data
+    answer = {**data, "change_count": len(changes.done), "warnings": shapes.warnings(changes.warnings)}
     return Response(answer, status=201 if changes.result is not None else 200)
 
 
