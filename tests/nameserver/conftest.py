@@ -72,7 +72,7 @@ def dig(endpoint: Endpoint, name: str, type: str, *options: str) -> list[list[st
 @pytest.fixture(scope="session")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateNamed]:
     """A server that the tests share. A test that kills, stops or reconfigures takes one of its own: `own_named`."""
-    server = PrivateNamed(tmp_path_factory.mktemp("named"))
+    server = PrivateNamed(tmp_path_factory.mktemp("data") / "named")
     server.start()
     yield server
     server.stop()

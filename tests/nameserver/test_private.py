@@ -139,7 +139,9 @@ def test_the_included_files_are_there_for_response_policies_and_forward_zones(ow
     endpoint = own_named.start()
     forward = f"forwarders {{ {LOOPBACK} port {endpoint.port}; }};"
     (own_named.directory / "forward-zones.conf").write_text(f"zone forward.test {{ type forward; {forward} }};\n")
-    (own_named.directory / "zones" / "rpz").write_text("@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns.example.net.\nbad.test 60 CNAME .\n")
+    (own_named.directory / "zones" / "rpz").write_text(
+        "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns.example.net.\nbad.test 60 CNAME .\n"
+    )
     (own_named.directory / "rpz-zones.conf").write_text('zone rpz.local { type primary; file "zones/rpz"; };\n')
     (own_named.directory / "rpz-options.conf").write_text('response-policy { zone "rpz.local"; };\n')
     Rndc(endpoint).call("reconfig")

@@ -32,7 +32,7 @@ from zones.nameserver.errors import (
 )
 from zones.nameserver.exchange import Exchange
 from zones.nameserver.hosting import checked_name, zone_status
-from zones.nameserver.transfer import presentation, transfer
+from zones.nameserver.transfer import GENERATED, presentation, transfer
 from zones.rrsets import APEX, RRset
 
 MAX_MESSAGE_BYTES = 60_000
@@ -92,6 +92,18 @@ def update(
     if not work.few:
         work.compare_all(wanted)
     return work.serial()
+
+
+def differences(served: Iterable[RRset], wanted: Iterable[RRset], zone: str) -> list[RRsetChange]:
+    """The changes that lead from one state of a zone to another, compared as they are on the wire. What `named` generates
+    by itself (signatures) plays no part."""
+    old = {(rrset.name, rrset.type): rrset for rrset in served if rrset.type not in GENERATED}
+    new = {(rrset.name, rrset.type): rrset for rrset in wanted if rrset.type not in GENERATED}
+    return [
+        RRsetChange(*key, old.get(key), new.get(key))
+        for key in sorted(old.keys() | new.keys())
+        if not _same(old.get(key), new.get(key), zone)
+    ]
 
 
 class _Update:
