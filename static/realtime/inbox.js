@@ -31,6 +31,11 @@ export class Inbox {
     return this.#bookmark.position;
   }
 
+  /** @param {import("./protocol.js").Position} position */
+  startFrom(position) {
+    this.#bookmark.set(position);
+  }
+
   /** A new connection is being opened. @returns {import("./protocol.js").Position | null} what it is to resume from */
   begin() {
     this.#rewind = null;

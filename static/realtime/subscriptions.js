@@ -1,4 +1,4 @@
-import { matchesAny } from "./protocol.js";
+import { matches, matchesAny } from "./protocol.js";
 
 /** @typedef {(name: "subscribe" | "unsubscribe" | "get_subscriptions", event_types?: string[]) => Promise<any>} Ask */
 
@@ -15,6 +15,7 @@ export class Subscriptions {
   /** @type {Ask | null} */
   #ask = null;
   #busy = false;
+  #changed = false; // what is wanted, since it was last compared
   #onSettled;
   #onRejected;
 
@@ -30,6 +31,7 @@ export class Subscriptions {
   /** @param {Iterable<string>} patterns */
   want(patterns) {
     this.#wanted = [...patterns];
+    this.#changed = true;
     this.#reconcile();
   }
 
@@ -75,7 +77,11 @@ export class Subscriptions {
     if (!ask || this.#busy) return;
     this.#busy = true;
     try {
-      while (ask === this.#ask && (await this.#step(ask)));
+      let worked = true;
+      while (ask === this.#ask && (worked || this.#changed)) {
+        this.#changed = false;
+        worked = await this.#step(ask);
+      }
     } catch (error) {
       if (ask === this.#ask) this.#retry(error);
       return;
@@ -94,20 +100,23 @@ export class Subscriptions {
 
   /** @param {Ask} ask @returns {Promise<boolean>} whether there was something to do */
   async #step(ask) {
-    if (this.#wanted === null) return false;
-    const wanted = new Set(this.#available.filter((name) => matchesAny(this.#wanted ?? [], name)));
+    const patterns = this.#wanted;
+    if (patterns === null) return false;
+    const wanted = new Set(this.#available.filter((name) => matchesAny(patterns, name)));
     const missing = [...wanted].filter((name) => !this.#granted.has(name) && !this.#refused.has(name));
     const surplus = [...this.#granted].filter((name) => !wanted.has(name) && !this.#refused.has(name));
-    if (missing.length) {
-      const answer = await ask("subscribe", missing);
-      this.#grant(answer.subscriptions);
-      for (const name of missing) if (!this.#granted.has(name)) this.#refused.add(name);
-      for (const { event_type, code } of answer.rejected ?? []) this.#onRejected(event_type, code);
-    }
     if (surplus.length) {
+      // Before anything is added: the server limits how much one connection may ask for.
       const answer = await ask("unsubscribe", surplus);
       this.#grant(answer.subscriptions);
       for (const name of surplus) if (this.#granted.has(name)) this.#refused.add(name);
+    }
+    if (missing.length) {
+      const asked = patterns.filter((pattern) => missing.some((name) => matches(pattern, name)));
+      const answer = await ask("subscribe", asked);
+      this.#grant(answer.subscriptions);
+      for (const name of missing) if (!this.#granted.has(name)) this.#refused.add(name);
+      for (const { event_type, code } of answer.rejected ?? []) this.#onRejected(event_type, code);
     }
     return missing.length + surplus.length > 0;
   }

@@ -110,7 +110,9 @@ export class UnifiedWebSocketService {
     this.#subscriptions.want(patterns);
   }
 
-  start() {
+  /** @param {Position | null} [position] where to begin, if nothing is known yet */
+  start(position = null) {
+    if (!this.position && position) this.#inbox.startFrom(position);
     this.#unwatch();
     this.#unwatch = watchHints(() => this.check());
     this.reconnect();

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { deflateRawSync } from "node:zlib";
 
+import { matchesAny } from "../../../static/realtime/protocol.js";
 import { BINARY, CLOSE, TEXT, decoder, encode } from "./frames.js";
 
 const ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455, section 1.3
@@ -188,7 +189,7 @@ class Connection {
     else if (type === "get_subscriptions") answer({ ...listed(), defaults: [], available: this.peer.available });
     else if (type === "fail") this.send({ type: "error", id, code: "permission_denied", message: "No.", details: { a: 1 } });
     else if (type === "subscribe") {
-      const allowed = data.event_types.filter((name) => this.peer.available.includes(name));
+      const allowed = this.peer.available.filter((name) => matchesAny(data.event_types, name));
       for (const name of allowed) this.subscriptions.add(name);
       answer({ ...listed(), rejected: [] });
     } else if (type === "unsubscribe") {
