@@ -183,6 +183,7 @@ def test_generate_makes_its_records() -> None:
         (b"$GENERATE 4294967295-4294967296 a$ A 192.0.2.1", "invalid range"),
         (b"$GENERATE 1-1 ${0,128,d} A 192.0.2.1", "127 characters wide"),
         (b"$GENERATE 1-1 ${0,4294967295,n} A 192.0.2.1", "127 characters wide"),
+        (b"$GENERATE 1-1 ${0," + b"9" * 9999 + b"} A 192.0.2.1", "127 characters wide"),
         (b'$GENERATE 1-1 a$ TXT "${0, -1,n}"', "127 characters wide"),
         (b"$GENERATE ( 1-1 ) a$ A 192.0.2.1", "needs a range"),
         (b"$GENERATE ;\n 1-1 a$ A 192.0.2.1", "needs a range"),

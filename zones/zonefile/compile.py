@@ -28,7 +28,7 @@ _SOURCE = "/dev/stdin"
 
 _MESSAGE = re.compile(
     rf"(?:\$GENERATE: |dns_\w+: )*(?:{_SOURCE}:(?P<line>\d+): |{_SOURCE}: |zone [^ ]+: )?"
-    r"(?:isc_\w+\(\) (?:failed|returned)[: ])?(?P<reason>.*)"
+    r"(?:isc_\w+\(\) (?:failed|returned)[: ]+)?(?P<reason>.*)"
 )
 _EMPTY = re.compile(r"not loaded due to errors\.|loaded serial |dump zone to |OK$")
 _SUMMARY = f"loading from master file {_SOURCE} failed: "

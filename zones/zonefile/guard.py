@@ -133,7 +133,8 @@ class _Directives:
             self._refuse(
                 start, f"$GENERATE would make {self._generated:,} records so far; at most {MAX_GENERATED:,} are allowed"
             )
-        if any(not 0 <= int(width[1]) <= MAX_WIDTH for width in _WIDTH.finditer(text, match.end(), end)):
+        widths = [width[1] for width in _WIDTH.finditer(text, match.end(), end)]
+        if any(len(width) > 9 or not 0 <= int(width) <= MAX_WIDTH for width in widths):
             self._refuse(start, f"a number in $GENERATE may be at most {MAX_WIDTH} characters wide")
         if _SUSPECT.search(text, match.end(), end):
             self._refuse(start, "a directive inside $GENERATE is not allowed")
