@@ -110,6 +110,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# In the database, so that every process counts the same attempts to sign in, whatever becomes of Redis.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
 # -- channel layers: "default" between processes, "local" within one ------------------------------------------------
 
 CHANNEL_LAYERS: dict[str, Any] = {
