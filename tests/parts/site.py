@@ -45,13 +45,17 @@ CAST = (
 )
 """Who has an account on every test site, all with `PASSWORD`: the roles of the demo, a second operator, and nobody."""
 
+MIGRATE = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+"""
 ADD_PEOPLE = """
 import json, sys
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
+password = make_password(sys.argv[1])  # once: it takes its time on purpose
 for username, roles, is_superuser in json.load(sys.stdin):
-    user = User(username=username, is_superuser=is_superuser, is_staff=is_superuser)
-    user.set_password(sys.argv[1])
-    user.save()
+    user = User.objects.create(username=username, password=password, is_superuser=is_superuser, is_staff=is_superuser)
     user.groups.set([Group.objects.get(name=role) for role in roles])
 """
 
@@ -86,8 +90,7 @@ class Site:
         if template:
             shutil.copy(template, self.data_dir / "db.sqlite3")
         else:
-            self.manage("migrate", "--verbosity=0")
-            self.add_people(*CAST)
+            self.python(MIGRATE + ADD_PEOPLE, PASSWORD, stdin=json.dumps(CAST))
 
     def start(self) -> None:
         """Start, and wait until the site says that it is ready. Raises `DidNotStart` with the log."""

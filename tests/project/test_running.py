@@ -18,6 +18,7 @@ from tests.parts.process import DidNotStart, Process
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-password-for-the-demo"
+pytestmark = pytest.mark.timeout(300)  # the demo is started whole, sometimes twice, and loaded on the first start
 
 
 class Demo:
