@@ -152,16 +152,19 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 claim = await in_database(authentication.by_session, self.credentials)
             user, audience = await desk.identify(claim.user_id)
             changes = desk.changes
-            if not claim.holds_for(user):
+            if not claim.holds_for(user) or desk.has_ended(claim.session):
                 raise AuthenticationFailed("The session has ended: sign in again.")
+            if self.deadline is not None:
+                self.deadline.cancel()
+            if not self.closed:
+                await self.enter(claim, user, audience, changes)
         except AuthenticationFailed as problem:
             await self.refuse(str(problem))
         except NotAllowed:
             await self.refuse("This account may not sign in.")
-        else:
-            if self.deadline is not None:
-                self.deadline.cancel()
-            await self.enter(claim, user, audience, changes)
+        except Exception:
+            logger.exception("a client could not be let in")
+            await self.end(CloseCode.GOING_AWAY, "the server failed; come back", random.randint(1000, 5000))
 
     async def enter(self, claim: Claim, user: Any, audience: Audience, changes: int) -> None:
         """Welcome the client, and put it where it belongs. `changes`: the desk's count when its rights were read."""
@@ -180,6 +183,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.deflate = "feature.deflate" in self.scope.get("subprotocols", ()) or self.deflate
         self.admitted = True
         await self.node.admit(member)
+        if self.node.desk.has_ended(claim.session):
+            await self.end(CloseCode.NOT_SIGNED_IN, "signed out")
+            return
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
         member.stale += changes != self.node.desk.changes
         resumed = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from realtime import audience as audiences
@@ -21,6 +21,7 @@ from realtime.database import in_database
 from realtime.subscriptions import Wants, subscriptions
 
 MOST_AT_ONCE = 200
+MOST_ENDED = 1000
 REMEMBER_S = 60.0
 """How long rights are remembered at most: a change past Django's models (SQL, a fixture) leaves no event."""
 
@@ -41,6 +42,7 @@ class FrontDesk:
         self._gone: list[int] = []
         self._unsaved: dict[tuple[int, str], Wants] = {}
         self._remembered: dict[int, tuple[float, Any, Audience]] = {}
+        self._ended: deque[str] = deque(maxlen=MOST_ENDED)
         self.changes = 0
 
     # -- room
@@ -80,6 +82,16 @@ class FrontDesk:
         self.changes += 1
         self._remembered.pop(user_id, None)
 
+    # -- sessions
+
+    def session_ended(self, session: str) -> None:
+        """Somebody signed out of the session of that digest."""
+        self._ended.append(session)
+
+    def has_ended(self, session: str | None) -> bool:
+        """Whether it is known that somebody signed out of the session: the log may tell before the session is gone."""
+        return session is not None and session in self._ended
+
     # -- arrivals
 
     async def arrive(self, connection: WebSocketConnection) -> int:
@@ -105,7 +117,9 @@ class FrontDesk:
                             arrived.set_exception(error)
                     continue
                 for connection, arrived in together:
-                    if not arrived.done():
+                    if arrived.done():  # gone while it was being written down
+                        self.depart(connection.presence_id)
+                    else:
                         arrived.set_result(staying[connection.user_id, connection.client])
         finally:
             self._serving = None
@@ -135,9 +149,12 @@ class FrontDesk:
 
     async def catch_up(self) -> None:
         """Write down what has changed. Called every second, and at the end."""
-        gone, self._gone = self._gone, []
-        if gone:
+        # Each is struck off only when it is written: the database may be away, or somebody may come back meanwhile.
+        if gone := list(self._gone):
             await in_database(presence.leave, gone)
-        unsaved, self._unsaved = self._unsaved, {}
-        if unsaved:
+            del self._gone[: len(gone)]
+        if unsaved := dict(self._unsaved):
             await in_database(subscriptions.save, unsaved)
+            for slot, wants in unsaved.items():
+                if self._unsaved[slot] is wants:
+                    del self._unsaved[slot]

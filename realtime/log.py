@@ -8,6 +8,7 @@ feed does it on its tick too, for the case that a process died between its commi
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,7 @@ def guard_against_rollback(memory: Path) -> LogHead:
 
 def remember(memory: Path, reached: Position) -> None:
     """Note outside the database how far the log was."""
-    draft = memory.with_suffix(".new")
+    draft = memory.with_suffix(f".{os.getpid()}")  # every web process of the site notes it in the same directory
     draft.write_text(str(reached))
     draft.replace(memory)
 

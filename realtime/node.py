@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -64,7 +65,8 @@ class Node:
 
     async def started(self) -> None:
         """Start, once; whoever calls waits until it is up."""
-        if self._starting is None:
+        failed = self._starting is not None and self._starting.done() and self._starting.exception() is not None
+        if self._starting is None or failed:
             self._starting = asyncio.ensure_future(self._start())
         await asyncio.shield(self._starting)
 
@@ -73,8 +75,10 @@ class Node:
         self.router.position = self.feed.position
         self._upkeep = asyncio.create_task(self._keep_up())
         self.processors.start()
-        async with asyncio.timeout(5):
-            await self.feed.ready.wait()
+        with contextlib.suppress(TimeoutError):  # without the layer, the feed finds everything on its tick
+            async with asyncio.timeout(2):
+                await self.feed.ready.wait()
+        self.feed.ready.set()
 
     async def stop(self) -> None:
         """Stop following; connections are expected to be drained."""
@@ -162,9 +166,10 @@ class Node:
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale += 1
         self.router.publish(event)
+        if event.event_type is EventType.USER_LOGOUT and event.data["session"] is not None:
+            self.desk.session_ended(event.data["session"])
         for connection in concerned:
-            session = connection.claim.session if connection.claim is not None else None
-            if event.event_type is EventType.USER_LOGOUT and session is not None and session == event.data["session"]:
+            if connection.claim is not None and self.desk.has_ended(connection.claim.session):
                 self.close(connection, CloseCode.NOT_SIGNED_IN, "signed out")
             else:
                 self.reader.settle(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -125,10 +126,11 @@ class EventSubscriptionManager:
     def restore(self, slots: Collection[tuple[int, str]]) -> dict[tuple[int, str], Wants]:
         """What clients wanted last, as far as they ever said."""
         rows = SavedSubscription.objects.filter(user_id__in={u for u, _ in slots}, client__in={c for _, c in slots})
-        return {
-            (user_id, client): msgspec.convert(wanted, Wants)
-            for user_id, client, wanted in rows.values_list("user_id", "client", "wanted")
-        }
+        restored = {}
+        for user_id, client, wanted in rows.values_list("user_id", "client", "wanted"):
+            with contextlib.suppress(msgspec.ValidationError):  # another release wrote it: they get the defaults
+                restored[user_id, client] = msgspec.convert(wanted, Wants)
+        return restored
 
 
 subscriptions = EventSubscriptionManager()
