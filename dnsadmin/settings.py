@@ -201,12 +201,15 @@ if SITE.tls:
     CSRF_COOKIE_SECURE = True
 
 
-def own_origins() -> list[str]:
+def _own_origins() -> list[str]:
     """The origins of the site itself. Behind TLS that is the proxy's port 443; any other set-up names `SITE_ORIGINS`."""
     hosts = [host for host in ALLOWED_HOSTS if not host.startswith((".", "*"))]
     if SITE.tls:
         return [f"https://{host}" for host in hosts]
     return [f"http://{host}" if SITE.port == 80 else f"http://{host}:{SITE.port}" for host in hosts]
+
+
+OWN_ORIGINS = _own_origins()
 
 
 # -- static files -------------------------------------------------------------------------------------------------------

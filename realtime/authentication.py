@@ -74,7 +74,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the page that opened the socket is the site's own, or listed in `DNSADMIN_ORIGINS`."""
         if self.origin is None:
             return False
-        return self.origin in settings.SITE_ORIGINS or self.origin in settings.own_origins()
+        return self.origin in settings.SITE_ORIGINS or self.origin in settings.OWN_ORIGINS
 
 
 def by_session(credentials: Credentials) -> Claim:
