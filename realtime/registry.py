@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -78,6 +79,7 @@ class Registry:
             if spec.event_type in self._specs:
                 raise ImproperlyConfigured(f"event {spec.event_type} is declared twice")
             self._specs[spec.event_type] = spec
+        self.matching.cache_clear()
 
     def declare_scope(self, kind: str, visible_keys: Callable[[Any], ScopeKeys]) -> None:
         """Say how to find the keys of the objects of `kind` that a user may see (one query at most)."""
@@ -99,6 +101,7 @@ class Registry:
         """The resolver of each kind of scope."""
         return MappingProxyType(self._scopes)
 
+    @lru_cache(maxsize=4096)  # noqa: B019  # there is one registry, for life
     def matching(self, pattern: str) -> frozenset[EventType]:
         """The declared events that a subscription pattern (`record_updated`, `zone_*`, `*`) names."""
         return frozenset(name for name in self._specs if fnmatch.fnmatchcase(name, pattern))

@@ -163,9 +163,9 @@ class Router:
 
     def pass_by(self, event: Event) -> None:
         """Pass a flow event to the routes; connections that are catching up miss it, and are told how many."""
-        self._offer(event)
+        encodings = self._offer(event)
         for connection in self.readers:
-            if event.event_type in subscriptions.types(connection.wants, connection.audience):
+            if self._for_reader(encodings, connection) is not None:
                 connection.left_out[event.event_type] += 1
 
     def _offer(self, event: Event) -> Encodings:
@@ -179,17 +179,17 @@ class Router:
     def _overtake(self, encodings: Encodings) -> None:
         """A critical event does not wait for those who are catching up; they get it again in its place."""
         for connection in tuple(self.readers):
-            if (
-                connection.entering
-                or connection.lagging
-                or connection.stale
-                or not connection.wants.zone_wanted(encodings.event)
-            ):
-                continue
-            if encodings.event.event_type in subscriptions.types(connection.wants, connection.audience):
-                encoded = encodings.body(connection.audience.shared())
-                if encoded is not None:
-                    connection.deliver(event_frame(encoded, connection.upto))
+            encoded = self._for_reader(encodings, connection)
+            if encoded is not None and not connection.lagging:
+                connection.deliver(event_frame(encoded, connection.upto))
+
+    def _for_reader(self, encodings: Encodings, connection: WebSocketConnection) -> bytes | None:
+        """The event as a connection without a route is to see it, or `None`."""
+        if connection.entering or connection.stale or not connection.wants.zone_wanted(encodings.event):
+            return None
+        if encodings.event.event_type not in subscriptions.types(connection.wants, connection.audience):
+            return None
+        return encodings.body(connection.audience.shared())
 
     # -- members
 

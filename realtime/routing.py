@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from realtime.protocol import CloseCode, ErrorCode, error, frame
+
 
 class WebSocketRouter:
     """By exact path, the trailing slash optional."""
@@ -18,4 +20,8 @@ class WebSocketRouter:
             await application(scope, receive, send)
             return
         await receive()
-        await send({"type": "websocket.close", "code": 4404})
+        why = f"There is nothing at {scope['path'][:100]}."
+        await send({"type": "websocket.accept"})
+        await send(error(None, ErrorCode.INVALID_MESSAGE, why).message)
+        await send(frame("bye", code=int(CloseCode.NOT_FOUND), reason=why).message)
+        await send({"type": "websocket.close", "code": int(CloseCode.NOT_FOUND), "reason": why})

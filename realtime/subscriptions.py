@@ -15,6 +15,7 @@ from realtime.protocol import ErrorCode
 from realtime.registry import registry
 
 MOST_PATTERNS = 64
+LONGEST_PATTERN = 64
 
 
 class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,10 +69,11 @@ class EventSubscriptionManager:
 
     def add(self, wants: Wants, asked: Subscribe, audience: Audience) -> tuple[Wants, list[dict[str, str]]]:
         """`wants` with what was asked for, and what was rejected and why. Raises `TooManySubscriptions`."""
+        _check_length(asked.event_types)
         accepted, rejected = list(wants.patterns), []
         for pattern in asked.event_types:
             if code := self._objection(pattern, audience):
-                rejected.append({"event_type": pattern[:64], "code": code})
+                rejected.append({"event_type": pattern[:LONGEST_PATTERN], "code": code})
             elif pattern not in accepted:
                 accepted.append(pattern)
         if len(accepted) > max(MOST_PATTERNS, len(wants.patterns)):
@@ -83,7 +85,7 @@ class EventSubscriptionManager:
         ), rejected
 
     def _objection(self, pattern: str, audience: Audience) -> ErrorCode | None:
-        named = registry.matching(pattern) if len(pattern) <= 64 else frozenset()
+        named = registry.matching(pattern) if len(pattern) <= LONGEST_PATTERN else frozenset()
         if not named:
             return ErrorCode.UNKNOWN_EVENT_TYPE
         if not any(audience.may_subscribe(registry[t]) for t in named):
@@ -91,8 +93,12 @@ class EventSubscriptionManager:
         return None
 
     def remove(self, wants: Wants, patterns: list[str], audience: Audience) -> Wants:
-        """`wants` without the events that `patterns` name, also where a wider pattern had brought them."""
-        unwanted = frozenset().union(*(registry.matching(p) for p in patterns))
+        """`wants` without the events that `patterns` name, also where a wider pattern had brought them.
+
+        Raises `TooManySubscriptions`.
+        """
+        _check_length(patterns)
+        unwanted = frozenset().union(*(registry.matching(p) for p in patterns if len(p) <= LONGEST_PATTERN))
         kept: list[str] = []
         for pattern in wants.patterns:
             named = registry.matching(pattern)
@@ -131,6 +137,11 @@ class EventSubscriptionManager:
             with contextlib.suppress(msgspec.ValidationError):  # another release wrote it: they get the defaults
                 restored[user_id, client] = msgspec.convert(wanted, Wants)
         return restored
+
+
+def _check_length(patterns: list[str]) -> None:
+    if len(patterns) > MOST_PATTERNS:  # before any is looked at: thousands fit into one frame
+        raise TooManySubscriptions(f"{MOST_PATTERNS} patterns at most")
 
 
 subscriptions = EventSubscriptionManager()

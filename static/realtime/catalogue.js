@@ -71,6 +71,7 @@ export const CloseCode = Object.freeze({
   PROTOCOL_ERRORS: 4500,
   NOT_SIGNED_IN: 4501,
   NOT_ALLOWED: 4503,
+  NOT_FOUND: 4504,
   DISPLACED: 4509,
   OTHER_SYSTEM: 4510,
 });
