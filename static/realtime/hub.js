@@ -65,8 +65,10 @@ export class Hub {
     }
   }
 
+  /** The owner goes; the tabs keep what they know, for the next one. */
   close() {
     clearTimeout(this.#lingering);
+    this.#tabs.clear();
     this.#service.close();
   }
 

@@ -11,6 +11,7 @@ export class RecentEvents {
   #events = [];
   /** @type {Map<string, number>} */
   #floors = new Map();
+  #forgotten = 0; // the last position that there was no room for
   #limit;
 
   /** @param {number} [limit] */
@@ -25,8 +26,7 @@ export class RecentEvents {
     if (index > 0 && this.#events[index - 1].position === event.position) return;
     this.#events.splice(index, 0, event);
     if (this.#events.length <= this.#limit) return;
-    const oldest = /** @type {DurableEvent} */ (this.#events.shift()).position;
-    for (const [type, floor] of this.#floors) if (floor < oldest) this.#floors.set(type, oldest);
+    this.#forgotten = Math.max(this.#forgotten, /** @type {DurableEvent} */ (this.#events.shift()).position);
   }
 
   /** From `position` on nothing of these types is missing. @param {Iterable<string>} types @param {number} position */
@@ -49,9 +49,9 @@ export class RecentEvents {
    */
   covers(patterns, types, position) {
     for (const type of types) {
-      if (matchesAny(patterns, type) && !((this.#floors.get(type) ?? Infinity) <= position)) return false;
+      if (matchesAny(patterns, type) && (this.#floors.get(type) ?? Infinity) > position) return false;
     }
-    return true;
+    return position >= this.#forgotten;
   }
 
   /** @param {number} position */
@@ -62,5 +62,6 @@ export class RecentEvents {
   clear() {
     this.#events = [];
     this.#floors.clear();
+    this.#forgotten = 0;
   }
 }
