@@ -145,7 +145,8 @@ def remember_account(instance: Any, **_: Any) -> None:
 @receiver(post_save, sender=User)
 def announce_account(instance: Any, created: bool, raw: bool, **_: Any) -> None:
     now, before = instance.__dict__, instance.remembered
-    changed = [name for name in _WATCHED if name in before and now.get(name) != before[name]]
+    # What was not loaded but is there now was set, or loaded later: nobody knows from what, so it counts as changed.
+    changed = [name for name in _WATCHED if name in now and (name not in before or now[name] != before[name])]
     remember_account(instance=instance)
     if raw or not (created or changed):
         return

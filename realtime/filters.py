@@ -6,12 +6,14 @@ from that route, and the error is logged where the route runs it.
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import Any, Protocol
 
 import msgspec
 
 from realtime.audience import Audience
-from realtime.events import Event
+from realtime.events import Event, EventType
 from realtime.registry import registry
 
 
@@ -69,13 +71,40 @@ def _mask(value: Any, path: list[str]) -> Any:
     return value
 
 
+class RateLimitFilter:
+    """Lets a bounded number of flow events of a type through each second; durable ones always. One for each route.
+
+    left_out: what it kept back, by event type, until the route has told its members.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self.left_out: Counter[EventType] = Counter()
+        self._per_second = per_second
+        self._tokens: dict[EventType, tuple[float, float]] = {}
+
+    def apply(self, seen: Seen, audience: Audience) -> Seen | None:
+        event_type = seen.event.event_type
+        if registry[event_type].durable:
+            return seen
+        now = time.monotonic()
+        tokens, at = self._tokens.get(event_type, (self._per_second, now))
+        tokens = min(self._per_second, tokens + (now - at) * self._per_second)
+        if tokens < 1:
+            self._tokens[event_type] = tokens, now
+            self.left_out[event_type] += 1
+            return None
+        self._tokens[event_type] = tokens - 1, now
+        return seen
+
+
 FILTERS: tuple[EventFilter, ...] = (PermissionEventFilter(), DataSensitivityFilter())
-"""In this order: permission first, so that nothing else is done for those who see nothing."""
+"""In this order: permission first, so that nothing else is done for those who see nothing. The limit of the rate comes
+before both, once for each route (`realtime.routes`)."""
 
 
 def view(event: Event, audience: Audience) -> Seen | None:
-    """The event as `audience` sees it, or `None`."""
-    seen: Seen | None = Seen(event)
+    """The event as `audience` sees it, or `None`. Nobody sees what no app of this release declares."""
+    seen: Seen | None = Seen(event) if event.event_type in registry else None
     for step in FILTERS:
         if seen is None:
             return None

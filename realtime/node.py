@@ -157,7 +157,7 @@ class Node:
     def _on_event(self, event: Event) -> None:
         """Publish an event. Connections of the user it is about become readers first: they may see more than a route
         shows, and when it is their rights that changed, nothing after it may reach them under the old ones."""
-        own = registry[event.event_type].own and event.subject_id is not None
+        own = event.event_type in registry and registry[event.event_type].own and event.subject_id is not None
         concerned = self.manager.of_user(event.subject_id or 0) if own else ()
         if own:
             self.desk.forget(event.subject_id or 0)

@@ -158,7 +158,7 @@ class Router:
         assert event.position == self.position + 1, (event.position, self.position)
         self.position = event.position
         encodings = self._offer(event)
-        if registry[event.event_type].priority is EventPriority.CRITICAL:
+        if event.event_type in registry and registry[event.event_type].priority is EventPriority.CRITICAL:
             self._overtake(encodings)
 
     def pass_by(self, event: Event) -> None:
