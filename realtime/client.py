@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 REMEMBERED = 5000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
@@ -158,10 +158,13 @@ class Client:
                     self._inbox.put_nowait(Refused(code, reason))
                     raise Refused(code, reason) from None
                 attempt = 0 if self._welcomed.is_set() else attempt + 1
-            except OSError:
+            except (OSError, InvalidHandshake):  # nobody there, or a proxy that found nobody there
                 if not self._reconnect:
                     raise
                 attempt += 1
+            except Exception as error:
+                self._inbox.put_nowait(error)  # who reads the events must not wait for ever
+                raise
             finally:
                 self._welcomed.clear()
                 for answer in self._answers.values():
