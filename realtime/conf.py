@@ -33,6 +33,9 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     wait_high_ms: Annotated[int, Meta(ge=0, description="Longest wait of a high-priority event for others.")] = 50
     wait_normal_ms: Annotated[int, Meta(ge=0, description="Longest wait of a normal event for others.")] = 250
     wait_low_ms: Annotated[int, Meta(ge=0, description="Longest wait of a low-priority event for others.")] = 1000
+    flow_per_s: Annotated[
+        float, Meta(gt=0, description="Flow events of one type that a viewer gets per second; the others are counted.")
+    ] = 50.0
     retention_days: Annotated[int, Meta(ge=1, description="Days that the log of durable events is kept.")] = 30
     database_threads: Annotated[
         int, Meta(ge=1, description="Threads of a web process that work for connections in the database.")

@@ -187,6 +187,11 @@ def batch_frame(bodies: list[bytes], upto: int) -> Frame:
     return Frame(b'{"type":"batch","events":[' + b"},".join(bodies) + b'}],"upto":%d}' % upto)
 
 
+def gap_frame(event_type: str, dropped: int, reason: str) -> Frame:
+    """How many flow events of a type were left out since the last time it was told, and why."""
+    return frame("gap", event_type=event_type, dropped=dropped, reason=reason)
+
+
 def public(seen: Seen) -> dict[str, Any]:
     """An event as the HTTP API shows it: the same object as on the socket."""
     return msgspec.json.decode(body(seen) + b"}")  # type: ignore[no-any-return]

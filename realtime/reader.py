@@ -24,6 +24,7 @@ from realtime.protocol import (
     body,
     event_frame,
     frame,
+    gap_frame,
     is_critical,
 )
 from realtime.subscriptions import subscriptions
@@ -79,7 +80,7 @@ class LogReader:
 
     def _join(self, connection: WebSocketConnection) -> None:
         for event_type, dropped in connection.left_out.items():
-            connection.deliver(frame("gap", event_type=event_type, dropped=dropped, reason="slow_consumer"))
+            connection.deliver(gap_frame(event_type, dropped, "slow_consumer"))
         connection.left_out.clear()
         while connection.on_level:
             connection.on_level.pop(0)()

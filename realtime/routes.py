@@ -18,13 +18,16 @@ from realtime.audience import Audience
 from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
 from realtime.events import Event, EventPriority, EventType
-from realtime.filters import view
+from realtime.filters import RateLimitFilter, Seen, view
 from realtime.layers import LocalChannelLayer
-from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame
+from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame, gap_frame
 from realtime.registry import registry
 from realtime.subscriptions import FlowFilter, subscriptions
 
 logger = logging.getLogger(__name__)
+
+GAP_EVERY_S = 1.0
+"""Seconds over which the flow that a limit leaves out is summed up before it is told."""
 
 
 class RouteKey(msgspec.Struct, frozen=True):
@@ -64,18 +67,25 @@ class Route:
     """The connections that see the same. Holds back what may wait, and sends what waits together."""
 
     def __init__(
-        self, key: RouteKey, layer: LocalChannelLayer, waits: dict[EventPriority, float], head: Callable[[], int]
-    ):
+        self,
+        key: RouteKey,
+        layer: LocalChannelLayer,
+        waits: dict[EventPriority, float],
+        head: Callable[[], int],
+        limit: RateLimitFilter,
+    ) -> None:
         self.key = key
         self.group = groups.route(key)
         self._layer = layer
         self._waits = waits
         self._head = head
+        self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._bodies: list[bytes] = []
         self._bytes = 0
         self._before_first: int | None = None  # the position up to which everything was sent, while something waits
         self._timer: asyncio.TimerHandle | None = None
+        self._gap_timer: asyncio.TimerHandle | None = None
         self._flushed_at = float("-inf")
 
     @property
@@ -87,6 +97,10 @@ class Route:
         """Take an event on, if the members are to see it."""
         event = encodings.event
         if self.key.zones and not self._zone_wanted(event):
+            return
+        if self._limit.apply(Seen(event), self.key.audience) is None:
+            if self._gap_timer is None:
+                self._gap_timer = self._loop.call_later(GAP_EVERY_S, self._tell_gaps)
             return
         encoded = encodings.body(self.key.audience)
         if encoded is None:
@@ -120,6 +134,13 @@ class Route:
         frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
         self._layer.deliver(self.group, frame)
 
+    def _tell_gaps(self) -> None:
+        """Say how much flow the limit left out since the last time."""
+        self._gap_timer = None
+        for event_type, dropped in self._limit.left_out.items():
+            self._layer.deliver(self.group, gap_frame(event_type, dropped, "rate_limited"))
+        self._limit.left_out.clear()
+
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -128,6 +149,8 @@ class Route:
     def end(self) -> None:
         """Stop: the last member has left."""
         self._cancel_timer()
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
 
 
 class Router:
@@ -145,6 +168,7 @@ class Router:
             EventPriority.NORMAL: conf.wait_normal_ms / 1000,
             EventPriority.LOW: conf.wait_low_ms / 1000,
         }
+        self._flow_per_s = conf.flow_per_s
         self._routes: dict[RouteKey, Route] = {}
         self._by_type: dict[EventType, tuple[Route, ...]] = {}
 
@@ -204,7 +228,9 @@ class Router:
         )
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = Route(key, self._layer, self._waits, lambda: self.position)
+            route = self._routes[key] = Route(
+                key, self._layer, self._waits, lambda: self.position, RateLimitFilter(self._flow_per_s)
+            )
             self._index()
         route.flush()  # so that the route, too, has sent everything up to `position`
         self.readers.discard(connection)
