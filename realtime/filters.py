@@ -98,8 +98,8 @@ class RateLimitFilter:
 
 
 FILTERS: tuple[EventFilter, ...] = (PermissionEventFilter(), DataSensitivityFilter())
-"""In this order: permission first, so that nothing else is done for those who see nothing. The limit of the rate comes
-before both, once for each route (`realtime.routes`)."""
+"""In this order: permission first, so that nothing else is done for those who see nothing. The limit of the rate follows,
+once for each route, so that it counts and tells only what the route may see (`realtime.routes`)."""
 
 
 def view(event: Event, audience: Audience) -> Seen | None:

@@ -98,12 +98,12 @@ class Route:
         event = encodings.event
         if self.key.zones and not self._zone_wanted(event):
             return
+        encoded = encodings.body(self.key.audience)
+        if encoded is None:
+            return
         if self._limit.apply(Seen(event), self.key.audience) is None:
             if self._gap_timer is None:
                 self._gap_timer = self._loop.call_later(GAP_EVERY_S, self._tell_gaps)
-            return
-        encoded = encodings.body(self.key.audience)
-        if encoded is None:
             return
         priority = registry[event.event_type].priority
         if priority is EventPriority.CRITICAL:
