@@ -196,7 +196,7 @@ def _targets(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesA
     warnings: list[Problem] = []
     for entry, inside, name in pointing:
         target = names.absolute(inside, zone)
-        problem = _about(entry.rr.type, target, inside, there)
+        problem = _about(entry.rr.type, name, target, inside, there)
         if problem is None:
             continue
         code, text = problem
@@ -205,10 +205,15 @@ def _targets(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesA
     return Verdict(errors, warnings)
 
 
-def _about(kind: str, target: str, inside: str, there: Mapping[str, set[str]]) -> tuple[str, str] | None:
+def _about(
+    kind: str, owner: str, target: str, inside: str, there: Mapping[str, set[str]]
+) -> tuple[str, str] | None:
+    """What is wrong with a `kind` at `owner` that points to `inside`: a code and a sentence."""
     exact, *parents = _candidates(inside)
-    if any({"NS", "DNAME"} & there.get(parent, set()) for parent in parents if parent != APEX):
-        return None  # delegated, or found elsewhere: not ours to know
+    # Below a delegation, or found elsewhere: not ours to know. The glue of the delegation itself is.
+    cuts = [parent for parent in parents if {"NS", "DNAME"} & there.get(parent, set())]
+    if cuts and (kind, cuts[0]) != ("NS", owner):
+        return None
     if kind != "NS" and "NS" in there.get(exact, set()) and inside != APEX:
         return None
     types = there.get(exact) or next(

@@ -12,8 +12,6 @@ if TYPE_CHECKING:  # this file is read before Django is set up
     from tests.zones.examples import Api, Make
     from zones.models import Zone
 
-PASSWORD = "correct-horse-battery"
-
 
 @pytest.fixture
 def person(db: None) -> Make:
@@ -22,7 +20,7 @@ def person(db: None) -> Make:
     from django.contrib.auth.models import Group, User
 
     def make(username: str, *names: str, is_superuser: bool = False) -> User:
-        user = User.objects.create_user(username, password=PASSWORD, is_superuser=is_superuser)
+        user = User.objects.create_user(username, is_superuser=is_superuser)  # no password: hashing one takes its time
         user.groups.set(Group.objects.filter(name__in=names))
         return User.objects.get(pk=user.pk)
 
