@@ -1,0 +1,323 @@
+"""Zone files brought in: what one would change, a new zone from one, an existing zone made as one says.
+
+The file is read first (`zones.zonefile`), outside any transaction. Then everything is written in one: the records, one
+change set of origin `import`, and its events. Nothing is ever half imported. An `Operation` tells how far it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.utils import timezone
+
+from realtime.actors import acting, current_actor
+from realtime.broadcasting import emit, stream
+from realtime.events import EventSeverity, EventType
+from zones import names, validation
+from zones.changes import change_set, create_zone
+from zones.events import BulkOperation, ZoneTransferred
+from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
+from zones.refusals import InvalidChange
+from zones.rrsets import APEX, RR, RRset, group
+from zones.validation import Entry
+from zones.zonefile.difference import Difference, difference
+from zones.zonefile.export import export, in_file_order
+from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
+from zones.zonefile.read import ZoneFile, read_zone_file
+
+OPERATION = "zone_import"
+PROGRESS_EVERY_S = 0.25
+
+
+class ZoneDiffers(Exception):
+    """There is a zone of that name with other records, and nobody said that they may be replaced."""
+
+    def __init__(self, zone: str, would: Difference) -> None:
+        super().__init__(
+            f"the zone {zone} is there already with other records: {summary(would)}. Replace it if that is meant."
+        )
+        self.zone = zone
+        self.difference = would
+
+
+class Cancelled(Exception):
+    """Somebody asked for the import to stop; nothing of it was kept."""
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import would do. new: there is no such zone yet. records, serial: of the file."""
+
+    zone: str
+    new: bool
+    records: int
+    serial: int
+    difference: Difference
+    warnings: tuple[Problem, ...]
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did. change_set: `None` when the zone was like that already. created, updated, deleted: records."""
+
+    zone: Zone
+    new: bool
+    records: int
+    serial: int
+    change_set: ChangeSet | None
+    created: int
+    updated: int
+    deleted: int
+    warnings: tuple[Problem, ...]
+    operation: Operation
+
+
+def preview(text: bytes, name: str) -> Preview:
+    """What importing a zone file as the zone `name` would change. Writes nothing. Raises `ZoneFileError`."""
+    zone_name = _checked_name(name)
+    zone_file = read_zone_file(text, zone_name)
+    rrsets = group(zone_file.records)
+    warnings = _judge(zone_name, zone_file.records)
+    zone = _present(zone_name)
+    return Preview(
+        zone=zone_name,
+        new=zone is None,
+        records=len(zone_file.records),
+        serial=zone_file.serial,
+        difference=difference(_rrsets(zone), rrsets),
+        warnings=(*zone_file.warnings, *warnings),
+    )
+
+
+def import_zone(text: bytes, name: str, *, user: Any = None, replace: bool = False, comment: str = "") -> Import:
+    """Make the zone `name` what a zone file says. It is served as soon as the synchronizer has pushed it.
+
+    user: on whose behalf, where no actor says so already.
+    replace: an existing zone may be changed; otherwise it has to be the same already.
+    Raises `ZoneFileError` (also for what only rules between records forbid), `ZoneDiffers`, `Cancelled`.
+    """
+    zone_name = _checked_name(name)
+    present = _present(zone_name)
+    with _acting_for(user), _operation(present, text) as operation:
+        zone_file = read_zone_file(text, zone_name)
+        operation.reached(0, len(zone_file.records))
+        rrsets = group(zone_file.records)
+        with operation.counting_rows(), transaction.atomic():
+            zone, made = _write(zone_name, zone_file, rrsets, replace=replace, comment=comment)
+            done = _import(zone, made, zone_file, operation.row, new=present is None)
+            _tell(done)
+            operation.row.zone, operation.row.done = zone, done.records
+            operation.row.result = {"created": done.created, "updated": done.updated, "deleted": done.deleted}
+            operation.ended(OperationState.COMPLETED, EventType.BULK_OPERATION_COMPLETED)
+    return done
+
+
+def export_zone(zone: Zone) -> Iterator[str]:
+    """The lines of a zone as a zone file, with the serial that is served. Raises `ValueError` where it has no SOA."""
+    return export(zone.name, zone.serial or 0, in_file_order(_records(zone)))
+
+
+def summary(changes: Difference) -> str:
+    """A difference in one line: `2 RRsets added, 1 removed, 3 changed`."""
+    counts = ((changes.added, "added"), (changes.removed, "removed"), (changes.changed, "changed"))
+    parts = [f"{len(rrsets)} {what}" for rrsets, what in counts if rrsets]
+    if not parts:
+        return "no change"
+    first, _, rest = parts[0].partition(" ")
+    return ", ".join([f"{first} RRset{'' if first == '1' else 's'} {rest}", *parts[1:]])
+
+
+# -- the steps ------------------------------------------------------------------------------------------------------------
+
+
+def _checked_name(name: str) -> str:
+    try:
+        return names.zone_name(name)
+    except ValueError as error:
+        raise ZoneFileError([Problem(None, f"{name}: {error}")]) from error
+
+
+def _present(name: str) -> Zone | None:
+    """The living zone of that name. Raises `ZoneFileError` for one whose records come from elsewhere."""
+    zone = Zone.objects.living().filter(name=name).first()
+    if zone is not None and zone.kind != ZoneKind.PRIMARY:
+        raise ZoneFileError([Problem(None, f"{name} is a {zone.kind} zone: its records come from another server")])
+    return zone
+
+
+def _records(zone: Zone) -> Iterable[RR]:
+    values = Record.objects.filter(zone=zone).values_list("name", "type", "ttl", "content")
+    return (RR(*row) for row in values.iterator())
+
+
+def _rrsets(zone: Zone | None) -> list[RRset]:
+    return [] if zone is None else group(_records(zone))
+
+
+def _judge(name: str, records: Iterable[RR]) -> tuple[Problem, ...]:
+    """What the rules between records say about a whole zone: raises `ZoneFileError`, or returns what looks wrong."""
+    touched: dict[str, list[Entry]] = {APEX: []}
+    for index, record in enumerate(records):
+        touched.setdefault(record.name, []).append(Entry(record, index))
+    types = {owner: {entry.rr.type for entry in entries} for owner, entries in touched.items()}
+    verdict = validation.judge(name, touched, lambda _: types, lambda _: ())
+    if verdict.errors:
+        raise ZoneFileError(_told(verdict.errors))
+    return tuple(_told(verdict.warnings))
+
+
+def _told(problems: Iterable[validation.Problem]) -> list[Problem]:
+    return [Problem(None, problem.message) for problem in problems][:MAX_PROBLEMS]
+
+
+def _write(
+    name: str, zone_file: ZoneFile, rrsets: list[RRset], *, replace: bool, comment: str
+) -> tuple[Zone, ChangeSet | None]:
+    """The records in the database: a new zone, or the old one changed."""
+    zone = _present(name)
+    try:
+        if zone is None:
+            return _new_zone(name, zone_file.serial, rrsets, comment)
+        if not replace and (would := difference(_rrsets(zone), rrsets)):
+            raise ZoneDiffers(name, would)
+        with change_set(zone, comment=comment or "import of a zone file") as changes:
+            changes.replace(rrsets)
+        return zone, changes.result
+    except InvalidChange as error:
+        raise ZoneFileError(_told(error.problems)) from error
+
+
+def _new_zone(name: str, serial: int, rrsets: list[RRset], comment: str) -> tuple[Zone, ChangeSet | None]:
+    zone = create_zone(name, comment=comment, rrsets=rrsets)
+    # The name server goes on counting from the serial in the file, so that secondaries see that it is newer.
+    Zone.objects.filter(pk=zone.pk).update(serial=serial)
+    zone.serial = serial
+    return zone, ChangeSet.objects.filter(zone=zone).first()
+
+
+def _import(zone: Zone, made: ChangeSet | None, zone_file: ZoneFile, operation: Operation, *, new: bool) -> Import:
+    ops = list(made.changes.values_list("op", flat=True)) if made is not None else []
+    return Import(
+        zone=zone,
+        new=new,
+        records=len(zone_file.records),
+        serial=zone_file.serial,
+        change_set=made,
+        created=ops.count("create"),
+        updated=ops.count("update"),
+        deleted=ops.count("delete"),
+        warnings=zone_file.warnings,
+        operation=operation,
+    )
+
+
+def _tell(done: Import) -> None:
+    emit(
+        EventType.ZONE_IMPORTED,
+        ZoneTransferred(
+            zone=done.zone.name,
+            records=done.records,
+            created=done.created,
+            updated=done.updated,
+            deleted=done.deleted,
+            serial=done.serial,
+            change_set=done.change_set.pk if done.change_set else None,
+        ),
+        scope=done.zone.key,
+    )
+
+
+@contextmanager
+def _acting_for(user: Any) -> Iterator[None]:
+    """History says that the change came from a file, and who brought it."""
+    actor = current_actor()
+    if user is None and actor.user is not None:
+        user = get_user_model().objects.filter(pk=actor.user.id).first()
+    with acting(user, origin="import", address=actor.address, trace_id=actor.trace_id or None):
+        yield
+
+
+# -- how far it is ----------------------------------------------------------------------------------------------------------
+
+
+class _Progress:
+    """The operation that people watch while one import is under way."""
+
+    def __init__(self, row: Operation) -> None:
+        self.row = row
+        self._told_at = float("-inf")
+
+    def reached(self, done: int, total: int) -> None:
+        """Tell how far it is, four times a second at most. Raises `Cancelled` when that was asked for."""
+        self.row.done, self.row.total = done, total
+        if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
+            return
+        self._told_at = time.monotonic()
+        stream(EventType.BULK_OPERATION_PROGRESS, BulkOperation.of(self.row), scope=self.scope)
+        if Operation.objects.filter(pk=self.row.pk, cancel_requested=True).exists():
+            raise Cancelled
+
+    @contextmanager
+    def counting_rows(self) -> Iterator[None]:
+        """Follow how far the writing is by the rows of the statements that are sent: of each record its own, and that of
+        its history."""
+        rows = 0
+
+        def count(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+            nonlocal rows
+            result = execute(sql, parameters, many, context)
+            if sql.startswith("INSERT") and parameters:
+                # PostgreSQL gets a list of values for each column, SQLite all values one after the other.
+                columns = sql.partition(")")[0].count(",") + 1
+                rows += len(parameters[0]) if isinstance(parameters[0], list) else len(parameters) // columns
+                self.reached(min(rows // 2, self.row.total), self.row.total)
+            return result
+
+        with connection.execute_wrapper(count):
+            yield
+
+    def ended(self, state: OperationState, event_type: EventType, severity: EventSeverity = EventSeverity.INFO) -> None:
+        """Write down and tell how it ended, in the current transaction."""
+        self.row.state, self.row.finished_at = state, timezone.now()
+        self.row.save()
+        emit(event_type, BulkOperation.of(self.row), scope=self.scope, severity=severity)
+
+    @property
+    def scope(self) -> str | None:
+        """Of a zone that is only being made, those hear who may see all."""
+        return self.row.zone.key if self.row.zone else None
+
+
+@contextmanager
+def _operation(zone: Zone | None, text: bytes) -> Iterator[_Progress]:
+    """An operation that is there from the beginning, and ends with the block, however that ends."""
+    actor = current_actor()
+    row = Operation(
+        kind=OPERATION, zone=zone, total=text.count(b"\n"), created_by_id=actor.user.id if actor.user else None
+    )
+    progress = _Progress(row)
+    with transaction.atomic():
+        row.save(force_insert=True)
+        emit(EventType.BULK_OPERATION_STARTED, BulkOperation.of(row), scope=progress.scope)
+    try:
+        yield progress
+    except Exception as error:
+        row.zone = zone  # a new one is gone again
+        row.done, row.errors, row.result = 0, _messages(error), None
+        with transaction.atomic():
+            if isinstance(error, Cancelled):
+                row.errors = []
+                progress.ended(OperationState.CANCELLED, EventType.BULK_OPERATION_CANCELLED)
+            else:
+                progress.ended(OperationState.FAILED, EventType.BULK_OPERATION_FAILED, EventSeverity.WARNING)
+        raise
+
+
+def _messages(error: Exception) -> list[str]:
+    if isinstance(error, ZoneFileError):
+        return [str(problem) for problem in error.problems]
+    return [str(error)] if isinstance(error, ZoneDiffers) else ["it was ended by a fault of this site"]
