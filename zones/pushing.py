@@ -330,7 +330,8 @@ def _record_failures(zone: Zone, failures: Mapping[int | None, NameServerError])
 def _record_comparison(zone: Zone, comparison: Comparison) -> None:
     """A zone that should be in step was compared: it is (only the serial moved), or somebody changed it at the server."""
     if not comparison.changes:
-        _record_served(zone, comparison.serial, [])
+        if (zone.serial, zone.sync_state) != (comparison.serial, SyncState.SERVED):
+            _record_served(zone, comparison.serial, [])
         return
     named = ", ".join(f"{change.name} {change.type}" for change in comparison.changes[:3])
     more = f" and {len(comparison.changes) - 3} more" if len(comparison.changes) > 3 else ""

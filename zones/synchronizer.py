@@ -23,7 +23,7 @@ from zones.models import SyncState, Zone, ZoneKind
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
 from zones.nameserver.exchange import Exchange
-from zones.nameserver.statistics import zone_serials
+from zones.nameserver.statistics import asked_serials, zone_serials
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Synchronizer:
         self._ending = threading.Event()
         self._busy: dict[int, threading.Thread] = {}
         self._server_down = False
+        self._suspects: list[int] = []
         self._drift_looked_at = float("-inf")
         self._thread = threading.Thread(target=self._watch, name="synchronizer", daemon=True)
 
@@ -76,9 +77,11 @@ class Synchronizer:
             if attempts and self._server_down and not self._answers():
                 break
             self._begin(pk, self._push)
-        if time.monotonic() - self._drift_looked_at >= DRIFT_EVERY_S and len(self._busy) < THREADS:
+        if not self._suspects and time.monotonic() - self._drift_looked_at >= DRIFT_EVERY_S:
+            self._suspects = drifting()
             self._drift_looked_at = time.monotonic()
-            for pk in drifting()[: THREADS - len(self._busy)]:
+        while self._suspects and len(self._busy) < THREADS:
+            if (pk := self._suspects.pop()) not in self._busy:
                 self._begin(pk, pushing.examine)
 
     def _begin(self, pk: int, work: Callable[[int], object]) -> None:
@@ -133,20 +136,22 @@ def due(*, besides: list[int], limit: int) -> list[tuple[int, int]]:
 
 
 def drifting() -> list[int]:
-    """Zones that should be in step, and whose serial at the server is not the one that we know. Empty when it cannot be
-    told: no statistics channel, or no answer."""
-    try:
-        served = zone_serials(endpoint())
-    except NameServerError as error:
-        logger.debug("no look for drift: %s", error)
-        return []
+    """Zones that should be in step, and whose serial at the server is not the one that we know, or that it does not have.
+    Empty when it cannot be told, because the server does not answer."""
     zones = Zone.objects.living().filter(
         Q(lease_until=None) | Q(lease_until__lt=timezone.now()),
         kind=ZoneKind.PRIMARY,
         hosted=True,
         sync_state=SyncState.SERVED,
     )
-    return [pk for pk, name, serial in zones.values_list("pk", "name", "serial") if served.get(name) != serial]
+    known = list(zones.values_list("pk", "name", "serial"))
+    try:
+        where = endpoint()
+        served = zone_serials(where) if where.statistics_url else asked_serials(where, [name for _, name, _ in known])
+    except NameServerError as error:
+        logger.debug("no look for drift: %s", error)
+        return []
+    return [pk for pk, name, serial in known if served.get(name) != serial]
 
 
 _running: Synchronizer | None = None

@@ -27,14 +27,14 @@ from zones.nameserver.stream import Stream
 class Exchange:
     """One TCP connection to the server, on which every message is signed and every answer's signature is checked.
 
-    All of the conversation together takes at most `timeout_s`, each wait 10 s. Use as a context manager.
+    All of the conversation together takes at most `timeout_s`, each wait `silence_s`. Use as a context manager.
     Raises `Unreachable`, `KeyRefused` or `NameServerError` (`bad_answer`, `too_large`).
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 10.0, silence_s: float = 10.0) -> None:
         self._endpoint = endpoint
         self._key = endpoint.tsig.tsig()
-        self._stream = Stream("the name server", endpoint.host, endpoint.port, timeout_s=timeout_s)
+        self._stream = Stream("the name server", endpoint.host, endpoint.port, timeout_s=timeout_s, silence_s=silence_s)
 
     def __enter__(self) -> Self:
         return self
@@ -99,9 +99,3 @@ class Exchange:
             raise NameServerError("too_large", "the change does not fit into one DNS message (64 KiB)") from error
         except dns.exception.DNSException as error:
             raise NameServerError("bad_answer", f"the name server's answer cannot be read: {error}") from error
-
-
-def ask(endpoint: Endpoint, message: dns.message.Message, *, timeout_s: float = 10.0) -> dns.message.Message:
-    """One question on a connection of its own."""
-    with Exchange(endpoint, timeout_s=timeout_s) as exchange:
-        return exchange.ask(message)

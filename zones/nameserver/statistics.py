@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import dns.name
+import dns.rdatatype
 import msgspec
 
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
+from zones.nameserver.exchange import Exchange
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The environment's proxy is not for a server next door."""
@@ -52,6 +55,19 @@ def zone_serials(endpoint: Endpoint, *, timeout_s: float = 3.0) -> dict[str, int
         for zone in view.get("zones", ())
         if "serial" in zone
     }
+
+
+def asked_serials(endpoint: Endpoint, names: Iterable[str], *, timeout_s: float = 10.0) -> dict[str, int]:
+    """The serials of zones by a question for each, for servers without a statistics channel. Zones that the server does
+    not serve are left out. Raises what `Exchange` raises."""
+    serials: dict[str, int] = {}
+    with Exchange(endpoint, timeout_s=timeout_s) as exchange:
+        for name in names:
+            zone = dns.name.from_text(name)
+            for rrset in exchange.lookup(zone, dns.rdatatype.SOA).answer:
+                if rrset.name == zone and rrset.rdtype == dns.rdatatype.SOA:
+                    serials[name] = rrset[0].serial
+    return serials
 
 
 def fetch(endpoint: Endpoint, path: str, *, timeout_s: float = 3.0) -> dict[str, Any]:

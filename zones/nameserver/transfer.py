@@ -32,8 +32,8 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     rrsets: tuple[RRset, ...]
 
 
-def transfer(endpoint: Endpoint, zone: str, *, timeout_s: float = 120.0) -> Transfer:
-    """Fetch a zone from the server. `timeout_s` is for all of it.
+def transfer(endpoint: Endpoint, zone: str, *, timeout_s: float = 120.0, silence_s: float = 10.0) -> Transfer:
+    """Fetch a zone from the server. `timeout_s` is for all of it, `silence_s` for a wait without anything coming.
 
     Raises `NotHosted`, `Refused` (code `no_transfer`), or what `Exchange` raises.
     """
@@ -41,7 +41,7 @@ def transfer(endpoint: Endpoint, zone: str, *, timeout_s: float = 120.0) -> Tran
     origin = dns.name.from_text(name)
     serial = None
     rrsets: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[int, list[dns.rdata.Rdata]]] = {}
-    for rrset in _answers(endpoint, name, origin, timeout_s):
+    for rrset in _answers(Exchange(endpoint, timeout_s=timeout_s, silence_s=silence_s), origin):
         if rrset.rdtype == dns.rdatatype.SOA:
             serial = rrset[0].serial
         _, rdatas = rrsets.setdefault((rrset.name, rrset.rdtype), (rrset.ttl, []))
@@ -83,11 +83,12 @@ def _canonical(rdata: dns.rdata.Rdata, zone: str) -> str:
         return text
 
 
-def _answers(endpoint: Endpoint, name: str, origin: dns.name.Name, timeout_s: float) -> Iterator[dns.rrset.RRset]:
+def _answers(exchange: Exchange, origin: dns.name.Name) -> Iterator[dns.rrset.RRset]:
     """The RRsets of all messages of the transfer, up to the SOA that ends it."""
     query = dns.message.make_query(origin, dns.rdatatype.AXFR)
     begun = False
-    with Exchange(endpoint, timeout_s=timeout_s) as exchange:
+    name = origin.to_text(omit_final_dot=True)
+    with exchange:
         for answer in exchange.ask_for_many(query):
             if answer.rcode() != dns.rcode.NOERROR:
                 raise _refusal(name, answer.rcode())

@@ -298,7 +298,8 @@ class _Update:
         return [change for change, _ in unserved]
 
     def _served(self) -> dict[tuple[str, str], RRset]:
-        return {(rrset.name, rrset.type): rrset for rrset in transfer(self.endpoint, self.zone).rrsets}
+        now = transfer(self.endpoint, self.zone, silence_s=self.timeout_s)
+        return {(rrset.name, rrset.type): rrset for rrset in now.rrsets}
 
     def _compared(
         self, changes: Sequence[RRsetChange], served: Mapping[tuple[str, str], RRset]

@@ -1,0 +1,114 @@
+"""`manage.py zone_sync` compares with a real transfer, repairs, and says so to people and to scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.nameserver.conftest import HostedZone
+from tests.nameserver.test_synchronizer import change, events, make_zone, own_server, served, server  # noqa: F401
+from zones import pushing
+from zones.models import ChangeSet, SyncState, Zone
+from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.private import PrivateNamed
+from zones.nameserver.rndc import Rndc
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sync(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """Run the command: exit code and what it printed as JSON."""
+    with pytest.raises(SystemExit) as ended:
+        call_command("zone_sync", *arguments, "--json")
+    return int(ended.value.code or 0), json.loads(capsys.readouterr().out)
+
+
+def test_a_zone_in_step(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    pushing.push(zone.pk)
+    code, (result,) = sync(capsys, zone.name, "--check")
+    assert code == 0
+    assert (result["zone"], result["state"], result["lines"]) == (zone.name, "in_step", [])
+
+
+def test_check_shows_differences_and_changes_nothing(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    pushing.push(zone.pk)
+    HostedZone(server, zone.name).nsupdate(f"update add www.{zone.name}. 300 A 203.0.113.5")
+    code, (result,) = sync(capsys, zone.name, "--check")
+    assert code == 1
+    assert (result["state"], result["lines"]) == ("differs", ["- www 300 A 203.0.113.5"])
+    assert served(zone) == ["192.0.2.1", "203.0.113.5"]
+
+
+def test_check_tells_what_only_waits(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    pushing.push(zone.pk)
+    change(zone, "www", "192.0.2.2")
+    code, (result,) = sync(capsys, zone.name, "--check")
+    assert code == 1
+    assert (result["state"], result["lines"]) == ("waiting", ["- www 300 A 192.0.2.1", "+ www 300 A 192.0.2.2"])
+
+
+def test_it_brings_back_what_is_wanted_and_settles_all_that_waited(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    pushing.push(zone.pk)
+    HostedZone(server, zone.name).nsupdate(
+        f"update delete {zone.name}. NS ns.example.net.",
+        f"update add {zone.name}. 60 NS other.example.net.",
+        f"update delete {zone.name}. NS ns.example.net.",
+        f"update add {zone.name}. 60 SOA ns.example.net. other.example.net. 2100000000 1 2 3 4",
+        f"update delete mail.{zone.name}. A",
+        f"update add mail.{zone.name}. 60 CNAME www.{zone.name}.",
+        f"update add extra.{zone.name}. 60 TXT hello",
+    )
+    made = change(zone, "www", "192.0.2.2")
+    code, (result,) = sync(capsys, zone.name)
+    assert code == 0
+    assert result["state"] == "repaired"
+    assert pushing.compare(zone).changes == ()
+    assert served(zone, "mail") == ["192.0.2.25"]
+    assert ChangeSet.objects.get(pk=made.pk).state == SyncState.SERVED
+    assert Zone.objects.get(pk=zone.pk).sync_state == SyncState.SERVED
+    assert events(zone, "zone_synced")[-1]["serial"] == result["serial"]
+
+
+def test_a_zone_that_the_server_lost_is_put_there(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    pushing.push(zone.pk)
+    Rndc(server).call(f"delzone -clean {zone.name}")
+    assert sync(capsys, zone.name)[0] == 0
+    assert served(zone) == ["192.0.2.1"]
+
+
+def test_a_new_zone_is_put_there(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    assert sync(capsys, zone.name)[0] == 0
+    assert served(zone) == ["192.0.2.1"]
+
+
+def test_all_zones_when_none_is_named(server: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    zones = [make_zone() for _ in range(3)]
+    with pytest.raises(SystemExit) as ended:
+        call_command("zone_sync")
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(f"{zone.name}: in step" in printed for zone in zones)
+
+
+def test_a_server_that_is_down_is_an_error_for_scripts(own_server: PrivateNamed, capsys: Any) -> None:  # noqa: F811
+    zone = make_zone()
+    own_server.stop()
+    for arguments in ([zone.name], [zone.name, "--check"]):
+        code, (result,) = sync(capsys, *arguments)
+        assert code == 2
+        assert result["state"] == "failed"
+        assert "cannot be reached" in result["error"]
+
+
+def test_a_zone_that_is_not_there_is_named(server: Endpoint) -> None:  # noqa: F811
+    with pytest.raises(CommandError, match=r"no primary zone nowhere\.test"):
+        call_command("zone_sync", "nowhere.test")

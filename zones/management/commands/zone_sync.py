@@ -1,0 +1,138 @@
+"""`manage.py zone_sync`: is what is served what is wanted? If not, make it so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import Progress
+
+from realtime.actors import acting
+from zones import pushing
+from zones.models import Zone, ZoneKind
+from zones.nameserver.errors import NameServerError
+from zones.nameserver.updates import RRsetChange
+from zones.zonefile.difference import difference
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, and done, for one zone. lines: records that go (`- …`) or come (`+ …`) at the server."""
+
+    zone: str
+    state: Literal["in_step", "differs", "waiting", "repaired", "failed"]
+    serial: int | None = None
+    rrsets: int = 0
+    lines: list[str] = []
+    error: str = ""
+
+
+class Command(BaseCommand):
+    help = """Compare zones, record by record, as the name server has them and as they are wanted, and push what differs.
+    What somebody changed at the name server is lost by that: look first, with --check.
+
+    Exit code 0: all in step (or brought there). 1: with --check, something differs. 2: the name server could not be
+    reached, or refused.
+
+    Example: manage.py zone_sync example.com --check"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("zones", nargs="*", metavar="zone", help="names of zones; all when there are none")
+        parser.add_argument("--check", action="store_true", help="only compare")
+        parser.add_argument("--json", action="store_true", help="print the results as JSON")
+
+    def handle(self, *args: Any, zones: list[str], check: bool, json: bool, **options: Any) -> None:
+        chosen = _chosen(zones)
+        with acting(origin="command"), _progress(quiet=json or not chosen) as progress:
+            overall = progress.add_task("zones", total=len(chosen))
+            results = []
+            for zone in chosen:
+                results.append(_compared(zone) if check else _repaired(zone, progress))
+                progress.advance(overall)
+        if json:
+            self.stdout.write(msgspec.json.format(msgspec.json.encode(results)).decode())
+        else:
+            for result in results:
+                self._show(result)
+        states = {result.state for result in results}
+        sys.exit(2 if "failed" in states else 1 if states & {"differs", "waiting"} else 0)
+
+    def _show(self, result: Result) -> None:
+        said = {
+            "in_step": f"in step, serial {result.serial}",
+            "differs": f"{result.rrsets} RRsets differ; serial {result.serial}",
+            "waiting": f"{result.rrsets} RRsets wait to be pushed; serial {result.serial}",
+            "repaired": f"{result.rrsets} RRsets pushed, serial {result.serial}",
+            "failed": f"failed: {result.error}",
+        }[result.state]
+        style = self.style.ERROR if result.state == "failed" else str
+        self.stdout.write(style(f"{result.zone}: {said}"))
+        for line in result.lines:
+            self.stdout.write(f"    {line}")
+
+
+def _chosen(names: list[str]) -> list[Zone]:
+    zones = Zone.objects.living().filter(kind=ZoneKind.PRIMARY)
+    if not names:
+        return list(zones)
+    wanted = {name.lower().removesuffix(".") for name in names}
+    found = list(zones.filter(name__in=wanted))
+    if missing := wanted - {zone.name for zone in found}:
+        raise CommandError(f"There is no primary zone {', '.join(sorted(missing))}.", returncode=2)
+    return found
+
+
+def _compared(zone: Zone) -> Result:
+    try:
+        comparison = pushing.compare(zone)
+    except NameServerError as error:
+        return Result(zone=zone.name, state="failed", error=error.message)
+    state: Literal["in_step", "differs", "waiting"] = "in_step"
+    if comparison.changes:
+        state = "waiting" if comparison.waiting else "differs"
+    return Result(
+        zone=zone.name,
+        state=state,
+        serial=comparison.serial,
+        rrsets=len(comparison.changes),
+        lines=_lines(comparison.changes),
+    )
+
+
+def _repaired(zone: Zone, progress: Progress) -> Result:
+    task = progress.add_task(zone.name, total=None)
+
+    def report(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+
+    try:
+        comparison = pushing.repair(zone.pk, progress=report)
+    except NameServerError as error:
+        return Result(zone=zone.name, state="failed", error=error.message)
+    finally:
+        progress.remove_task(task)
+    return Result(
+        zone=zone.name,
+        state="repaired" if comparison.changes else "in_step",
+        serial=comparison.serial,
+        rrsets=len(comparison.changes),
+        lines=_lines(comparison.changes),
+    )
+
+
+def _lines(changes: tuple[RRsetChange, ...]) -> list[str]:
+    before = [change.before for change in changes if change.before]
+    after = [change.after for change in changes if change.after]
+    return list(difference(before, after).lines())
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Progress]:
+    """A bar on standard error, where somebody watches."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        yield progress
