@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import ceil
 from typing import Any
 
@@ -184,8 +185,9 @@ def _ask_name_server() -> dict[str, str]:
             "details": f"{error.message[:1].upper()}{error.message[1:]}. {again}",
         }
     version = status.get("version", "").split(" (")[0]
+    zones, automatic = (int(number) for number in [*re.findall(r"\d+", status.get("number of zones", "")), 0, 0][:2])
     return {
         "state": "served",
         "words": "Answers",
-        "details": f"{version} at {place}, {status.get('number of zones', '?')} zones",
+        "details": f"{version} at {place}, {zones - automatic} zones",
     }

@@ -11,7 +11,6 @@ export class Held {
   #place;
   #busy;
   #pointed = false;
-  #paused = false;
 
   /**
    * @param {HTMLElement} list what must not move
@@ -30,7 +29,6 @@ export class Held {
 
   /** Why changes wait now; empty when they don't. */
   get reason() {
-    if (this.#paused) return "paused";
     if (this.#busy()) return "editing";
     if (this.#pointed) return "pointed";
     if (this.#selects()) return "selecting";
@@ -47,12 +45,6 @@ export class Held {
    */
   offer(key, apply) {
     this.#waiting.set(key, apply);
-    this.settle();
-  }
-
-  /** @param {boolean} paused */
-  pause(paused) {
-    this.#paused = paused;
     this.settle();
   }
 

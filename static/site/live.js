@@ -1,7 +1,8 @@
 import { connect } from "../realtime/index.js";
+import { me } from "./dom.js";
 
 /** The page's share of the one connection. It goes on from the position that the page was read at. */
 
 const read = document.querySelector("meta[name=dnsadmin-position]")?.getAttribute("content") || null;
 
-export const { service, events } = connect({ url: "/ws/", position: read });
+export const { service, events } = connect({ url: "/ws/", position: read, userId: me.id });

@@ -6,6 +6,11 @@ import { toast } from "./toasts.js";
 
 /** @type {{zone: string, id: number, label: string}[]} */
 const done = [];
+/** @type {((zone: string, changeSet: any) => void)[]} */
+const listeners = [];
+
+/** Hear of the change sets that took ours back. @param {(zone: string, changeSet: any) => void} listener */
+export const onUndone = (listener) => listeners.push(listener);
 
 /**
  * Tell that a change was saved, and offer to take it back.
@@ -24,7 +29,8 @@ async function undo(entry) {
   if (!entry || !done.includes(entry)) return;
   done.splice(done.indexOf(entry), 1);
   try {
-    await post(zoneUrl(entry.zone, `changes/${entry.id}/revert/`), {});
+    const changeSet = await post(zoneUrl(entry.zone, `changes/${entry.id}/revert/`), {});
+    for (const listener of listeners) listener(entry.zone, changeSet);
     toast(`Taken back: ${entry.label}.`);
   } catch (error) {
     const stale = /** @type {any} */ (error).status === 409;

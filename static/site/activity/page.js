@@ -3,7 +3,7 @@ import { tellAges } from "../clock.js";
 import { element, find, seek, standing } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
-import { events } from "../live.js";
+import { events, service } from "../live.js";
 import { alarm, mention } from "../saying.js";
 import { line, stand } from "./lines.js";
 
@@ -69,15 +69,22 @@ events.onResync(() => held.offer("read again", () => location.reload()));
 moveAlong(".line");
 shortcut("Enter", () => document.activeElement?.closest(".line")?.querySelector("a")?.click());
 
+// -- pausing: the whole page, as the badge says too ------------------------------------------------------------------------
+
 const pausing = find("[data-pause]", feed);
-function pause() {
-  const paused = pausing.getAttribute("aria-pressed") !== "true";
-  pausing.setAttribute("aria-pressed", String(paused));
-  pausing.textContent = paused ? "Resume" : "Pause";
-  held.pause(paused);
+const paused = () => pausing.getAttribute("aria-pressed") === "true";
+const pause = () => (paused() ? events.resume() : events.pause());
+
+/** @param {boolean} now @param {number} waiting */
+function showPause(now, waiting) {
+  pausing.setAttribute("aria-pressed", String(now));
+  pausing.textContent = now ? (waiting ? `Resume · ${waiting} waiting` : "Resume") : "Pause";
 }
+
 pausing.addEventListener("click", pause);
 shortcut(" ", pause);
+service.onState(({ name }) => showPause(name === "paused", events.waiting));
+events.onWaiting((count) => paused() && showPause(true, count));
 
 // -- the figures of the dashboard --------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import { events, service } from "../live.js";
 import { alarm, say } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { toast } from "../toasts.js";
-import { offerUndo } from "../undo.js";
+import { offerUndo, onUndone } from "../undo.js";
 import { zoneStanding } from "../words.js";
 import { kept } from "./drafts.js";
 import { Editor } from "./editor.js";
@@ -62,6 +62,7 @@ const place = {
   types: left("record-types") ?? [],
   saved(record, changeSet) {
     records.saved(record, ours(changeSet));
+    records.row(record.id)?.focus();
     if (changeSet.sync_state !== "served") waits();
   },
   closed(editor) {
@@ -100,6 +101,15 @@ async function remove(id) {
     toast(`${label} is not deleted: ${why}`, { bad: true });
   }
 }
+
+onUndone((where, changeSet) => {
+  if (where !== zone) return;
+  for (const { before, after } of changeSet.changes) {
+    if (after) records.saved(after, ours(changeSet));
+    else records.deleted(before, ours(changeSet), true);
+  }
+  waits();
+});
 
 /** @param {HTMLElement} row */
 async function copy(row) {

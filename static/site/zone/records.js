@@ -102,7 +102,6 @@ export class Records {
   saved(record, origin) {
     if (this.row(record.id)) this.#update(record, origin, false);
     else this.#insert(record, origin, false, true);
-    this.row(record.id)?.focus();
   }
 
   /** @param {Record} record @param {Origin} origin */
@@ -176,7 +175,9 @@ export class Records {
   /** @param {HTMLElement} row @param {string} state @param {number | null} serial */
   #showStanding(row, state, serial) {
     if (row.dataset.news === "deleted") return;
-    slot(row, "mark").replaceChildren(standing(state, changeStanding(state, serial)));
+    const words = standing(state, changeStanding(state));
+    if (serial) words.title = `at serial ${serial}`;
+    slot(row, "mark").replaceChildren(words);
     if (state !== "served") return;
     const { changeSet } = row.dataset;
     setTimeout(() => row.dataset.changeSet === changeSet && (slot(row, "mark").replaceChildren(), delete row.dataset.changeSet), SERVED_MS);
@@ -193,7 +194,7 @@ export class Records {
     this.#write(row, shown);
     this.#say(row, origin);
     this.#mark(record.id, origin);
-    if (news) this.#markNews(row, "updated", origin.changes?.find(({ field }) => field === "content")?.old);
+    if (news) this.#markNews(row, "updated", origin.changes);
   }
 
   /** @param {Record} record @param {Origin} origin @param {boolean} news @param {boolean} own wherever it belongs, show it */
@@ -280,18 +281,21 @@ export class Records {
     this.#showStanding(row, serial ? "served" : "pending", serial ?? null);
   }
 
-  /** @param {HTMLElement} row @param {string} kind @param {string} [old] the content before */
-  #markNews(row, kind, old) {
+  /** @param {HTMLElement} row @param {string} kind @param {Origin["changes"]} [changes] shown beside what is now */
+  #markNews(row, kind, changes = []) {
+    const mark = String(performance.now());
     delete row.dataset.news;
     void row.offsetWidth; // begins the fading anew when it is marked already
-    row.dataset.news = kind;
-    const value = slot(row, "content");
-    seek("del", value)?.remove();
-    if (old) value.prepend(element("del", { title: "before" }, old));
+    Object.assign(row.dataset, { news: kind, newsOf: mark });
+    for (const old of row.querySelectorAll("del")) old.remove();
+    for (const { field, old } of changes) {
+      const place = old === null || old === "" ? null : seek(`[data-slot="${field}"]`, row);
+      if (place && field !== "type") place.prepend(element("del", {}, element("span", { class: "visually-hidden" }, "before: "), String(old)));
+    }
     setTimeout(() => {
-      if (row.dataset.news !== kind) return;
+      if (row.dataset.newsOf !== mark) return;
       delete row.dataset.news;
-      seek("del", value)?.remove();
+      for (const old of row.querySelectorAll("del")) old.remove();
     }, MARKED_MS);
   }
 

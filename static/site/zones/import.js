@@ -1,0 +1,163 @@
+import { Problem, get, post, request, zoneUrl } from "../api.js";
+import { element, find, seek } from "../dom.js";
+import { events } from "../live.js";
+import { alarm, say } from "../saying.js";
+import { toast } from "../toasts.js";
+import { offerUndo } from "../undo.js";
+import { counted } from "../words.js";
+
+/** Import of a zone file: choose it, look at the difference, then import. Nothing is changed before the last step. */
+
+const MOST_SHOWN = 500;
+
+/** @typedef {{name: string, type: string, ttl: number, rdata: string[]}} RRset */
+
+/** @param {RRset | null | undefined} rrset */
+const values = (rrset) => (rrset ? rrset.rdata.map((content) => `${rrset.ttl} ${content}`) : []);
+
+/** @param {any} difference @returns {{before: RRset | null, after: RRset | null}[]} */
+function rows({ added = [], removed = [], changed = [] }) {
+  const rrsets = [
+    ...added.map((/** @type {RRset} */ after) => ({ before: null, after })),
+    ...removed.map((/** @type {RRset} */ before) => ({ before, after: null })),
+    ...changed.map((/** @type {any} */ pair) => ({ before: pair.before ?? pair[0], after: pair.after ?? pair[1] })),
+  ];
+  const key = (/** @type {any} */ { before, after }) => `${(after ?? before).name} ${(after ?? before).type}`;
+  return rrsets.sort((one, other) => (key(one) < key(other) ? -1 : 1));
+}
+
+/** @param {any} difference */
+function preview(difference) {
+  const all = rows(difference);
+  const { added = [], removed = [], changed = [] } = difference;
+  if (!all.length) return element("p", { class: "note" }, "The file has nothing that the zone has not. There is nothing to import.");
+  const lines = all.slice(0, MOST_SHOWN).map(({ before, after }) => {
+    const [old, now] = [values(before), values(after)];
+    return element("li", {},
+      element("span", {}, before ? (after ? "changed" : "deleted") : "added"),
+      element("span", { class: "mono" }, `${(after ?? before)?.name} ${(after ?? before)?.type}`),
+      element("span", { class: "mono" },
+        ...old.filter((value) => !now.includes(value)).map((value) => element("del", {}, value)),
+        ...now.filter((value) => !old.includes(value)).map((value) => element("ins", {}, value))));
+  });
+  return element("div", { class: "stack" },
+    element("p", {}, element("strong", {}, `${counted(added.length, "RRset")} added, ${changed.length} changed, ${removed.length} deleted.`), " Nothing is imported yet."),
+    element("ul", { class: "difference", tabindex: 0, "aria-label": "The difference" }, ...lines),
+    all.length > MOST_SHOWN && element("p", { class: "soft" }, `and ${all.length - MOST_SHOWN} more`));
+}
+
+/** @param {HTMLFormElement} form */
+function begin(form) {
+  const dialog = /** @type {HTMLDialogElement} */ (form.closest("dialog"));
+  const [choose, shown] = ["choose", "preview"].map((step) => find(`[data-step=${step}]`, form));
+  const problem = find("[data-problem]", form);
+  const back = find("[data-back]", form);
+  const submit = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
+  let looked = false;
+
+  const zone = () => form.dataset.zone ?? String(new FormData(form).get("name")).trim().toLowerCase().replace(/\.$/, "");
+
+  /** @param {boolean} preview */
+  const step = (preview) => {
+    looked = preview;
+    choose.hidden = preview;
+    shown.hidden = !preview;
+    back.hidden = !preview;
+    submit.textContent = preview ? "Import" : "Show the difference";
+  };
+
+  const text = async () => {
+    const data = new FormData(form);
+    const file = data.get("file");
+    return file instanceof File && file.size ? file.text() : String(data.get("text"));
+  };
+
+  /** @param {string} query */
+  const send = async (query) => {
+    const replace = new FormData(form).get("replace") ? "replace=1" : "";
+    const parameters = [query, replace].filter(Boolean).join("&");
+    return request("POST", `${zoneUrl(zone(), "import/")}${parameters && `?${parameters}`}`, await text(), { type: "text/dns" });
+  };
+
+  /** @param {unknown} error */
+  const tell = (error) => {
+    const { message, data = {}, status } = /** @type {Problem} */ (error);
+    const lines = (data.problems ?? []).map((/** @type {any} */ { line, message: reason }) => element("li", {}, line ? `Line ${line}: ${reason}` : reason));
+    problem.replaceChildren(element("div", { class: "note bad" },
+      element("p", {}, lines.length ? `Nothing was imported: ${counted(lines.length, "problem")} in the file. The text is still here.` : `Nothing was imported. ${message} The text is still here.`),
+      lines.length > 0 && element("ul", { class: "lines-wrong mono", tabindex: 0, "aria-label": "Problems" }, ...lines)));
+    alarm(`Nothing was imported. ${status ? message : "The site cannot be reached."}`);
+  };
+
+  const look = async () => {
+    const { difference, ...answer } = await send("dry_run=1");
+    const what = difference ?? answer;
+    shown.replaceChildren(preview(what), ...(answer.warnings ?? []).map((/** @type {any} */ warning) => element("p", { class: "note wait" }, warning.message ?? String(warning))));
+    submit.disabled = rows(what).length === 0;
+    step(true);
+    say("The difference is shown. Nothing is imported yet.");
+    submit.focus();
+  };
+
+  /** @param {any} operation */
+  const follow = async (operation) => {
+    const bar = element("progress", { max: 1, value: 0, "aria-label": "Import" });
+    const words = element("p", {}, "Importing …");
+    const cancel = element("button", { type: "button", onclick: () => post(`/api/operations/${operation.id}/cancel/`, {}).catch(tell) }, "Cancel the import");
+    shown.replaceChildren(element("div", { class: "stack" }, words, bar, cancel));
+    const progress = events.on("bulk_operation_progress", (/** @type {any} */ { data }) => {
+      if (data.operation.id !== operation.id) return;
+      bar.value = data.operation.total ? data.operation.done / data.operation.total : 0;
+      words.textContent = `${data.operation.done} of ${data.operation.total}`;
+    });
+    try {
+      for (;;) {
+        const now = await get(`/api/operations/${operation.id}/`);
+        if (now.state !== "running") return now;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    } finally {
+      progress();
+    }
+  };
+
+  const carryOut = async () => {
+    let answer = await send("");
+    const operation = answer?.operation ?? (answer?.state === "running" ? answer : null);
+    if (operation) {
+      const ended = await follow(operation);
+      if (ended.state !== "completed") throw new Problem(400, `The import is ${ended.state}. ${(ended.errors ?? []).join(" ")}`);
+      answer = ended.result ?? ended;
+    }
+    dialog.close();
+    if (!form.dataset.zone) return location.assign(`/zones/${zone()}/`);
+    const changeSet = answer?.change_set?.id ?? answer?.change_set ?? answer?.id;
+    if (changeSet) offerUndo(zone(), { id: changeSet }, "Imported the zone file");
+    else toast("Imported.");
+    form.reset();
+    step(false);
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    problem.replaceChildren();
+    submit.disabled = true;
+    try {
+      if (looked) await carryOut();
+      else await look();
+    } catch (error) {
+      tell(error);
+      submit.disabled = false;
+      if (!looked) return;
+      step(false);
+    }
+    if (!looked) submit.disabled = false;
+  });
+  back.addEventListener("click", () => {
+    submit.disabled = false;
+    step(false);
+  });
+}
+
+const form = seek("form[data-import]");
+if (form instanceof HTMLFormElement) begin(form);
