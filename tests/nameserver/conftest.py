@@ -6,6 +6,7 @@ import itertools
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -109,6 +110,30 @@ def host() -> Callable[..., HostedZone]:
 def zone(endpoint: Endpoint, host: Callable[..., HostedZone]) -> HostedZone:
     """A fresh zone on the shared server."""
     return host(endpoint)
+
+
+@pytest.fixture
+def server(named: PrivateNamed, settings: Any) -> Endpoint:
+    """The site's name server is the one that the tests share."""
+    settings.DATA_DIR = named.directory.parent
+    return named.start()
+
+
+@pytest.fixture
+def own_server(own_named: PrivateNamed, settings: Any) -> PrivateNamed:
+    """The site's name server is the test's own."""
+    settings.DATA_DIR = own_named.directory.parent
+    return own_named
+
+
+@pytest.fixture
+def running() -> Iterator[None]:
+    """The synchronizer runs, as in a web process."""
+    from zones import synchronizer
+
+    synchronizer.start()
+    yield
+    synchronizer.stop()
 
 
 def a(name: str, *addresses: str, ttl: int = 300) -> RRset:

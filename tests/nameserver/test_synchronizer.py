@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,11 +13,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from realtime.models import LogEvent
-from tests.nameserver.conftest import HostedZone, dig
+from tests.nameserver.conftest import HostedZone
+from tests.nameserver.wishes import change, events, in_state, make_zone, served, until
 from zones import pushing, synchronizer
-from zones.changes import change_set, create_zone, delete_zone
-from zones.models import ChangeSet, Record, SyncState, Zone
+from zones.changes import create_zone, delete_zone
+from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint, new_key, write_secret
 from zones.nameserver.hosting import zone_status
 from zones.nameserver.private import PrivateNamed
@@ -28,70 +25,6 @@ from zones.nameserver.rndc import Rndc
 from zones.rrsets import RRset
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def server(named: PrivateNamed, settings: Any) -> Endpoint:
-    """The site's name server is the one that the tests share."""
-    settings.DATA_DIR = named.directory.parent
-    return named.start()
-
-
-@pytest.fixture
-def own_server(own_named: PrivateNamed, settings: Any) -> PrivateNamed:
-    """The site's name server is the test's own."""
-    settings.DATA_DIR = own_named.directory.parent
-    return own_named
-
-
-@pytest.fixture
-def running() -> Iterator[None]:
-    """The synchronizer runs, as in a web process."""
-    synchronizer.start()
-    yield
-    synchronizer.stop()
-
-
-def make_zone() -> Zone:
-    """A zone with two hosts, not pushed yet."""
-    rrsets = [RRset("www", "A", 300, ("192.0.2.1",)), RRset("mail", "A", 300, ("192.0.2.25",))]
-    return create_zone(f"sync{next(_numbers)}.test", rrsets=rrsets, nameservers=["ns.example.net"])
-
-
-def change(zone: Zone, name: str, content: str) -> ChangeSet:
-    """Give the one address of `name` another value."""
-    record = Record.objects.get(zone=zone, name=name, type="A")
-    with change_set(zone) as changes:
-        changes.update(record, content=content)
-    assert changes.result
-    return changes.result
-
-
-def served(zone: Zone, name: str = "www") -> list[str]:
-    """The addresses that `dig` gets."""
-    from zones.nameserver.endpoint import endpoint
-
-    return [words[-1] for words in dig(endpoint(), f"{name}.{zone.name}", "A")]
-
-
-def until(condition: Callable[[], Any], *, timeout_s: float = 20) -> None:
-    """Wait for something that another thread brings about."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def in_state(zone: Zone, state: SyncState) -> Callable[[], bool]:
-    return lambda: Zone.objects.get(pk=zone.pk).sync_state == state
-
-
-def events(zone: Zone, event_type: str) -> list[dict[str, Any]]:
-    rows = LogEvent.objects.filter(scope=zone.key, event_type=event_type).order_by("id")
-    return [json.loads(row.data) for row in rows]
-
 
 # -- the ordinary way --------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.nameserver.conftest import HostedZone
-from tests.nameserver.test_synchronizer import change, events, make_zone, own_server, served, server  # noqa: F401
+from tests.nameserver.wishes import change, events, make_zone, served
 from zones import pushing
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
@@ -26,7 +26,7 @@ def sync(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]
     return int(ended.value.code or 0), json.loads(capsys.readouterr().out)
 
 
-def test_a_zone_in_step(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+def test_a_zone_in_step(server: Endpoint, capsys: Any) -> None:
     zone = make_zone()
     pushing.push(zone.pk)
     code, (result,) = sync(capsys, zone.name, "--check")
@@ -34,7 +34,7 @@ def test_a_zone_in_step(server: Endpoint, capsys: Any) -> None:  # noqa: F811
     assert (result["zone"], result["state"], result["lines"]) == (zone.name, "in_step", [])
 
 
-def test_check_shows_differences_and_changes_nothing(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+def test_check_shows_differences_and_changes_nothing(server: Endpoint, capsys: Any) -> None:
     zone = make_zone()
     pushing.push(zone.pk)
     HostedZone(server, zone.name).nsupdate(f"update add www.{zone.name}. 300 A 203.0.113.5")
@@ -44,7 +44,7 @@ def test_check_shows_differences_and_changes_nothing(server: Endpoint, capsys: A
     assert served(zone) == ["192.0.2.1", "203.0.113.5"]
 
 
-def test_check_tells_what_only_waits(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+def test_check_tells_what_only_waits(server: Endpoint, capsys: Any) -> None:
     zone = make_zone()
     pushing.push(zone.pk)
     change(zone, "www", "192.0.2.2")
@@ -53,7 +53,7 @@ def test_check_tells_what_only_waits(server: Endpoint, capsys: Any) -> None:  # 
     assert (result["state"], result["lines"]) == ("waiting", ["- www 300 A 192.0.2.1", "+ www 300 A 192.0.2.2"])
 
 
-def test_it_brings_back_what_is_wanted_and_settles_all_that_waited(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+def test_it_brings_back_what_is_wanted_and_settles_all_that_waited(server: Endpoint, capsys: Any) -> None:
     zone = make_zone()
     pushing.push(zone.pk)
     HostedZone(server, zone.name).nsupdate(
@@ -76,7 +76,7 @@ def test_it_brings_back_what_is_wanted_and_settles_all_that_waited(server: Endpo
     assert events(zone, "zone_synced")[-1]["serial"] == result["serial"]
 
 
-def test_a_zone_that_the_server_lost_is_put_there(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+def test_a_zone_that_the_server_lost_is_put_there(server: Endpoint, capsys: Any) -> None:
     zone = make_zone()
     pushing.push(zone.pk)
     Rndc(server).call(f"delzone -clean {zone.name}")
@@ -84,13 +84,13 @@ def test_a_zone_that_the_server_lost_is_put_there(server: Endpoint, capsys: Any)
     assert served(zone) == ["192.0.2.1"]
 
 
-def test_a_new_zone_is_put_there(server: Endpoint, capsys: Any) -> None:  # noqa: F811
+def test_a_new_zone_is_put_there(server: Endpoint, capsys: Any) -> None:
     zone = make_zone()
     assert sync(capsys, zone.name)[0] == 0
     assert served(zone) == ["192.0.2.1"]
 
 
-def test_all_zones_when_none_is_named(server: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_all_zones_when_none_is_named(server: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:
     zones = [make_zone() for _ in range(3)]
     with pytest.raises(SystemExit) as ended:
         call_command("zone_sync")
@@ -99,7 +99,7 @@ def test_all_zones_when_none_is_named(server: Endpoint, capsys: pytest.CaptureFi
     assert all(f"{zone.name}: in step" in printed for zone in zones)
 
 
-def test_a_server_that_is_down_is_an_error_for_scripts(own_server: PrivateNamed, capsys: Any) -> None:  # noqa: F811
+def test_a_server_that_is_down_is_an_error_for_scripts(own_server: PrivateNamed, capsys: Any) -> None:
     zone = make_zone()
     own_server.stop()
     for arguments in ([zone.name], [zone.name, "--check"]):
@@ -109,6 +109,6 @@ def test_a_server_that_is_down_is_an_error_for_scripts(own_server: PrivateNamed,
         assert "cannot be reached" in result["error"]
 
 
-def test_a_zone_that_is_not_there_is_named(server: Endpoint) -> None:  # noqa: F811
+def test_a_zone_that_is_not_there_is_named(server: Endpoint) -> None:
     with pytest.raises(CommandError, match=r"no primary zone nowhere\.test"):
         call_command("zone_sync", "nowhere.test")
