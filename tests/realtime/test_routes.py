@@ -1,0 +1,226 @@
+"""Routes: who sees the same shares one filtering and one frame; what may wait waits, and goes out together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from realtime.protocol import MOST_IN_BATCH
+from tests.realtime.bench import Bench, events_of
+from tests.realtime.catalogue import CRITICAL, FLOW, HIGH, LOW, NORMAL, OWN, RIGHTS, audience, event
+
+MakeBench = Callable[..., Bench]
+OPERATOR = audience("zones.view_zone")
+
+
+def notes(frames: list[dict]) -> list[list[str]]:  # type: ignore[type-arg]
+    """The texts of the events, frame by frame."""
+    return [[e["data"]["text"] for e in events_of(f)] for f in frames if events_of(f)]
+
+
+def test_the_first_event_after_a_quiet_spell_goes_at_once_and_those_that_follow_wait(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(LOW, text="first"))
+    assert notes(client.frames) == [["first"]]
+    site.publish(event(LOW, text="second"), event(LOW, text="third"))
+    assert notes(client.frames) == [["first"]]
+    site.pass_time(0.9)
+    assert notes(client.frames) == [["first"]]
+    site.pass_time(0.2)
+    assert notes(client.frames) == [["first"], ["second", "third"]]
+    site.pass_time(60)
+    site.publish(event(LOW, text="fourth"))
+    assert notes(client.frames)[2:] == [["fourth"]]
+
+
+def test_the_most_urgent_pending_event_sets_the_wait_and_all_go_in_order_of_position(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(LOW, text="first"), event(LOW, text="low"), event(NORMAL, text="normal"))
+    site.publish(event(HIGH, text="high"))
+    site.pass_time(0.06)
+    assert notes(client.frames) == [["first"], ["low", "normal", "high"]]
+    batch = client.frames[-1]
+    assert [e["position"] for e in batch["events"]] == [2, 3, 4]
+    assert batch["upto"] == 4
+
+
+def test_a_critical_event_travels_alone_at_once_and_tells_only_the_position_that_is_complete(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(LOW, text="first"), event(LOW, text="waits"), event(CRITICAL, text="fire"))
+    assert notes(client.frames) == [["first"], ["fire"]]
+    assert client.frames[-1]["type"] == "event"
+    assert (client.frames[-1]["position"], client.frames[-1]["upto"]) == (3, 1)
+    site.pass_time(2)
+    assert notes(client.frames)[2:] == [["waits"]]
+    assert client.frames[-1]["upto"] == 3
+
+
+def test_a_critical_event_with_nothing_pending_completes_its_own_position(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(CRITICAL, text="fire"))
+    assert client.frames[-1]["upto"] == 1
+
+
+def test_a_batch_is_closed_at_two_hundred_events(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(*(event(LOW, text=str(n)) for n in range(MOST_IN_BATCH + 6)))
+    assert [len(texts) for texts in notes(client.frames)] == [1, MOST_IN_BATCH]
+    site.pass_time(2)
+    assert [len(texts) for texts in notes(client.frames)] == [1, MOST_IN_BATCH, 5]
+
+
+def test_a_batch_is_closed_at_64_kib(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(*(event(LOW, text=str(n) + "x" * 10_000) for n in range(9)))
+    assert [len(texts) for texts in notes(client.frames)] == [1, 7]
+
+
+def test_equal_rights_and_subscriptions_share_one_route_and_one_encoding(bench: MakeBench) -> None:
+    site = bench()
+    clients = [site.connect(user, OPERATOR) for user in range(1, 21)]
+    site.turn(30)
+    encoded = site.node.router.encodings
+    site.publish(event(HIGH, text="x"))
+    assert len(site.node.router) == 1
+    assert site.node.router.encodings == encoded + 1
+    assert all(notes(client.frames) == [["x"]] for client in clients)
+
+
+def test_two_subscriptions_of_equal_rights_are_two_routes_but_one_encoding(bench: MakeBench) -> None:
+    site = bench()
+    site.connect(1, OPERATOR)
+    other = site.connect(2, OPERATOR)
+    site.turn(20)
+    other.give("unsubscribe", event_types=["system_*"])
+    site.turn(10)
+    site.publish(event(HIGH))
+    assert (len(site.node.router), site.node.router.encodings) == (2, 1)
+
+
+def test_an_invisible_event_leaves_no_frame_but_moves_the_position(bench: MakeBench) -> None:
+    site = bench()
+    owner = site.connect(1, audience(zones={"a.example"}))
+    site.turn(20)
+    site.publish(event(HIGH, zone="b.example", text="not yours"))
+    assert notes(owner.frames) == []
+    assert owner.member.upto == 1
+
+
+def test_a_failing_filter_hides_the_event_and_stops_nothing(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    from realtime import filters
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(filters.DataSensitivityFilter, "apply", fail)
+        site.publish(event(HIGH, text="withheld"))
+    site.pass_time(5)
+    site.publish(event(HIGH, text="fine"))
+    assert notes(client.frames) == [["fine"]]
+
+
+def test_an_event_that_no_app_declares_stops_nothing(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, audience(is_admin=True))
+    site.turn(20)
+    from realtime.events import EventType
+
+    site.publish(event(EventType.THREAT_DETECTED, text="of another release"), event(HIGH, text="fine"))
+    assert notes(client.frames) == [["fine"]]
+    assert client.member.upto == 2
+
+
+def test_the_last_member_takes_the_route_and_its_pending_events_along(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(LOW), event(LOW))
+    client.leave()
+    site.turn(20)
+    assert len(site.node.router) == 0
+    assert not site.node.router.readers
+    site.pass_time(5)  # a timer that was left would fail here
+
+
+def test_whoever_joins_gets_nothing_from_before_and_everything_from_then_on(bench: MakeBench) -> None:
+    site = bench()
+    first = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(LOW, text="1"), event(LOW, text="2"))
+    second = site.connect(2, OPERATOR)
+    site.turn(20)
+    assert second.frames[0]["resume"]["position"] == 2
+    site.publish(event(LOW, text="3"))
+    site.pass_time(3)
+    assert [text for texts in notes(first.frames) for text in texts] == ["1", "2", "3"]
+    assert [text for texts in notes(second.frames) for text in texts] == ["3"]
+
+
+def test_ones_own_event_is_seen_without_a_permission_and_by_nobody_else_without_one(bench: MakeBench) -> None:
+    site = bench()
+    one, other = site.connect(1, audience(user_id=1)), site.connect(2, audience(user_id=2))
+    admin = site.connect(3, audience(is_admin=True, user_id=3))
+    site.turn(30)
+    site.publish(event(OWN, subject_id=1, text="about one"))
+    site.settle()
+    assert [notes(c.frames) for c in (one, other, admin)] == [[["about one"]], [], [["about one"]]]
+
+
+def test_nothing_after_a_change_of_rights_is_sent_under_the_old_ones(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, audience("zones.view_zone", user_id=1))
+    site.turn(20)
+    site.publish(event(HIGH, text="before"), event(HIGH, text="still pending"))
+    site.desk.rights[1] = audience(user_id=1)
+    site.publish(event(RIGHTS, subject_id=1, text="rights"), event(HIGH, text="after"), event(CRITICAL, text="fire"))
+    site.settle()
+    texts = [text for texts in notes(client.frames) for text in texts]
+    assert "after" not in texts
+    assert "fire" not in texts
+    assert texts[0] == "before"
+    assert [f["code"] for f in client.frames if f["type"] == "notice"] == ["permissions_changed"]
+    assert client.member.upto == site.feed.position
+
+
+def test_a_critical_event_does_not_overtake_a_change_of_rights_that_is_being_looked_up(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, audience("zones.view_zone", user_id=1))
+    site.turn(20)
+    site.desk.rights[1] = audience(user_id=1)
+    site.publish(event(RIGHTS, subject_id=1))
+    site.turn(1)  # the reader has begun to ask for the rights
+    site.publish(event(CRITICAL, text="fire"))
+    site.settle()
+    assert ["fire"] not in notes(client.frames)
+
+
+def test_what_a_reader_misses_of_the_flow_is_counted_and_only_what_it_might_have_seen(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, audience(zones={"a.example"}, user_id=1))
+    site.turn(20)
+    site.publish(*(event(HIGH, zone="a.example") for _ in range(30)))
+    client.give("resume", epoch="e", position=0)
+    while client.member.route is not None:
+        site.turn(1)
+    site.stream(event(FLOW, zone="a.example"))
+    site.stream(event(FLOW, zone="b.example"))
+    site.settle()
+    gaps = [f for f in client.frames if f["type"] == "gap"]
+    assert [(gap["event_type"], gap["dropped"]) for gap in gaps] == [(FLOW, 1)]
