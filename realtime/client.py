@@ -59,6 +59,7 @@ class Client:
     """One connection, kept up. `token`: a JWT, or an async function that gives a fresh one for each attempt.
 
     position: `<epoch>:<position>` to resume from, updated as events come. welcome: the last welcome frame.
+    socket: the one in use.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Client:
         self._token = token
         self._name = name
         self._reconnect = reconnect
-        self._socket: ClientConnection | None = None
+        self.socket: ClientConnection | None = None
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._last_id = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -95,18 +96,18 @@ class Client:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await self._keeper
-        if self._socket is not None:
-            await self._socket.close()
+        if self.socket is not None:
+            await self.socket.close()
 
     # -- commands
 
     async def command(self, name: str, **data: Any) -> dict[str, Any]:
         """Give a command and return the data of its answer. Raises `CommandError`."""
         await self._welcomed.wait()
-        assert self._socket is not None
+        assert self.socket is not None
         self._last_id += 1
         answer = self._answers[self._last_id] = asyncio.get_running_loop().create_future()
-        await self._socket.send(json.dumps({"type": name, "id": self._last_id, "data": data}))
+        await self.socket.send(json.dumps({"type": name, "id": self._last_id, "data": data}))
         frame = await answer
         if frame["type"] == "error":
             raise CommandError(frame)
@@ -179,7 +180,7 @@ class Client:
         url = self.url if self.position is None else f"{self.url}?since={self.position}"
         protocols: list[Any] = ["dnsadmin.v1", f"client.{self._name}", f"bearer.{token}"]
         async with connect(url, subprotocols=protocols, compression=None, max_size=None, ping_interval=None) as socket:
-            self._socket = socket
+            self.socket = socket
             async for text in socket:
                 await self._hear(socket, json.loads(text))
             await socket.wait_closed()

@@ -1,0 +1,151 @@
+"""Keeping books on events: what was committed, what each client was sent, and whether the two agree."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from realtime.client import Client, Missed
+
+WRITER = """
+import json, random, sys, threading
+from django.db import connection, transaction
+from realtime.accounts import AccountPayload
+from realtime.broadcasting import emit
+from realtime.events import EventType
+from realtime.models import LogEvent
+
+writers, each, pause_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+taken_back, lock = [], threading.Lock()
+
+class ChangedMyMind(Exception):
+    pass
+
+def write(writer):
+    chance = random.Random(writer)
+    for number in range(each):
+        try:
+            with transaction.atomic():
+                payload = AccountPayload(user=0, username=f"{writer}.{number}", is_active=True)
+                emit(EventType.USER_UPDATED, payload)
+                if chance.random() < 0.1:
+                    raise ChangedMyMind
+        except ChangedMyMind:
+            with lock:
+                taken_back.append(f"{writer}.{number}")
+        threading.Event().wait(chance.random() * pause_s * 2)
+    connection.close()
+
+threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(json.dumps(taken_back))
+"""
+"""Several writers at once; one change in ten is rolled back. Prints the names of those."""
+
+COMMITTED = """
+import json
+from realtime.models import LogEvent
+rows = LogEvent.objects.filter(event_type="user_updated").order_by("position").values_list("event_id", "position", "data")
+print(json.dumps([(event_id, position, json.loads(data)["username"]) for event_id, position, data in rows]))
+"""
+"""The log itself, when all is over: `[(event id, position, name)]` in order."""
+
+
+class Reader:
+    """A client that writes down what it was sent, and is cut off now and then."""
+
+    def __init__(self, name: str, urls: list[str], token: str, chance: random.Random) -> None:
+        self.name = name
+        self.received: list[tuple[str, int]] = []
+        self.missed: list[str] = []
+        self._urls = urls
+        self._chance = chance
+        self.client = Client(urls[0], token=token, name=name)
+
+    async def read(self) -> None:
+        """Read until cancelled."""
+        async with self.client as client:
+            events = client.events()
+            while True:
+                try:
+                    event = await anext(events)
+                except Missed as reason:
+                    self.missed.append(str(reason))
+                    events = client.events()
+                    continue
+                if event["event_type"] == "user_updated":
+                    self.received.append((event["id"], event["position"]))
+
+    async def cut(self) -> None:
+        """Cut the connection, by an end (FIN), a reset (RST) or by falling silent; it comes back to either process."""
+        self.client.url = self._chance.choice(self._urls)
+        socket = self.client.socket
+        if socket is None or socket.transport is None:
+            return
+        match self._chance.choice(["fin", "rst", "silence"]):
+            case "fin":
+                socket.transport.close()
+            case "rst":
+                socket.transport.abort()
+            case "silence":
+                with contextlib.suppress(RuntimeError):
+                    socket.transport.pause_reading()
+                await asyncio.sleep(self._chance.uniform(0.5, 3.0))
+                socket.transport.abort()
+
+
+async def cut_again_and_again(readers: list[Reader], times: int, over_s: float, chance: random.Random) -> None:
+    """Cut each reader so many times, spread at random over the time."""
+
+    async def cut(reader: Reader) -> None:
+        for _ in range(times):
+            await asyncio.sleep(chance.uniform(0, 2 * over_s / times))
+            await reader.cut()
+
+    await asyncio.gather(*(cut(reader) for reader in readers))
+
+
+async def until(met: Callable[[], bool], within_s: float) -> bool:
+    """Wait until `met()`; whether it came true in time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            while not met():  # noqa: ASYNC110  # what it looks at has no event to wait for
+                await asyncio.sleep(0.2)
+    return met()
+
+
+def verdict(readers: list[Reader], committed: list[tuple[str, int, str]], taken_back: list[str]) -> dict[str, Any]:
+    """What went wrong, counted over all readers; all zeros is what is promised."""
+    log = {event_id: position for event_id, position, _ in committed}
+    names = {name for _, _, name in committed}
+    lost = phantom = out_of_order = twice = 0
+    for reader in readers:
+        ids = [event_id for event_id, _ in reader.received]
+        positions = [position for _, position in reader.received]
+        lost += len(log.keys() - set(ids))
+        phantom += len(set(ids) - log.keys())
+        twice += len(ids) - len(set(ids))
+        out_of_order += sum(later <= earlier for earlier, later in pairwise(positions))
+    return {
+        "lost": lost,
+        "phantom": phantom,
+        "out of order": out_of_order,
+        "twice": twice,
+        "not resumed": sum(len(reader.missed) for reader in readers),
+        "rolled back and in the log": len(names & set(taken_back)),
+    }
+
+
+NOTHING_WRONG = {
+    "lost": 0,
+    "phantom": 0,
+    "out of order": 0,
+    "twice": 0,
+    "not resumed": 0,
+    "rolled back and in the log": 0,
+}
