@@ -34,9 +34,9 @@ from zones.zonefile.export import export, in_file_order
 
 logger = logging.getLogger(__name__)
 
-LEASE_S = 15.0
+LEASE_S = 6.0
 """How long a zone stays with a process that died while pushing it."""
-RENEW_S = 5.0
+RENEW_S = 2.0
 
 RETRY_S = (1, 2, 4, 5)
 """Waits after failures that pass by themselves, such as a server that is down; the last one for all further ones."""
