@@ -7,8 +7,9 @@ change set of origin `import`, and its events. Nothing is ever half imported. An
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -93,16 +94,25 @@ def preview(text: bytes, name: str) -> Preview:
     )
 
 
-def import_zone(text: bytes, name: str, *, user: Any = None, replace: bool = False, comment: str = "") -> Import:
+def import_zone(
+    text: bytes,
+    name: str,
+    *,
+    user: Any = None,
+    replace: bool = False,
+    comment: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> Import:
     """Make the zone `name` what a zone file says. It is served as soon as the synchronizer has pushed it.
 
     user: on whose behalf, where no actor says so already.
     replace: an existing zone may be changed; otherwise it has to be the same already.
+    progress: called with the records done and to be done, now and then; everybody else hears it as events.
     Raises `ZoneFileError` (also for what only rules between records forbid), `ZoneDiffers`, `Cancelled`.
     """
     zone_name = _checked_name(name)
     present = _present(zone_name)
-    with _acting_for(user), _operation(present, text) as operation:
+    with _acting_for(user), _operation(present, text, progress) as operation:
         zone_file = read_zone_file(text, zone_name)
         operation.reached(0, len(zone_file.records))
         rrsets = group(zone_file.records)
@@ -117,8 +127,18 @@ def import_zone(text: bytes, name: str, *, user: Any = None, replace: bool = Fal
 
 
 def export_zone(zone: Zone) -> Iterator[str]:
-    """The lines of a zone as a zone file, with the serial that is served. Raises `ValueError` where it has no SOA."""
-    return export(zone.name, zone.serial or 0, in_file_order(_records(zone)))
+    """The lines of a zone as a zone file, with the serial that is served; announced as `zone_exported`.
+
+    All that is asked of the database is asked now, not while the lines are taken. Raises `ValueError` for a zone without
+    an SOA, such as a secondary.
+    """
+    records = in_file_order(_records(zone))
+    lines = export(zone.name, zone.serial or 0, records)
+    first = [next(lines), next(lines)]
+    with transaction.atomic():
+        transferred = ZoneTransferred(zone=zone.name, records=len(records), serial=zone.serial)
+        emit(EventType.ZONE_EXPORTED, transferred, scope=zone.key)
+    return chain(first, lines)
 
 
 def summary(changes: Difference) -> str:
@@ -247,8 +267,9 @@ def _acting_for(user: Any) -> Iterator[None]:
 class _Progress:
     """The operation that people watch while one import is under way."""
 
-    def __init__(self, row: Operation) -> None:
+    def __init__(self, row: Operation, listener: Callable[[int, int], None] | None) -> None:
         self.row = row
+        self._listener = listener
         self._told_at = float("-inf")
 
     def reached(self, done: int, total: int) -> None:
@@ -257,6 +278,8 @@ class _Progress:
         if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
             return
         self._told_at = time.monotonic()
+        if self._listener is not None:
+            self._listener(done, total)
         stream(EventType.BULK_OPERATION_PROGRESS, BulkOperation.of(self.row), scope=self.scope)
         if Operation.objects.filter(pk=self.row.pk, cancel_requested=True).exists():
             raise Cancelled
@@ -293,13 +316,13 @@ class _Progress:
 
 
 @contextmanager
-def _operation(zone: Zone | None, text: bytes) -> Iterator[_Progress]:
+def _operation(zone: Zone | None, text: bytes, listener: Callable[[int, int], None] | None) -> Iterator[_Progress]:
     """An operation that is there from the beginning, and ends with the block, however that ends."""
     actor = current_actor()
     row = Operation(
         kind=OPERATION, zone=zone, total=text.count(b"\n"), created_by_id=actor.user.id if actor.user else None
     )
-    progress = _Progress(row)
+    progress = _Progress(row, listener)
     with transaction.atomic():
         row.save(force_insert=True)
         emit(EventType.BULK_OPERATION_STARTED, BulkOperation.of(row), scope=progress.scope)

@@ -1,0 +1,294 @@
+"""Zone files over HTTP: a zone imported from one, a zone exported as one (`text/dns`, RFC 4027)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from zones import names
+from zones.access import may_create_zones
+from zones.api.views import View
+from zones.importing import Cancelled, Import, Preview, ZoneDiffers, export_zone, import_zone, preview
+from zones.models import Zone
+from zones.zonefile.difference import Difference
+from zones.zonefile.guard import MAX_BYTES
+from zones.zonefile.problems import Problem, ZoneFileError
+
+MEDIA_TYPE = "text/dns"
+MAX_SHOWN = 5000
+"""RRsets of each kind in an answer that shows a difference."""
+
+_CHUNK = 64 * 1024
+
+
+class ZoneFileParser(BaseParser):
+    """The body as it is; what it holds is for `zones.zonefile` to judge. One octet more than allowed is enough to refuse."""
+
+    media_type = MEDIA_TYPE
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return bytes(stream.read(MAX_BYTES + 1))
+
+
+class PlainTextParser(ZoneFileParser):
+    """The same, as `curl` and editors name it."""
+
+    media_type = "text/plain"
+
+
+class ZoneFileRenderer(JSONRenderer):
+    """Lets clients ask for `text/dns`. What goes through a renderer are problems only, and those are JSON."""
+
+    media_type = MEDIA_TYPE
+    format = "dns"
+
+
+class ProblemSerializer(serializers.Serializer):
+    """Something in a zone file. `line` is null where it is about the zone as a whole."""
+
+    line = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField()
+
+
+class RRsetSerializer(serializers.Serializer):
+    """Records of one name and type."""
+
+    name = serializers.CharField()
+    type = serializers.CharField()
+    ttl = serializers.IntegerField()
+    rdata = serializers.ListField(child=serializers.CharField())
+
+
+class ChangedSerializer(serializers.Serializer):
+    """An RRset before and after."""
+
+    before = RRsetSerializer()
+    after = RRsetSerializer()
+
+
+class DifferenceSerializer(serializers.Serializer):
+    """RRsets that come, go, or change: the first 5,000 of each, and how many there are."""
+
+    added = RRsetSerializer(many=True)
+    removed = RRsetSerializer(many=True)
+    changed = ChangedSerializer(many=True)
+    added_count = serializers.IntegerField()
+    removed_count = serializers.IntegerField()
+    changed_count = serializers.IntegerField()
+
+
+class PreviewSerializer(serializers.Serializer):
+    """What an import would do. `new`: the zone does not exist yet."""
+
+    zone = serializers.CharField()
+    new = serializers.BooleanField()
+    records = serializers.IntegerField()
+    serial = serializers.IntegerField(help_text="Of the SOA in the file.")
+    difference = DifferenceSerializer()
+    warnings = ProblemSerializer(many=True)
+
+
+class ImportSerializer(serializers.Serializer):
+    """What an import did. `change_set` is null when the zone was like that already."""
+
+    zone = serializers.CharField()
+    new = serializers.BooleanField()
+    records = serializers.IntegerField()
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    deleted = serializers.IntegerField()
+    change_set = serializers.IntegerField(allow_null=True)
+    operation = serializers.CharField()
+    sync_state = serializers.CharField()
+    warnings = ProblemSerializer(many=True)
+
+
+def _flag(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.BOOL, description=description, default=False)
+
+
+_FILE = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+
+
+class ImportView(View):
+    """A zone made what a zone file says."""
+
+    serializer_class = ImportSerializer
+    parser_classes = [ZoneFileParser, PlainTextParser, MultiPartParser]
+    most_bytes = MAX_BYTES + 64 * 1024
+
+    @extend_schema(
+        request={MEDIA_TYPE: OpenApiTypes.STR, "text/plain": OpenApiTypes.STR, "multipart/form-data": _FILE},
+        parameters=[
+            _flag("dry_run", "Only answer what would change."),
+            _flag("replace", "A zone that exists may be changed."),
+            OpenApiParameter("comment", OpenApiTypes.STR, description="For the history."),
+        ],
+        responses={
+            200: OpenApiResponse(PreviewSerializer, description="The difference (`dry_run`), or what was changed."),
+            201: ImportSerializer,
+        },
+    )
+    def post(self, request: Request, zone_name: str) -> Response:
+        """Import a zone file. Of a name that does not exist, a new zone is made: 201. A zone that exists with other
+        records answers 409 with the difference, unless `replace` is given. A file that `named` would not load, one with
+        `$INCLUDE`, and one that is too large answer 400 with line and reason of each problem."""
+        name = self._name(zone_name)
+        try:
+            text = self._text()
+            if self._flag("dry_run"):
+                return Response(_preview(preview(text, name)))
+            done = import_zone(
+                text,
+                name,
+                user=request.user,
+                replace=self._flag("replace"),
+                comment=request.query_params.get("comment", ""),
+            )
+        except ZoneFileError as error:
+            return _refusal(error)
+        except ZoneDiffers as error:
+            return _problem(409, "zone_differs", str(error), difference=_difference(error.difference))
+        except Cancelled:
+            return _problem(409, "cancelled", "The import was cancelled. Nothing of it was kept.")
+        return Response(_import(done), status=201 if done.new else 200)
+
+    def _name(self, zone_name: str) -> str:
+        """The zone that may be imported to. Raises what keeps the asker from it."""
+        try:
+            name = names.zone_name(zone_name)
+        except ValueError as error:
+            raise ValidationError({"name": str(error)}) from error
+        if not Zone.objects.living().filter(name=name).exists():
+            if not may_create_zones(self.request.user):
+                raise Http404
+            return name
+        zone = self.zone("edit")
+        return zone.name
+
+    def _text(self) -> bytes:
+        data = self.request.data
+        if isinstance(data, bytes):
+            return data
+        file = self.request.FILES.get("file")
+        if file is None:
+            raise ValidationError({"file": "Send the zone file as the body (text/dns), or as the field “file”."})
+        return bytes(file.read(MAX_BYTES + 1))
+
+    def _flag(self, name: str) -> bool:
+        value = self.request.query_params.get(name, "")
+        try:
+            return serializers.BooleanField().to_internal_value(value) if value else False
+        except serializers.ValidationError as error:
+            raise ValidationError({name: error.detail}) from error
+
+
+class ExportView(View):
+    """A zone as a zone file."""
+
+    renderer_classes = [JSONRenderer, ZoneFileRenderer]
+
+    @extend_schema(responses={(200, MEDIA_TYPE): OpenApiTypes.STR})
+    def get(self, request: Request, zone_name: str) -> HttpResponseBase:
+        """The zone as a file that `named` loads, with the serial that is served. The same records give the same text."""
+        zone = self.zone()
+        try:
+            lines = export_zone(zone)
+        except ValueError as error:
+            return _problem(409, "no_soa", str(error))
+        return StreamingHttpResponse(
+            _chunks(lines),
+            content_type=f"{MEDIA_TYPE}; charset=us-ascii",
+            headers={"Content-Disposition": f'attachment; filename="{zone.name.replace("/", "-")}.zone"'},
+        )
+
+
+async def _chunks(lines: Iterable[str]) -> AsyncIterator[bytes]:
+    """Lines in pieces that are worth sending. Asynchronous, because a server of ours would else collect them all first."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield "".join(piece).encode("ascii")
+            piece, size = [], 0
+    yield "".join(piece).encode("ascii")
+
+
+def _problem(status: int, code: str, detail: str, **more: Any) -> Response:
+    """A problem document (RFC 9457)."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return Response(document | more, status=status, content_type="application/problem+json")
+
+
+def _refusal(error: ZoneFileError) -> Response:
+    return _problem(
+        400,
+        "invalid_zone_file",
+        f"The zone file was refused: {error}",
+        errors=_problems(error.problems),
+        problems=[{"line": problem.line, "message": problem.reason} for problem in error.problems],
+    )
+
+
+def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [{"line": problem.line, "reason": problem.reason} for problem in problems]
+
+
+def _preview(found: Preview) -> dict[str, Any]:
+    return {
+        "zone": found.zone,
+        "new": found.new,
+        "records": found.records,
+        "serial": found.serial,
+        "difference": _difference(found.difference),
+        "warnings": _problems(found.warnings),
+    }
+
+
+def _import(done: Import) -> dict[str, Any]:
+    return {
+        "zone": done.zone.name,
+        "new": done.new,
+        "records": done.records,
+        "created": done.created,
+        "updated": done.updated,
+        "deleted": done.deleted,
+        "change_set": done.change_set.pk if done.change_set else None,
+        "operation": done.operation.pk,
+        "sync_state": done.zone.sync_state,
+        "warnings": _problems(done.warnings),
+    }
+
+
+def _difference(changes: Difference) -> dict[str, Any]:
+    return {
+        "added": msgspec.to_builtins(changes.added[:MAX_SHOWN]),
+        "removed": msgspec.to_builtins(changes.removed[:MAX_SHOWN]),
+        "changed": [
+            {"before": msgspec.to_builtins(before), "after": msgspec.to_builtins(after)}
+            for before, after in changes.changed[:MAX_SHOWN]
+        ],
+        "added_count": len(changes.added),
+        "removed_count": len(changes.removed),
+        "changed_count": len(changes.changed),
+    }
