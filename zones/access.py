@@ -48,7 +48,7 @@ def levels(user: Any, zones: list[Any]) -> dict[int, Level]:
     grants = ZoneGrant.objects.filter(_of(user), zone__in=zones, closed_at=None)
     for zone_id, granted in grants.values_list("zone_id", "level"):
         held = best.get(zone_id)
-        if held is None or LEVELS.index(granted) > LEVELS.index(held):  # type: ignore[arg-type]
+        if held is None or LEVELS.index(granted) > LEVELS.index(held):
             best[zone_id] = granted  # type: ignore[assignment]
     return best
 

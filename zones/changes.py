@@ -149,7 +149,7 @@ def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Chan
     zone, undone = made.zone, list(made.changes.order_by("-id"))
     with transaction.atomic():
         _lock(zone)
-        present = by_id(zone, [change.record_id for change in undone])
+        present: dict[int | None, Record] = {**by_id(zone, [change.record_id for change in undone])}
         if conflicts := [conflict for change in undone if (conflict := _conflict(change, present))]:
             raise Conflict(conflicts)
         text = comment or f"undo of change {made.pk}" + (f": {made.comment}" if made.comment else "")
@@ -319,9 +319,9 @@ def _comment(text: str) -> str:
     return text
 
 
-def _conflict(change: Change, present: Mapping[int, Record]) -> dict[str, Any] | None:
+def _conflict(change: Change, present: Mapping[int | None, Record]) -> dict[str, Any] | None:
     """What keeps `change` from being taken back: how the record was left, and how it is."""
-    record = present.get(change.record_id) if change.record_id is not None else None
+    record = present.get(change.record_id)
     current = snapshot(record) if record is not None else None
     if change.after is None or current is None:
         as_left = current is None and change.after is None

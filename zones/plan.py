@@ -22,7 +22,7 @@ from zones.events import ChangeSetEvent
 from zones.models import Change, ChangeKind, ChangeSet, Record, SyncState, Zone
 from zones.names import absolute
 from zones.refusals import InvalidChange, StaleVersion
-from zones.rrsets import APEX, RRset, group, ungroup
+from zones.rrsets import APEX, RR, RRset, group, ungroup
 from zones.validation import Entry, Problem
 
 FIELDS = ("name", "type", "ttl", "content", "comment", "private")
@@ -296,8 +296,8 @@ class Plan:
 
     def _rrsets(self) -> list[dict[str, Any]]:
         """The RRsets that change, as `ChangeSet.rrsets` keeps them for the name server."""
-        before = _rrsets(revive(self.zone, values) for values in self.before.values())
-        after = _rrsets(self.records)
+        before = _rrsets(RR(was["name"], was["type"], was["ttl"], was["content"]) for was in self.before.values())
+        after = _rrsets(record.rr for record in self.records)
         return [
             {"name": name, "type": kind, "before": before.get((name, kind)), "after": after.get((name, kind))}
             for name, kind in sorted(before.keys() | after.keys())
@@ -362,6 +362,5 @@ def chunks(values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         yield some
 
 
-def _rrsets(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Any]]:
-    rrsets = group(record.rr for record in records)
-    return {(rrset.name, rrset.type): {"ttl": rrset.ttl, "rdata": list(rrset.rdata)} for rrset in rrsets}
+def _rrsets(records: Iterable[RR]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(rrset.name, rrset.type): {"ttl": rrset.ttl, "rdata": list(rrset.rdata)} for rrset in group(records)}

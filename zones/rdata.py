@@ -331,7 +331,7 @@ def canonical(rdtype: str, content: str, origin: str) -> str:
         raise ValueError("a semicolon begins a comment, and the rest would be lost: put the text between double quotes")
     names = {
         slot: value.canonicalize()
-        for slot in _slots(parsed.__class__)
+        for slot in _slots(parsed.__class__)  # type: ignore[arg-type]  # a class is hashable, whatever its objects are
         if isinstance(value := getattr(parsed, slot), dns.name.Name)
     }
     if isinstance(parsed, dns.rdtypes.ANY.SOA.SOA):

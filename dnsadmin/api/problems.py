@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -32,8 +33,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.APIException):
         if challenge := getattr(error, "auth_header", None):
             headers["WWW-Authenticate"] = challenge
-        if isinstance(error, exceptions.Throttled) and error.wait is not None:
-            headers["Retry-After"] = str(max(1, round(error.wait + 0.5)))
+        if wait_s := getattr(error, "wait", None):
+            headers["Retry-After"] = str(math.ceil(wait_s))
     return answer(headers=headers, **document)
 
 
@@ -85,7 +86,7 @@ def _document(error: Exception) -> dict[str, Any] | None:
         case exceptions.ValidationError():
             return _invalid(list(_flat(error.get_full_details())))
         case exceptions.APIException():
-            detail = error.detail
+            detail: Any = error.detail
             text = detail.get("detail", detail) if isinstance(detail, dict) else detail
             code = text.code if isinstance(text, exceptions.ErrorDetail) else error.default_code
             return {"status": error.status_code, "code": str(code), "detail": str(text)}

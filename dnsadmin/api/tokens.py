@@ -26,7 +26,7 @@ class TokenView(TokenObtainPairView):
         limit = SignInLimit(address, username if isinstance(username, str) else "")
         if wait_s := limit.wait_s():
             raise Throttled(wait_s)
-        serializer = self.get_serializer(data=request.data)
+        serializer: Any = self.get_serializer(data=request.data)
         try:
             serializer.is_valid(raise_exception=True)
         except AuthenticationFailed:

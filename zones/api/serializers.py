@@ -77,7 +77,6 @@ class ZoneSerializer(serializers.ModelSerializer):
     def get_name_unicode(self, zone: Zone) -> str:
         return readable(zone.name)
 
-    @extend_schema_field(serializers.ChoiceField(choices=GrantLevel.choices))
     def get_access(self, zone: Zone) -> str:
         level: str = self.context["levels"].get(zone.pk, GrantLevel.VIEW)
         return level
@@ -136,14 +135,11 @@ class RecordSerializer(serializers.ModelSerializer):
         return record.updated_by.get_username() if record.updated_by is not None else None
 
     def to_representation(self, record: Record) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(record)
-        return visible(shown, may_edit=self.context["may_edit"], zone=self.context["zone"])
+        return visible(super().to_representation(record), may_edit=self.context["may_edit"], zone=self.context["zone"])
 
 
-def visible(values: dict[str, Any] | None, *, may_edit: bool, zone: Zone) -> Any:
+def visible(values: Mapping[str, Any], *, may_edit: bool, zone: Zone) -> dict[str, Any]:
     """A record's values as the asker may see them, and an SOA with the serial that is served."""
-    if values is None:
-        return None
     shown = dict(values)
     if shown["private"] and not may_edit:
         shown["comment"] = None
@@ -205,7 +201,7 @@ def ask(changes: Changes, change: Mapping[str, Any]) -> None:
 class ChangeSetRequest(serializers.Serializer):
     """Changes that are made together or not at all. `dry_run`: only say what they would do."""
 
-    changes = ChangeRequest(many=True, allow_empty=False, max_length=BULK)
+    changes = ChangeRequest(many=True, allow_empty=False, max_length=BULK)  # type: ignore[call-arg]
     comment = serializers.CharField(allow_blank=True, default="")
     dry_run = serializers.BooleanField(default=False)
 
@@ -230,7 +226,8 @@ class ChangeSerializer(serializers.ModelSerializer):
         shown: dict[str, Any] = super().to_representation(change)
         may_edit, zone = self.context["may_edit"], self.context["zone"]
         for side in ("before", "after"):
-            shown[side] = visible(shown[side], may_edit=may_edit, zone=zone)
+            if shown[side] is not None:
+                shown[side] = visible(shown[side], may_edit=may_edit, zone=zone)
         return shown
 
 

@@ -90,7 +90,9 @@ class ZonesView(View):
 
     serializer_class = shapes.ZoneSerializer
 
-    @extend_schema(parameters=[shapes.ZoneFilter])
+    @extend_schema(
+        operation_id="zones_list", parameters=[shapes.ZoneFilter], responses=shapes.ZoneSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         wanted = self.valid(shapes.ZoneFilter, request.query_params)
         zones = counted(visible_zones(request.user))
@@ -148,7 +150,11 @@ class RecordsView(View):
 
     serializer_class = shapes.RecordSerializer
 
-    @extend_schema(parameters=[shapes.RecordFilter])
+    @extend_schema(
+        operation_id="zones_records_list",
+        parameters=[shapes.RecordFilter],
+        responses=shapes.RecordSerializer(many=True),
+    )
     def get(self, request: Request, zone_name: str) -> Response:
         zone = self.zone()
         wanted = self.valid(shapes.RecordFilter, request.query_params)
@@ -234,7 +240,7 @@ def _record_answer(
 ) -> Response:
     """A record as an answer, with its version as `ETag`; after a change also what looks wrong, and where to undo it."""
     record = _there(zone, record_id)
-    data = shapes.RecordSerializer(record, context=view.seen_by_asker(zone)).data
+    data: dict[str, Any] = shapes.RecordSerializer(record, context=view.seen_by_asker(zone)).data
     if changes is not None:
         made = changes.result
         data = {**data, "warnings": shapes.warnings(changes.warnings), "change_set": made.pk if made else None}
@@ -254,6 +260,7 @@ class ChangesView(View):
 
     serializer_class = shapes.ChangeSetSerializer
 
+    @extend_schema(operation_id="zones_changes_list", responses=shapes.ChangeSetSerializer(many=True))
     def get(self, request: Request, zone_name: str) -> Response:
         zone = self.zone()
         some = Prefetch("changes", Change.objects.order_by("id")[: shapes.CHANGES_SHOWN], to_attr="first_changes")
@@ -311,6 +318,7 @@ class GrantsView(View):
 
     serializer_class = shapes.GrantSerializer
 
+    @extend_schema(operation_id="zones_grants_list", responses=shapes.GrantSerializer(many=True))
     def get(self, request: Request, zone_name: str) -> Response:
         open_grants = self.zone("manage").grants.filter(closed_at=None)
         return self.page(open_grants.select_related("user", "group", "granted_by"), shapes.GrantSerializer)
