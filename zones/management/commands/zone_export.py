@@ -1,0 +1,58 @@
+"""`manage.py zone_export`: a zone as a zone file."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from realtime.actors import acting
+from zones.importing import export_zone
+from zones.models import Zone
+
+
+class Command(BaseCommand):
+    help = """Write a zone as a zone file that named-checkzone accepts, with the serial that is served. The same records
+    give the same text, so that it can be kept in version control. Exit code 0, or 1 when there is no such zone.
+
+    Example: manage.py zone_export example.com --output db.example.com"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("zone", help="name of the zone")
+        parser.add_argument(
+            "--output", "-o", type=Path, help="file to write, whole or not at all; default: standard output"
+        )
+
+    def handle(self, *args: Any, zone: str, output: Path | None, **options: Any) -> None:
+        name = zone.lower().removesuffix(".")
+        found = Zone.objects.living().filter(name=name).first()
+        if found is None:
+            raise CommandError(f"There is no zone {name}.")
+        try:
+            with acting(origin="command"):
+                lines = export_zone(found)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        if output is None:
+            for line in lines:
+                self.stdout.write(line, ending="")
+            return
+        try:
+            _write(output, lines)
+        except OSError as error:
+            raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    """The whole file or nothing: one that is there already stays until the new one is complete."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("x", encoding="ascii") as file:
+            file.writelines(lines)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
