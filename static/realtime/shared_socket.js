@@ -1,6 +1,7 @@
 import { watchHints } from "./hints.js";
 import { PendingCommands } from "./pending_commands.js";
 import { RealtimeError } from "./protocol.js";
+import { Reach } from "./reach.js";
 import { Signals } from "./signals.js";
 import { INITIAL_STATE } from "./state.js";
 
@@ -50,7 +51,9 @@ export class SharedSocket {
   #telling;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #asking;
-  #unwatch = () => {};
+  #reached = true;
+  /** @type {(() => void)[]} */
+  #undo = [];
 
   /**
    * @param {{url: string, client: string, userId: number | null, position: Position | null}} about
@@ -67,7 +70,11 @@ export class SharedSocket {
   enter() {
     if (this.#way) return;
     this.#way = this.#open((message) => this.#receive(message));
-    this.#unwatch = watchHints(() => this.#post({ kind: "check" }));
+    const reach = new Reach(new URL("/health/live", this.#about.url.replace(/^ws/, "http")).href, (reached) => {
+      this.#reached = reached;
+      this.#signals.tell("state", this.state);
+    });
+    this.#undo = [watchHints(() => this.#post({ kind: "check" })), () => reach.stop()];
     this.#asking = setInterval(() => this.#ask(), ASK_MS);
     this.#fresh = true;
     this.#hello();
@@ -75,7 +82,10 @@ export class SharedSocket {
 
   /** @returns {State} how the connection is, as this page shows it */
   get state() {
-    return this.#onHold && this.#state.name === "live" ? { ...this.#state, name: "paused" } : this.#state;
+    if (this.#state.name !== "live") return this.#state;
+    // The socket lives elsewhere and may be well while this page cannot even save anything.
+    if (!this.#reached) return { ...this.#state, name: "offline", message: "This page cannot reach the server." };
+    return this.#onHold ? { ...this.#state, name: "paused" } : this.#state;
   }
 
   /** Where this tab would go on: everything up to here has reached it. */
@@ -144,7 +154,7 @@ export class SharedSocket {
   close() {
     clearInterval(this.#asking);
     clearTimeout(this.#telling);
-    this.#unwatch();
+    for (const undo of this.#undo) undo();
     this.#post({ kind: "leave" });
     this.#way?.close();
     this.#way = null;
