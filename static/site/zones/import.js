@@ -1,5 +1,5 @@
-import { Problem, get, post, request, zoneUrl } from "../api.js";
-import { element, find, seek } from "../dom.js";
+import { Problem, post, request, zoneUrl } from "../api.js";
+import { element, find, me, seek } from "../dom.js";
 import { events } from "../live.js";
 import { alarm, say } from "../saying.js";
 import { toast } from "../toasts.js";
@@ -73,11 +73,7 @@ function begin(form) {
   };
 
   /** @param {string} query */
-  const send = async (query) => {
-    const replace = new FormData(form).get("replace") ? "replace=1" : "";
-    const parameters = [query, replace].filter(Boolean).join("&");
-    return request("POST", `${zoneUrl(zone(), "import/")}${parameters && `?${parameters}`}`, await text(), { type: "text/dns" });
-  };
+  const send = async (query) => request("POST", `${zoneUrl(zone(), "import/")}?${query}`, await text(), { type: "text/dns" });
 
   /** @param {unknown} error */
   const tell = (error) => {
@@ -92,46 +88,35 @@ function begin(form) {
   const look = async () => {
     const { difference, ...answer } = await send("dry_run=1");
     const what = difference ?? answer;
-    shown.replaceChildren(preview(what), ...(answer.warnings ?? []).map((/** @type {any} */ warning) => element("p", { class: "note wait" }, warning.message ?? String(warning))));
+    shown.replaceChildren(preview(what), ...(answer.warnings ?? []).map((/** @type {any} */ warning) => element("p", { class: "note wait" }, `${warning.line ? `Line ${warning.line}: ` : ""}${warning.reason ?? warning.message}`)));
     submit.disabled = rows(what).length === 0;
     step(true);
     say("The difference is shown. Nothing is imported yet.");
     submit.focus();
   };
 
-  /** @param {any} operation */
-  const follow = async (operation) => {
-    const bar = element("progress", { max: 1, value: 0, "aria-label": "Import" });
+  /** How far our import is, as the events tell; it may be cancelled until it is done. @returns {() => void} ends it */
+  const showProgress = () => {
+    const bar = element("progress", { "aria-label": "Import" });
     const words = element("p", {}, "Importing …");
-    const cancel = element("button", { type: "button", onclick: () => post(`/api/operations/${operation.id}/cancel/`, {}).catch(tell) }, "Cancel the import");
+    const cancel = element("button", { type: "button", hidden: true }, "Cancel the import");
     shown.replaceChildren(element("div", { class: "stack" }, words, bar, cancel));
-    const progress = events.on("bulk_operation_progress", (/** @type {any} */ { data }) => {
-      if (data.operation.id !== operation.id) return;
-      bar.value = data.operation.total ? data.operation.done / data.operation.total : 0;
-      words.textContent = `${data.operation.done} of ${data.operation.total}`;
+    return events.on(["bulk_operation_started", "bulk_operation_progress"], (/** @type {any} */ { data, source_user: user }) => {
+      const { id, done, total } = data.operation;
+      if (user?.id !== me.id || (data.zone && data.zone !== zone())) return;
+      cancel.hidden = false;
+      cancel.onclick = () => post(`/api/operations/${id}/cancel/`, {}).catch(tell);
+      words.textContent = `Importing: ${done} of ${counted(total, "record")}`;
+      if (total) Object.assign(bar, { max: total, value: done });
     });
-    try {
-      for (;;) {
-        const now = await get(`/api/operations/${operation.id}/`);
-        if (now.state !== "running") return now;
-        await new Promise((resolve) => setTimeout(resolve, 500));
-      }
-    } finally {
-      progress();
-    }
   };
 
   const carryOut = async () => {
-    let answer = await send("");
-    const operation = answer?.operation ?? (answer?.state === "running" ? answer : null);
-    if (operation) {
-      const ended = await follow(operation);
-      if (ended.state !== "completed") throw new Problem(400, `The import is ${ended.state}. ${(ended.errors ?? []).join(" ")}`);
-      answer = ended.result ?? ended;
-    }
+    const end = showProgress();
+    const done = await send("replace=1").finally(end);
     dialog.close();
     if (!form.dataset.zone) return location.assign(`/zones/${zone()}/`);
-    const changeSet = answer?.change_set?.id ?? answer?.change_set ?? answer?.id;
+    const changeSet = done?.change_set?.id ?? done?.change_set;
     if (changeSet) offerUndo(zone(), { id: changeSet }, "Imported the zone file");
     else toast("Imported.");
     form.reset();

@@ -1,0 +1,144 @@
+"""No page breaks a rule that axe knows (WCAG 2.2 AA and its good practice), in either theme, at any width."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import live, row
+
+WIDTHS = (360, 768, 1400)
+THEMES = ("light", "dark")
+
+axe = Axe()
+
+
+def check(page: Page, what: str) -> None:
+    found = axe.run(page)
+    assert found.violations_count == 0, f"{what}: {found.generate_report()}"
+
+
+def overflow(page: Page) -> int:
+    """How many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_as_one_finds_them(site, make_zone, profile, theme, width):
+    long = f"{'a-rather-long-label.' * 6}end"
+    zone = make_zone(
+        ("www", "A", "192.0.2.1"), (long, "TXT", f'"{"x" * 200}"'), name=f"{theme}{width}.a-long-zone-name.example"
+    )
+    person = profile(site, color_scheme=theme, viewport={"width": width, "height": 800})
+    outside = person.open("/accounts/login/")
+    check(outside, "sign in")
+    page = person.sign_in("olivia")
+    for path in (
+        "/",
+        "/zones/",
+        f"/zones/{zone}/",
+        "/activity/",
+        "/zones/?q=nothing-like-this",
+        "/zones/missing.example/",
+    ):
+        page.goto(path)
+        if "missing" not in path:
+            live(page)
+        check(page, path)
+        assert overflow(page) == 0, path
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_what_opens_on_the_page_of_a_zone(site, make_zone, profile, theme):
+    zone = make_zone(("www", "A", "192.0.2.1"), ("mail", "MX", "10 mx.example.net."))
+    page = profile(site, color_scheme=theme).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+
+    page.get_by_role("button", name="Add record").click()
+    page.get_by_role("button", name="Save").click()
+    page.locator(".editor [aria-invalid=true]").first.wait_for()
+    check(page, "a refused record")
+    row(page, "mail").get_by_role("button", name="Edit mail MX").click()
+    check(page, "editing")
+    page.get_by_role("button", name="Settings").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check(page, "settings")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Import").click()
+    check(page, "import")
+    page.keyboard.press("Escape")
+    page.locator("#user-menu > summary").click()
+    check(page, "menu")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_two_versions_side_by_side_and_a_row_with_news(site, make_zone, profile, theme):
+    zone = make_zone(("www", "A", "192.0.2.1"), ("news", "A", "192.0.2.1"))
+    page = profile(site, color_scheme=theme).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    row(page, "www").get_by_role("button", name="Edit www A").click()
+    page.get_by_label("IPv4 address").fill("192.0.2.77")
+    oscar = site.client("oscar")
+    for record in oscar.get(f"/api/zones/{zone}/records/", type="A").data["results"]:
+        oscar.patch(f"/api/zones/{zone}/records/{record['id']}/", {"content": "192.0.2.5"})
+    row(page, "news").locator("del").wait_for()
+    check(page, "news")
+    page.get_by_role("button", name="Compare").click()
+    check(page, "compare")
+
+
+def test_the_theme_one_chooses_stays_and_does_not_flash(site, profile):
+    page = profile(site, color_scheme="light").sign_in("vera")
+    live(page)
+    page.locator("#user-menu > summary").click()
+    page.get_by_role("button", name="Dark").click()
+
+    page.goto("/zones/", wait_until="commit")
+    first = page.evaluate("""() => new Promise((seen) => {
+        const look = () => document.body ? seen(document.documentElement.dataset.theme) : setTimeout(look);
+        look();
+    })""")
+
+    assert first == "dark"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_the_row_with_news_does_not_move_for_those_who_want_less_motion(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site, reduced_motion="reduce").sign_in("vera")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+
+    olivia = site.client("olivia")
+    (record,) = olivia.get(f"/api/zones/{zone}/records/", type="A").data["results"]
+    olivia.patch(f"/api/zones/{zone}/records/{record['id']}/", {"content": "192.0.2.5"})
+
+    row(page, "www").locator("del").wait_for()
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_a_hundred_changes_are_one_sentence_for_a_screen_reader(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site).sign_in("vera")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    page.evaluate("""() => {
+        window.heard = [];
+        for (const id of ["polite", "alert"])
+            new MutationObserver(() => window.heard.push([id, document.getElementById(id).textContent]))
+                .observe(document.getElementById(id), { childList: true });
+    }""")
+
+    olivia = site.client("olivia")
+    fields = [{"op": "create", "name": f"host{n}", "type": "A", "ttl": 300, "content": "192.0.2.9"} for n in range(100)]
+    olivia.post(f"/api/zones/{zone}/changes/", {"changes": fields})
+
+    page.wait_for_function("window.heard.length > 0")
+    row(page, "host99").wait_for()
+    page.wait_for_timeout(1500)
+    assert len([text for place, text in page.evaluate("window.heard") if place == "polite"]) <= 1
+    assert [text for place, text in page.evaluate("window.heard") if place == "alert"] == []
