@@ -344,7 +344,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
 
     async def refuse(self, why: str) -> None:
         """Turn a client away that could not show who it is."""
-        self.transport.write(error(None, ErrorCode.NOT_AUTHENTICATED, why))
+        if not self.closed:
+            self.transport.write(error(None, ErrorCode.NOT_AUTHENTICATED, why))
         await self.end(CloseCode.NOT_SIGNED_IN, why)
 
     async def end(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:

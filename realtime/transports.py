@@ -33,15 +33,19 @@ class Transport(Protocol):
 
 
 class RawTransport:
-    """The server's own buffer, by its extension: `write(bytes)`, `buffered() -> bytes` and `abort()`."""
+    """The server's own buffer, by its extension: `write(bytes)`, `closing()`, `buffered() -> bytes` and `abort()`."""
+
+    __slots__ = ("_closing", "_write", "abort", "buffered")
 
     def __init__(self, extension: dict[str, Any]) -> None:
         self._write: Callable[[bytes], None] = extension["write"]
+        self._closing: Callable[[], bool] = extension["closing"]
         self.buffered: Callable[[], int] = extension["buffered"]
         self.abort: Callable[[], None] = extension["abort"]
 
     def write(self, frame: Frame) -> None:
-        self._write(frame.wire)
+        if not self._closing():
+            self._write(frame.wire)
 
 
 class AsgiTransport:

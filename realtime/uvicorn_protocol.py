@@ -14,19 +14,19 @@ from realtime.transports import EXTENSION
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
-    """Offers `scope["extensions"]["dnsadmin.frames"] = {"write": …, "buffered": …, "abort": …}`."""
+    """Offers `scope["extensions"]["dnsadmin.frames"] = {"write": …, "closing": …, "buffered": …, "abort": …}`.
+
+    They are the socket's own methods: nothing of this object is touched by a delivery. Who writes sends nothing after
+    the application closed the connection itself; `closing` says when anyone else did.
+    """
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = {
-                "write": self.write_wire,
+                "write": self.transport.write,
+                "closing": self.transport.is_closing,
                 "buffered": self.transport.get_write_buffer_size,
                 "abort": self.transport.abort,
             }
-
-    def write_wire(self, wire: bytes) -> None:
-        """Queue whole frames for the client; nothing once the connection is closing."""
-        if not (self.close_sent or self.disconnected or self.transport.is_closing()):
-            self.transport.write(wire)

@@ -107,7 +107,9 @@ class Client:
             "headers": [],
             "client": ("127.0.0.1", 1),
             "subprotocols": ["dnsadmin.v1", f"bearer.{user_id}", f"client.{name}"],
-            "extensions": {EXTENSION: {"write": self._came, "buffered": lambda: 0, "abort": lambda: None}},
+            "extensions": {
+                EXTENSION: {"write": self._came, "closing": lambda: False, "buffered": lambda: 0, "abort": lambda: None}
+            },
         }
         self._inbox.put_nowait({"type": "websocket.connect"})
         self.task = bench.loop.create_task(self.consumer(scope, self._inbox.get, self._send))
