@@ -13,7 +13,6 @@ stock is compared with.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import resource
@@ -37,7 +36,7 @@ from benchmarks.fanout.subscribers import Broken, Crowd
 REQUIRED = (("stock-uvicorn", "ours-uvicorn", 12.0), ("stock-daphne", "ours-daphne", 6.0))
 WANTED = (("stock-uvicorn", "ours-uvicorn", 20.0), ("stock-daphne", "ours-daphne", 10.0))
 CLOSE_TO_FLOOR = 1.5
-WINDOW = 8  # events under way while one is published at a time
+WINDOW = 4  # events under way while one is published at a time
 TOGETHER = 100
 
 
@@ -57,7 +56,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Server CPU per delivered event.")
     parser.add_argument("--quick", action="store_true", help="about half a minute: fewer subscribers and rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round to FILE")
-    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="SERVER", help=", ".join(KINDS))
+    parser.add_argument(
+        "--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="SERVER", help=", ".join(KINDS)
+    )
     parser.add_argument("--subscribers", type=int, help="of each server (1000)")
     parser.add_argument("--rounds", type=int, help="of each server (5)")
     parser.add_argument("--seconds", type=float, help="of a round (2.5)")
@@ -128,9 +129,7 @@ def prepare(directory: Path, number: int) -> tuple[Path, list[str]]:
     """A migrated database with `number` people in it, and a token for each."""
     directory.mkdir()
     environment = clean_environment() | site_variables(directory)
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=CHECKOUT, env=environment, check=True
-    )
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=CHECKOUT, env=environment, check=True)
     made = subprocess.run(
         [sys.executable, "-m", "benchmarks.fanout.accounts", str(number)],
         cwd=CHECKOUT,
@@ -176,7 +175,10 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> No
     widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
     print(f"\n{title}")
     for row in (heads, ["-" * width for width in widths], *rows):
-        cells = [cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(cells))
 
 
@@ -198,7 +200,15 @@ def print_deliveries(title: str, names: dict[str, str], rounds: dict[str, list[D
     def column(kind: str, figure: Callable[[Delivery], float]) -> str:
         return str(measuring.spread(figure(delivery) for delivery in rounds[kind]))
 
-    heads = ["server", "server µs per delivery", "deliveries/s", "CPU used", "events/read", "bytes", "× the bare writer"]
+    heads = [
+        "server",
+        "server µs per delivery",
+        "deliveries/s",
+        "CPU used",
+        "events/read",
+        "bytes",
+        "× the bare writer",
+    ]
     rows = [
         [
             names[kind],

@@ -52,9 +52,7 @@ def main(number: int) -> None:
     )
     granted = {"owners": (zone,), "owners of two": (zone, other)}
     ZoneGrant.objects.bulk_create(
-        ZoneGrant(zone=each, user=user)
-        for i, user in enumerate(users)
-        for each in granted.get(AUDIENCES[i % 5], ())
+        ZoneGrant(zone=each, user=user) for i, user in enumerate(users) for each in granted.get(AUDIENCES[i % 5], ())
     )
     print(json.dumps([_token(AccessToken.for_user(user)) for user in users]))
 

@@ -18,7 +18,7 @@ class Delivery(NamedTuple):
 
     server_us: float  # processor time of the server, user and system, per delivered event
     per_s: float  # deliveries per second
-    busy: float  # share of one processor that the server used; well below 1, the clients or the publisher were the limit
+    busy: float  # share of one processor that the server used; well below 1, clients or publisher were the limit
     events_per_read: float  # events that a client found in one read: above 1, frames shared a system call
     bytes: float  # of one event as JSON
 
@@ -57,8 +57,7 @@ async def idle(subjects: Iterable[Subject], seconds: float) -> dict[str, float]:
     before = [subject.server.cpu_s() for subject in subjects]
     await asyncio.sleep(seconds)
     return {
-        server.name: (server.cpu_s() - cpu) / seconds * 100
-        for (server, _), cpu in zip(subjects, before, strict=True)
+        server.name: (server.cpu_s() - cpu) / seconds * 100 for (server, _), cpu in zip(subjects, before, strict=True)
     }
 
 

@@ -19,6 +19,9 @@ from benchmarks.fanout.accounts import ZONE_KEY
 
 Publish = Callable[[int], None]
 
+CONTENT = '"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="'
+"""Of the record that changes; long enough for an event of 600 bytes."""
+
 
 def to_site() -> Publish:
     """As any change of a record announces itself. Needs the variables of the site."""
@@ -36,16 +39,16 @@ def to_site() -> Publish:
         zone=f"{ZONE_KEY}.example",
         record=RecordData(
             id=1,
-            name="www",
-            type="A",
+            name="mail._domainkey",
+            type="TXT",
             ttl=300,
-            content="192.0.2.2",
+            content=CONTENT,
             comment=None,
-            private_comment="moved for the maintenance window, ask the operators",
+            private_comment="ask first",
             private=True,
             version=7,
         ),
-        changes=[FieldChange(field="content", old="192.0.2.1", new="192.0.2.2")],
+        changes=[FieldChange(field="ttl", old=3600, new=300)],
         change_set=1,
     )
 
@@ -59,9 +62,9 @@ def to_site() -> Publish:
 
 def to_stock() -> Publish:
     """As the Channels tutorial does. Needs the variables of the stock server."""
-    from benchmarks.fanout import stock  # sets Django up
-
     from channels.layers import get_channel_layer
+
+    from benchmarks.fanout import stock  # sets Django up
 
     loop = asyncio.new_event_loop()
     layer = get_channel_layer()
@@ -101,16 +104,16 @@ def event() -> dict[str, Any]:
             "zone": f"{ZONE_KEY}.example",
             "record": {
                 "id": 1,
-                "name": "www",
-                "type": "A",
+                "name": "mail._domainkey",
+                "type": "TXT",
                 "ttl": 300,
-                "content": "192.0.2.2",
+                "content": CONTENT,
                 "comment": None,
-                "private_comment": "moved for the maintenance window, ask the operators",
+                "private_comment": "ask first",
                 "private": True,
                 "version": 7,
             },
-            "changes": [{"field": "content", "old": "192.0.2.1", "new": "192.0.2.2"}],
+            "changes": [{"field": "ttl", "old": 3600, "new": 300}],
             "change_set": 1,
         },
         "position": 1235,
