@@ -47,6 +47,8 @@ TIMEOUT_S = 5.0
 DRIFTED = "changed at the name server: "
 """How the error of a zone begins that serves something else than is wanted."""
 
+_FREE: Mapping[str, Any] = {"lease": "", "lease_until": None}
+
 WAITING = (SyncState.PENDING, SyncState.PUSHING, SyncState.FAILED)
 
 
@@ -136,7 +138,7 @@ def lease(pk: int) -> Iterator[Zone | None]:
     finally:
         done.set()
         keeper.join()
-        Zone.objects.filter(pk=pk, lease=token).update(lease="", lease_until=None)
+        Zone.objects.filter(pk=pk, lease=token).update(**_FREE)
 
 
 def _keep_lease(pk: int, token: str, done: threading.Event) -> None:
@@ -158,8 +160,7 @@ def _push(zone: Zone, where: Endpoint) -> Mapping[int | None, NameServerError]:
     if zone.deleted_at is not None:
         _leave(zone, where)
         return {}
-    if zone.kind != ZoneKind.PRIMARY:
-        raise NameServerError("not_supported", f"zones of the kind “{zone.kind}” are not put on the name server yet")
+    _refuse_unless_primary(zone)
     if not zone.hosted:
         _host(zone, where)
         return {}
@@ -169,7 +170,7 @@ def _push(zone: Zone, where: Endpoint) -> Mapping[int | None, NameServerError]:
         logger.warning("%s: %s; it is put there again", zone.name, error)
         _host(zone, where)
         return {}
-    if not failures and zone.sync_error.startswith(DRIFTED):
+    if not failures and _has_drifted(zone):
         _record_comparison(zone, compare(zone))
     return failures
 
@@ -195,14 +196,15 @@ def _push_change_sets(zone: Zone, where: Endpoint) -> dict[int | None, NameServe
                 break
             held_up |= names
         else:
-            _record_served(zone, serial, [change_set.pk])
+            last = change_set is sets[-1] and not failures and not _has_drifted(zone)
+            _record_served(zone, serial, [change_set.pk], last=last)
     if not sets:
         _record_served(zone, update(where, zone.name, [], timeout_s=TIMEOUT_S), [])
     return failures
 
 
-def _host(zone: Zone, where: Endpoint) -> None:
-    """Put the whole zone on the server, as it is wanted now, with all that waits for it."""
+def _host(zone: Zone, where: Endpoint) -> int:
+    """Put the whole zone on the server, as it is wanted now, with all that waits for it. Returns the serial."""
     wanted, waiting = _wanted(zone)
     serial = _next_serial(zone.serial)
     try:
@@ -213,7 +215,8 @@ def _host(zone: Zone, where: Endpoint) -> None:
         # We have put it there before, and did not get to writing that down.
         served = transfer(where, zone.name).rrsets
         serial = update(where, zone.name, differences(served, group(wanted), zone.name))
-    _record_served(zone, serial, waiting)
+    _record_served(zone, serial, waiting, last=True)
+    return serial
 
 
 def _leave(zone: Zone, where: Endpoint) -> None:
@@ -231,18 +234,23 @@ def _leave(zone: Zone, where: Endpoint) -> None:
 
 
 def _repair(zone: Zone, where: Endpoint, progress: Callable[[int, int], None] | None) -> Comparison:
-    if not zone.hosted or zone.kind != ZoneKind.PRIMARY or zone.deleted_at:
-        _push(zone, where)
+    _refuse_unless_primary(zone)
     try:
-        served = transfer(where, zone.name)
+        served = transfer(where, zone.name) if zone.hosted else None
     except NotHosted:
-        _host(zone, where)
-        served = transfer(where, zone.name)
+        served = None
+    if served is None:
+        return Comparison(serial=_host(zone, where), changes=(), waiting=False)
     wanted, waiting = _wanted(zone)
     changes = differences(served.rrsets, group(wanted), zone.name)
     serial = update(where, zone.name, changes, timeout_s=TIMEOUT_S, progress=progress) if changes else served.serial
     _record_served(zone, serial, waiting)
     return Comparison(serial=serial, changes=tuple(changes), waiting=bool(waiting))
+
+
+def _refuse_unless_primary(zone: Zone) -> None:
+    if zone.kind != ZoneKind.PRIMARY:
+        raise NameServerError("not_supported", f"zones of the kind “{zone.kind}” are not put on the name server yet")
 
 
 def _wanted(zone: Zone) -> tuple[list[RR], list[int]]:
@@ -252,6 +260,10 @@ def _wanted(zone: Zone) -> tuple[list[RR], list[int]]:
         waiting = ChangeSet.objects.filter(zone=zone, state__in=WAITING).order_by("id").values_list("pk", flat=True)
         records = Record.rows.filter(zone=zone).values_list("name", "type", "ttl", "content")
         return [RR(*values) for values in records.iterator()], list(waiting)
+
+
+def _has_drifted(zone: Zone) -> bool:
+    return zone.sync_error.startswith(DRIFTED)
 
 
 def _hold(zone: Zone) -> bool:
@@ -267,7 +279,8 @@ def _next_serial(serial: int | None) -> int:
 # -- what came of it --------------------------------------------------------------------------------------------------------
 
 
-def _record_served(zone: Zone, serial: int, change_sets: Sequence[int]) -> None:
+def _record_served(zone: Zone, serial: int, change_sets: Sequence[int], *, last: bool = False) -> None:
+    """last: the zone is done with, and given free in the same go."""
     with transaction.atomic():
         if not _hold(zone):
             return  # another process has taken over, and finds out by itself
@@ -282,6 +295,7 @@ def _record_served(zone: Zone, serial: int, change_sets: Sequence[int]) -> None:
             synced_at=timezone.now(),
             attempts=0,
             retry_at=None,
+            **(_FREE if last else {}),
         )
         emit(
             EventType.ZONE_SYNCED,

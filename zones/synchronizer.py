@@ -7,6 +7,7 @@ other: each push runs in a thread of its own, a few at a time, and none waits fo
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from datetime import timedelta
 
 import dns.name
 import dns.rdatatype
-from django.db import close_old_connections
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -31,22 +32,31 @@ TICK_S = 1.0
 """Seconds between two looks at the database without being woken: for changes that other processes made, and retries."""
 DRIFT_EVERY_S = 10.0
 THREADS = 4
+IDLE_S = 10.0
+"""A thread without work for so long lets go of its database connection."""
+
+_Job = tuple[int, Callable[[int], object]]
 
 
 class Synchronizer:
-    """The supervising thread, and the threads of the pushes that it has under way."""
+    """The supervising thread, and a few that push."""
 
     def __init__(self) -> None:
         self._awake = threading.Event()
         self._ending = threading.Event()
-        self._busy: dict[int, threading.Thread] = {}
-        self._server_down = False
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._busy: set[int] = set()
         self._suspects: list[int] = []
+        self._server_down = False
         self._drift_looked_at = float("-inf")
-        self._thread = threading.Thread(target=self._watch, name="synchronizer", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._watch, name="synchronizer", daemon=True),
+            *(threading.Thread(target=self._work, name=f"pusher-{n}", daemon=True) for n in range(THREADS)),
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def wake(self) -> None:
         """Look now."""
@@ -57,7 +67,9 @@ class Synchronizer:
         deadline = time.monotonic() + timeout_s
         self._ending.set()
         self._awake.set()
-        for thread in (self._thread, *self._busy.values()):
+        for _ in range(THREADS):
+            self._jobs.put(None)
+        for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _watch(self) -> None:
@@ -66,10 +78,10 @@ class Synchronizer:
                 self._look()
             except Exception:
                 logger.exception("the synchronizer could not look what waits")
-            finally:
-                close_old_connections()
+                connection.close()
             self._awake.wait(TICK_S)
             self._awake.clear()
+        connection.close()
 
     def _look(self) -> None:
         for pk, attempts in due(besides=list(self._busy), limit=THREADS - len(self._busy)):
@@ -84,22 +96,32 @@ class Synchronizer:
             if (pk := self._suspects.pop()) not in self._busy:
                 self._begin(pk, pushing.examine)
 
-    def _begin(self, pk: int, work: Callable[[int], object]) -> None:
-        thread = threading.Thread(target=self._run, args=(pk, work), name=f"push-{pk}", daemon=True)
-        self._busy[pk] = thread
-        thread.start()
+    def _begin(self, pk: int, job: Callable[[int], object]) -> None:
+        self._busy.add(pk)
+        self._jobs.put((pk, job))
 
-    def _run(self, pk: int, work: Callable[[int], object]) -> None:
+    def _work(self) -> None:
+        while not self._ending.is_set():
+            try:
+                job = self._jobs.get(timeout=IDLE_S)
+            except queue.Empty:
+                connection.close()
+                continue
+            if job is not None:
+                self._run(*job)
+        connection.close()
+
+    def _run(self, pk: int, job: Callable[[int], object]) -> None:
         try:
-            work(pk)
+            job(pk)
         except NameServerError as error:
             logger.info("zone %s could not be compared: %s", pk, error)
         except Exception:
             logger.exception("zone %s could not be pushed", pk)
+            connection.close()
             Zone.objects.filter(pk=pk).update(retry_at=timezone.now() + timedelta(seconds=pushing.RETRY_S[-1]))
         finally:
-            close_old_connections()
-            self._busy.pop(pk, None)
+            self._busy.discard(pk)
             self._awake.set()
 
     def _push(self, pk: int) -> None:

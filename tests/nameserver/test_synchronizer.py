@@ -255,7 +255,7 @@ def test_a_push_that_was_cut_off_after_the_update_is_recognised(server: Endpoint
     pushing.push(zone.pk)
     made = change(zone, "www", "192.0.2.2")
 
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -275,7 +275,7 @@ def test_a_zone_that_was_put_there_unrecorded_is_recognised_with_the_changes_mad
 ) -> None:
     zone = make_zone()
 
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
