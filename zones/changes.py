@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -216,10 +216,12 @@ def create_zone(
 def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str] = (), owner: Any = None) -> None:
     """Write a new zone object whose fields are good, and its first records."""
     with transaction.atomic():
-        if Zone.objects.living().filter(name=zone.name).exists():
+        try:
+            with transaction.atomic():
+                zone.write()
+        except IntegrityError as error:
             problem = Problem(code="exists", message=f"there is a zone {zone.name} already", field="name")
-            raise InvalidChange([problem])
-        zone.write()
+            raise InvalidChange([problem]) from error
         given = list(rrsets)
         with change_set(zone, comment="new zone", announce=False) as changes:
             changes.replace([*given, *_apex(zone.name, given, nameservers)])
