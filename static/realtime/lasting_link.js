@@ -74,8 +74,9 @@ export class LastingLink {
     let socket;
     try {
       socket = await dial(this.#address, asked, () => turn === this.#turn);
-    } catch {
-      if (turn === this.#turn) this.#comeBack(4003, null, "Could not get a token to sign in with.");
+    } catch (error) {
+      // No token, or an address that cannot be: as its author put it.
+      if (turn === this.#turn) this.#comeBack(1006, null, error instanceof Error ? error.message : String(error));
       return;
     }
     if (!socket) return;

@@ -1,9 +1,9 @@
 import { watchHints } from "./hints.js";
+import { PageState } from "./page_state.js";
 import { PendingCommands } from "./pending_commands.js";
 import { RealtimeError } from "./protocol.js";
 import { Reach } from "./reach.js";
 import { Signals } from "./signals.js";
-import { INITIAL_STATE } from "./state.js";
 
 /** @typedef {import("./protocol.js").Position} Position */
 /** @typedef {import("./state.js").State} State */
@@ -37,21 +37,16 @@ export class SharedSocket {
   /** @type {Signals<Heard>} */
   #signals = new Signals();
   #commands = new PendingCommands();
-  /** @type {State} */
-  #state = { ...INITIAL_STATE, name: "connecting" };
+  #state = new PageState((state) => this.#signals.tell("state", state));
   #fresh = true;
-  #onHold = false;
   /** @type {string[]} */
   #patterns = [];
   /** @type {Position | null} */
   #position;
   #turn = 0; // counts wishes: what the owner said before it heard of the last one does not move the position
   #unanswered = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #telling;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #asking;
-  #reached = true;
   /** @type {(() => void)[]} */
   #undo = [];
 
@@ -70,10 +65,8 @@ export class SharedSocket {
   enter() {
     if (this.#way) return;
     this.#way = this.#open((message) => this.#receive(message));
-    const reach = new Reach(new URL("/health/live", this.#about.url.replace(/^ws/, "http")).href, (reached) => {
-      this.#reached = reached;
-      this.#signals.tell("state", this.state);
-    });
+    const health = new URL("/health/live", this.#about.url.replace(/^ws/, "http"));
+    const reach = new Reach(health.href, (reached) => this.#state.reach(reached));
     this.#undo = [watchHints(() => this.#post({ kind: "check" })), () => reach.stop()];
     this.#asking = setInterval(() => this.#ask(), ASK_MS);
     this.#fresh = true;
@@ -82,10 +75,7 @@ export class SharedSocket {
 
   /** @returns {State} how the connection is, as this page shows it */
   get state() {
-    if (this.#state.name !== "live") return this.#state;
-    // The socket lives elsewhere and may be well while this page cannot even save anything.
-    if (!this.#reached) return { ...this.#state, name: "offline", message: "This page cannot reach the server." };
-    return this.#onHold ? { ...this.#state, name: "paused" } : this.#state;
+    return this.#state.shown;
   }
 
   /** Where this tab would go on: everything up to here has reached it. */
@@ -128,14 +118,13 @@ export class SharedSocket {
 
   /** Connect again, whatever stood in the way, and end a pause. */
   reconnect() {
-    if (this.#onHold) this.#signals.tell("released");
-    if (this.#state.name !== "live") this.#post({ kind: "reconnect" });
+    if (this.#state.onHold) this.#signals.tell("released");
+    if (this.#state.socket.name !== "live") this.#post({ kind: "reconnect" });
   }
 
   /** The page shows nothing new for now. @param {boolean} onHold */
   hold(onHold) {
-    this.#onHold = onHold;
-    this.#signals.tell("state", this.state);
+    this.#state.hold(onHold);
   }
 
   /**
@@ -153,7 +142,7 @@ export class SharedSocket {
   /** Leave; the page goes away. */
   close() {
     clearInterval(this.#asking);
-    clearTimeout(this.#telling);
+    this.#state.stop();
     for (const undo of this.#undo) undo();
     this.#post({ kind: "leave" });
     this.#way?.close();
@@ -165,7 +154,7 @@ export class SharedSocket {
     const { url, client, userId } = this.#about;
     const needs = this.#position && this.#patterns.length ? [{ patterns: this.#patterns, since: this.#position }] : [];
     const common = { url, client, userId, position: this.#position, patterns: this.#patterns, needs, turn: this.#turn };
-    this.#post({ kind: "hello", ...common, fresh: this.#fresh, state: this.#state });
+    this.#post({ kind: "hello", ...common, fresh: this.#fresh, state: this.#state.socket });
   }
 
   /** @param {ToOwner} message */
@@ -191,12 +180,11 @@ export class SharedSocket {
       case "state":
         this.#fresh = false;
         this.#moveTo(message.reached);
-        this.#state = { ...message.state, lastEventAt: message.state.lastEventAt ?? this.#state.lastEventAt };
-        return this.#signals.tell("state", this.state);
+        return this.#state.set(message.state);
       case "events":
         this.#signals.tell("events", message.events);
         this.#moveTo(message.reached);
-        return this.#noteData();
+        return this.#state.noteData();
       case "resync":
         return this.#signals.tell("resync", { reason: message.reason });
       case "gap":
@@ -215,14 +203,5 @@ export class SharedSocket {
   /** @param {import("./messages.js").Reached} reached */
   #moveTo(reached) {
     if (reached && reached.turn === this.#turn) this.#position = reached.at;
-  }
-
-  /** Data has arrived; say so, at most once a second. */
-  #noteData() {
-    this.#state = { ...this.#state, lastEventAt: Date.now() };
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
-      this.#signals.tell("state", this.state);
-    }, 1000);
   }
 }

@@ -35,7 +35,7 @@ test("when there is no token to be had it is tried again", async (t) => {
   const { service, heard, live } = await stage(t, { start: false, getToken });
   service.start();
   await until(() => service.state.name === "reconnecting");
-  assert.match(service.state.message, /token/);
+  assert.match(service.state.message, /identity provider/);
   await live();
   assert.equal(calls, 3);
   assert.equal(heard.states.at(-1), "live");

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def person(profile: OpenProfile, way: str) -> Iterator[OpenProfile]:
+def person(profile: OpenProfile, way: str) -> OpenProfile:
     """A browser profile that shares its socket in this way: `person(site)`."""
 
     def make(site: Site) -> Profile:
@@ -57,7 +57,7 @@ def person(profile: OpenProfile, way: str) -> Iterator[OpenProfile]:
             made.context.add_init_script(NO_SHARED_WORKER)
         return made
 
-    yield make
+    return make
 
 
 def new_zone(site: Site) -> str:
@@ -168,7 +168,7 @@ def test_a_server_that_is_killed_is_waited_for_and_nothing_is_lost(start_site: S
 def test_a_server_that_says_nothing_any_more_is_noticed_and_nothing_is_lost(
     start_site: StartSite, person: OpenProfile
 ) -> None:
-    site = start_site()
+    site = start_site(REALTIME_HEARTBEAT_S=4)
     zone = new_zone(site)
     olivia = person(site)
     olivia.sign_in("olivia")
