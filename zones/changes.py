@@ -149,7 +149,7 @@ def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Chan
     zone, undone = made.zone, list(made.changes.order_by("-id"))
     with transaction.atomic():
         _lock(zone)
-        present: dict[int | None, Record] = {**by_id(zone, [change.record_id for change in undone])}
+        present = by_id(zone, [change.record_id for change in undone])
         if conflicts := [conflict for change in undone if (conflict := _conflict(change, present))]:
             raise Conflict(conflicts)
         text = comment or f"undo of change {made.pk}" + (f": {made.comment}" if made.comment else "")
@@ -157,13 +157,11 @@ def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Chan
             for change in undone:
                 before, after = change.before, change.after
                 if before is None:
-                    changes.delete(present[change.record_id])
+                    changes.delete(_record_id(change))
                 elif after is None:
                     changes.create(**{field: before[field] for field in FIELDS}, restore=before)
                 else:
-                    changes.update(
-                        present[change.record_id], **{field: before[field] for field in differing(before, after)}
-                    )
+                    changes.update(_record_id(change), **{field: before[field] for field in differing(before, after)})
     return changes
 
 
@@ -321,9 +319,9 @@ def _comment(text: str) -> str:
     return text
 
 
-def _conflict(change: Change, present: Mapping[int | None, Record]) -> dict[str, Any] | None:
+def _conflict(change: Change, present: Mapping[int, Record]) -> dict[str, Any] | None:
     """What keeps `change` from being taken back: how the record was left, and how it is."""
-    record = present.get(change.record_id)
+    record = present.get(_record_id(change))
     current = snapshot(record) if record is not None else None
     if change.after is None or current is None:
         as_left = current is None and change.after is None
@@ -331,6 +329,11 @@ def _conflict(change: Change, present: Mapping[int | None, Record]) -> dict[str,
         ours = FIELDS if change.before is None else differing(change.before, change.after)
         as_left = all(current[field] == change.after[field] for field in ours)
     return None if as_left else {"expected": change.after, "current": current}
+
+
+def _record_id(change: Change) -> int:
+    assert change.record_id is not None, "only changes of a dry run name no record"
+    return change.record_id
 
 
 def _id(record: Record | int) -> int:

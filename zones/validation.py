@@ -205,9 +205,7 @@ def _targets(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesA
     return Verdict(errors, warnings)
 
 
-def _about(
-    kind: str, owner: str, target: str, inside: str, there: Mapping[str, set[str]]
-) -> tuple[str, str] | None:
+def _about(kind: str, owner: str, target: str, inside: str, there: Mapping[str, set[str]]) -> tuple[str, str] | None:
     """What is wrong with a `kind` at `owner` that points to `inside`: a code and a sentence."""
     exact, *parents = _candidates(inside)
     # Below a delegation, or found elsewhere: not ours to know. The glue of the delegation itself is.

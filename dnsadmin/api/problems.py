@@ -86,8 +86,8 @@ def _document(error: Exception) -> dict[str, Any] | None:
         case exceptions.ValidationError():
             return _invalid(list(_flat(error.get_full_details())))
         case exceptions.APIException():
-            detail: Any = error.detail
-            text = detail.get("detail", detail) if isinstance(detail, dict) else detail
+            said: Any = error.detail
+            text = said.get("detail", said) if isinstance(said, dict) else said
             code = text.code if isinstance(text, exceptions.ErrorDetail) else error.default_code
             return {"status": error.status_code, "code": str(code), "detail": str(text)}
     return None
