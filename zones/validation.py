@@ -157,12 +157,8 @@ def _rules_of_a_name(name: str, entries: Sequence[Entry]) -> list[Problem]:
         problems.append(_problem(types["SOA"], "soa_apex", "an SOA stands at the apex only", "name"))
     if "DS" in types and name == APEX:
         problems.append(_problem(types["DS"], "ds_apex", "a DS belongs into the zone above (RFC 4034)", "name"))
-    if name.startswith("*.") or name == "*":
-        problems += [
-            _problem(types[kind], "wildcard", f"a wildcard name cannot have {kind} (RFC 4592)", "name")
-            for kind in ("NS", "DNAME")
-            if kind in types
-        ]
+    if "NS" in types and _is_wildcard(name):
+        problems.append(_problem(types["NS"], "wildcard", "a wildcard name cannot have NS (RFC 4592)", "name"))
     return problems
 
 
@@ -243,6 +239,9 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]]) -> list[Problem]:
     problems = []
     for name, entries in touched.items():
         mine = [entry for entry in entries if entry.index is not None]
+        if _is_wildcard(name) and (aliases := [entry for entry in mine if entry.rr.type == "DNAME"]):
+            text = "what a DNAME at a wildcard means is not defined (RFC 4592, 4.4)"
+            problems.append(_problem(aliases, "wildcard", text, "name"))
         if mine and name != APEX:
             doubled = f".{name}".endswith(f".{zone}")
             if doubled:
@@ -262,6 +261,10 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]]) -> list[Problem]:
             for reason in names.suspicious(target):
                 problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
     return problems
+
+
+def _is_wildcard(name: str) -> bool:
+    return name == "*" or name.startswith("*.")
 
 
 def _problem(entries: Sequence[Entry], code: str, message: str, field: str, entry: Entry | None = None) -> Problem:
