@@ -224,6 +224,8 @@ def test_a_name_outside_the_zone(zone: HostedZone) -> None:
 def test_a_zone_that_is_not_there(endpoint: Endpoint) -> None:
     with pytest.raises(NotHosted, match="has no zone nowhere"):
         update(endpoint, "nowhere.test", [RRsetChange("www", "A", None, WWW)])
+    with pytest.raises(NotHosted, match="has no zone nowhere"):
+        update(endpoint, "nowhere.test", [])
 
 
 def test_a_frozen_zone_is_named_as_the_reason_and_worth_a_retry(zone: HostedZone) -> None:

@@ -9,6 +9,7 @@ the zone's own data also under a wildcard, at a delegation and below it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 import dns.name
@@ -90,7 +91,7 @@ def update(
         if progress is not None:
             progress(served, len(wanted))
     if not work.few:
-        work.compare_all(wanted)
+        work.compare_all(wanted)  # their TTLs
     return work.serial()
 
 
@@ -115,22 +116,31 @@ class _Update:
         self.zone = zone
         self.origin = dns.name.from_text(zone)
         self.timeout_s = timeout_s
+        self.read_serial: int | None = None
 
     def serial(self) -> int:
-        with Exchange(self.endpoint, timeout_s=self.timeout_s) as exchange:
-            return self._soa(exchange)[1].serial
+        """The serial with which the changes are served; asked for when the read-back has not shown it."""
+        if self.read_serial is None:
+            with self._exchange() as exchange:
+                self._soa(exchange)
+        assert self.read_serial is not None
+        return self.read_serial
 
     def apply(self, changes: Sequence[RRsetChange]) -> None:
         """Push changes that fit into one message; those that are served already are left out at the second attempt."""
         for _ in range(_ATTEMPTS):
+            self.read_serial = None
             try:
-                rcode = self._send(changes)
+                with self._exchange() as exchange:
+                    rcode = self._send(exchange, changes)
+                    in_place = rcode == dns.rcode.NOERROR and self._in_place(exchange, changes)
             except Unreachable as error:
                 if error.code == "unreachable" or not self._arrived(changes):
                     raise
                 return
             if rcode == dns.rcode.NOERROR:
-                self._read_back(changes)
+                if not in_place:
+                    self.compare_all(changes)
                 return
             if rcode not in _UNMET:
                 raise refusal(self.endpoint, self.zone, rcode)
@@ -139,10 +149,12 @@ class _Update:
                 return
         raise NameServerError("busy", "the zone keeps changing at the name server while we push to it", retry=True)
 
-    def _send(self, changes: Sequence[RRsetChange]) -> dns.rcode.Rcode:
-        with Exchange(self.endpoint, timeout_s=self.timeout_s) as exchange:
-            soa = self._soa(exchange) if any(change.type == "SOA" for change in changes) else None
-            return exchange.ask(self._message(changes, soa)).rcode()
+    def _exchange(self) -> Exchange:
+        return Exchange(self.endpoint, timeout_s=3 * self.timeout_s, silence_s=self.timeout_s)
+
+    def _send(self, exchange: Exchange, changes: Sequence[RRsetChange]) -> dns.rcode.Rcode:
+        soa = self._soa(exchange) if any(change.type == "SOA" for change in changes) else None
+        return exchange.ask(self._message(changes, soa)).rcode()
 
     def _message(
         self, changes: Sequence[RRsetChange], soa: tuple[int, dns.rdtypes.ANY.SOA.SOA] | None
@@ -178,7 +190,7 @@ class _Update:
         higher than; so the prerequisite is the SOA just read, after comparing the rest of it ourselves."""
         assert served is not None
         ttl, soa = served
-        now = RRset(APEX, "SOA", ttl, presentation([soa], self.zone))
+        now = self._rrset_of(ttl, soa)
         if change.after is None:
             raise NameServerError("ignored", "the SOA of a zone cannot be deleted")
         if (
@@ -232,10 +244,6 @@ class _Update:
         except NameServerError:
             return False
 
-    def _read_back(self, changes: Sequence[RRsetChange]) -> None:
-        if not self._in_place(changes):
-            self.compare_all(changes)
-
     def compare_all(self, changes: Sequence[RRsetChange]) -> None:
         """Look at the whole zone. Raises `NameServerError` (code `ignored`) when a change is not served."""
         if unserved := self._unserved(changes):
@@ -246,7 +254,7 @@ class _Update:
                 f"the name server accepted the change and did not carry it out for {names}; it serves {found}",
             )
 
-    def _in_place(self, changes: Sequence[RRsetChange]) -> bool:
+    def _in_place(self, exchange: Exchange, changes: Sequence[RRsetChange]) -> bool:
         """Whether exactly `after` is in the zone, by prerequisites for values and, for a few, questions for TTLs."""
         question = dns.update.UpdateMessage(self.origin)
         for change in changes:
@@ -256,17 +264,17 @@ class _Update:
                 question.absent(self._owner(change.name), change.type)
             else:
                 question.present(self._owner(change.name), self._rdataset(change.after))
-        with Exchange(self.endpoint, timeout_s=self.timeout_s) as exchange:
-            if exchange.ask(question).rcode() != dns.rcode.NOERROR:
-                return False
-            asked = [change.after for change in changes if change.after and (self.few or change.type == "SOA")]
-            return all(self._as_wanted(exchange, wanted) for wanted in asked)
+        if exchange.ask(question).rcode() != dns.rcode.NOERROR:
+            return False
+        ttl, soa = self._soa(exchange)
+        wanted = {change.type: change.after for change in changes}.get("SOA")
+        if wanted is not None and not _same(self._rrset_of(ttl, soa), wanted, self.zone):
+            return False
+        asked = [change.after for change in changes if change.after and change.type != "SOA"] if self.few else []
+        return all(self._has_ttl(exchange, rrset) for rrset in asked)
 
-    def _as_wanted(self, exchange: Exchange, wanted: RRset) -> bool:
-        """Compare what cannot be a prerequisite: TTLs, and the SOA without its serial."""
-        if wanted.type == "SOA":
-            ttl, soa = self._soa(exchange)
-            return _same(RRset(APEX, "SOA", ttl, presentation([soa], self.zone)), wanted, self.zone)
+    def _has_ttl(self, exchange: Exchange, wanted: RRset) -> bool:
+        """Compare what cannot be a prerequisite."""
         owner, kind = self._owner(wanted.name), dns.rdatatype.from_text(wanted.type)
         answer = exchange.lookup(owner, kind)
         for section in (answer.answer, answer.authority, answer.additional):
@@ -315,8 +323,13 @@ class _Update:
                 if rrset.name == self.origin and rrset.rdtype == dns.rdatatype.SOA:
                     soa = rrset[0]
                     assert isinstance(soa, dns.rdtypes.ANY.SOA.SOA)
+                    self.read_serial = soa.serial
                     return rrset.ttl, soa
-        raise refusal(self.endpoint, self.zone, answer.rcode())
+        no_answer = answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+        raise refusal(self.endpoint, self.zone, dns.rcode.NOTAUTH if no_answer else answer.rcode())
+
+    def _rrset_of(self, ttl: int, soa: dns.rdtypes.ANY.SOA.SOA) -> RRset:
+        return RRset(APEX, "SOA", ttl, presentation([soa], self.zone))
 
     def _owner(self, name: str) -> dns.name.Name:
         return dns.name.from_text(name, self.origin)
@@ -402,6 +415,7 @@ def _contents(rrset: RRset | None) -> tuple[str, ...]:
     return rrset.rdata if rrset else ()
 
 
+@lru_cache(maxsize=10_000)
 def _rdata(kind: str, content: str, origin: dns.name.Name) -> dns.rdata.Rdata:
     try:
         return dns.rdata.from_text(dns.rdataclass.IN, kind, content, origin=origin, relativize=False)
