@@ -77,6 +77,7 @@ export class Hub {
     const each = (/** @type {(tab: Tab) => void} */ act) => this.#tabs.forEach(act);
     service.on("state", ({ name }) => {
       if (name !== "live") this.#supply.wait();
+      this.#supply.polled(name === "polling");
       each((tab) => this.#tell(tab));
     });
     service.on("event", (event, how) => {

@@ -31,11 +31,6 @@ export class Inbox {
     return this.#bookmark.position;
   }
 
-  /** @param {import("./protocol.js").Position} position */
-  startFrom(position) {
-    this.#bookmark.set(position);
-  }
-
   /** A new connection is being opened. @returns {import("./protocol.js").Position | null} what it is to resume from */
   begin() {
     this.#rewind = null;
@@ -51,6 +46,18 @@ export class Inbox {
     if (this.#asked && resumed?.recovered) return; // the replay may still be on its way: its events move the bookmark
     this.#bookmark.set(resume);
     if (this.#asked) this.#outlet.resync({ reason: resumed?.recovered === false ? resumed.reason : "not_resumed" });
+  }
+
+  /** The connection is gone: what arrives by other ways moves the bookmark. */
+  lost() {
+    this.#rewind = null;
+    this.#bookmark.release();
+  }
+
+  /** Go on from here; with a reason if events may be missing. @param {import("./protocol.js").Position} position @param {string | null} reason */
+  restart(position, reason) {
+    this.#bookmark.set(position);
+    if (reason) this.#outlet.resync({ reason });
   }
 
   /** @param {import("./protocol.js").RealtimeEvent} event */

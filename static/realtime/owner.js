@@ -14,7 +14,8 @@ export class Owner {
   receive(tab, message, post) {
     if (message.kind === "hello") {
       const { url, client } = message;
-      this.#hub ??= new Hub(new UnifiedWebSocketService({ url, client }), watchLife);
+      const eventsUrl = new URL("/api/realtime/events/", url.replace(/^ws/, "http")).href;
+      this.#hub ??= new Hub(new UnifiedWebSocketService({ url, client, eventsUrl }), watchLife);
     }
     if (this.#hub) this.#hub.receive(tab, message, post);
     else if (message.kind !== "leave") post({ kind: "owner" });

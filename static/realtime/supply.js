@@ -16,6 +16,8 @@ export class Supply {
   #granted = new Set();
   #ready = false;
   #busy = false;
+  /** @type {number | null} while the log is read over HTTP: where that began */
+  #polledFrom = null;
 
   /** @param {Service} service @param {() => Iterable<Tab>} tabs @param {number} [remembered] how many events */
   constructor(service, tabs, remembered) {
@@ -62,8 +64,16 @@ export class Supply {
     this.#recent.completeFrom(types, from.position);
   }
 
+  /** The log is read over HTTP now, or no longer: all of it, but it cannot be rewound. @param {boolean} polling */
+  polled(polling) {
+    if (!polling) this.#polledFrom = null;
+    else this.#polledFrom ??= this.#service.position?.position ?? null;
+    this.run();
+  }
+
   async run() {
     const now = this.#service.position;
+    if (now && this.#polledFrom !== null) this.#whilePolling(this.#polledFrom);
     if (!now || !this.#ready || this.#busy) return;
     const lacking = this.#fromMemory(now.epoch);
     if (!lacking.size) return;
@@ -82,6 +92,16 @@ export class Supply {
       this.#busy = false;
     }
     this.run();
+  }
+
+  /** @param {number} from */
+  #whilePolling(from) {
+    for (const tab of this.#tabs()) {
+      if (!tab.needs.length) continue;
+      const oldest = Math.min(...tab.needs.map(({ since }) => since.position));
+      if (oldest >= from) tab.meet(tab.needs, this.#recent.after(oldest));
+      else tab.resync("not_resumed");
+    }
   }
 
   /** @param {string} epoch @returns {Map<Tab, Need[]>} what memory does not hold */

@@ -7,6 +7,8 @@ export const TIMING = Object.freeze({
   patienceMs: 8_000, // for the answer to our own ping
   commandMs: 10_000, // for the answer to a command
   resumeMs: 60_000, // for all of a replay to arrive
+  pollMs: 5_000, // between two looks over HTTP, and
+  pollAfter: 3, // failed attempts until they begin
   offlineAfter: 6, // failed attempts until we call it offline, and go on trying
 });
 

@@ -1,39 +1,16 @@
+import { watchHints } from "./hints.js";
 import { Inbox } from "./inbox.js";
 import { LastingLink } from "./lasting_link.js";
+import { Polling } from "./polling.js";
 import { Signals } from "./signals.js";
 import { INITIAL_STATE, whenLive } from "./state.js";
 import { Subscriptions } from "./subscriptions.js";
 import { TIMING } from "./timing.js";
-import { watchHints } from "./hints.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./protocol.js").Position} Position */
-
-/**
- * @typedef {object} Options
- * @property {string} url address of the endpoint; in a page a relative one will do
- * @property {string} [client] name of this client: there is one connection per user and client name
- * @property {Position | null} [position] where to begin; null is "from now on"
- * @property {(() => Promise<string | null>) | null} [getToken] asked for a fresh token before each connection and before
- *   one expires; without it the session cookie has to do
- * @property {typeof globalThis.WebSocket} [WebSocket]
- * @property {Partial<import("./timing.js").Timing>} [timing]
- */
-
-/**
- * What can be heard. `event` tells whether `resume()` brought it back; `resync`: events may be missing, read again what
- * is shown; `gap`: what the server left out; `welcome` comes with the position that was asked for; `settled`: the server
- * now sends what is wanted.
- * @typedef {{
- *   state: [State],
- *   event: [import("./protocol.js").RealtimeEvent, {replayed: boolean}],
- *   resync: [{reason: string}],
- *   gap: [import("./protocol.js").Gap],
- *   notice: [import("./protocol.js").Notice],
- *   welcome: [import("./protocol.js").Welcome, Position | null],
- *   settled: [ReadonlySet<string>],
- * }} Heard
- */
+/** @typedef {import("./service_types.js").Options} Options */
+/** @typedef {import("./service_types.js").Heard} Heard */
 
 /**
  * One socket's life: opens it, keeps it, brings it back, and goes on where it ended. Knows nothing of pages.
@@ -49,6 +26,8 @@ export class UnifiedWebSocketService {
   #link;
   #inbox;
   #subscriptions;
+  #polling;
+  #polls = false; // and with success
   /** @type {Signals<Heard>} */
   #signals = new Signals();
   /** @type {State} */
@@ -58,13 +37,16 @@ export class UnifiedWebSocketService {
   #rewound = Promise.resolve();
 
   /** @param {Options} options */
-  constructor({ url, client = "api", position = null, getToken = null, WebSocket = globalThis.WebSocket, timing }) {
+  constructor({ url, client = "api", position = null, getToken = null, eventsUrl = null, WebSocket, timing }) {
     this.#timing = { ...TIMING, ...timing };
     this.#getToken = getToken;
-    this.#link = new LastingLink({ url, client, getToken, WebSocket }, this.#timing, {
+    this.#link = new LastingLink({ url, client, getToken, WebSocket: WebSocket ?? globalThis.WebSocket }, this.#timing, {
       begin: () => this.#inbox.begin(),
       frame: (frame, asked) => this.#receive(frame, asked),
-      lost: () => this.#subscriptions.end(),
+      lost: () => {
+        this.#subscriptions.end();
+        this.#inbox.lost();
+      },
       change: (news) => this.#become(news),
     });
     this.#inbox = new Inbox(position, {
@@ -74,6 +56,13 @@ export class UnifiedWebSocketService {
       },
       resync: (why) => this.#signals.tell("resync", why),
     });
+    const sink = {
+      position: () => this.position,
+      batch: (/** @type {import("./protocol.js").Batch} */ batch) => this.#inbox.batch(batch),
+      begin: (/** @type {Position} */ from, /** @type {string | null} */ reason) => this.#inbox.restart(from, reason),
+      change: (/** @type {boolean} */ working) => this.#polled(working),
+    };
+    this.#polling = eventsUrl ? new Polling(eventsUrl, getToken, sink, this.#timing.pollMs) : null;
     this.#subscriptions = new Subscriptions(
       (granted) => this.#signals.tell("settled", granted),
       (name, code) => this.#signals.tell("notice", { type: "notice", code: "rejected", message: `${name}: ${code}` }),
@@ -112,7 +101,7 @@ export class UnifiedWebSocketService {
 
   /** @param {Position | null} [position] where to begin, if nothing is known yet */
   start(position = null) {
-    if (!this.position && position) this.#inbox.startFrom(position);
+    if (!this.position && position) this.#inbox.restart(position, null);
     this.#unwatch();
     this.#unwatch = watchHints(() => this.check());
     this.reconnect();
@@ -199,9 +188,25 @@ export class UnifiedWebSocketService {
     }
   }
 
+  /** Reading over HTTP works, or no longer does. @param {boolean} working */
+  #polled(working) {
+    if (working === this.#polls) return;
+    this.#polls = working;
+    this.#become({ name: working ? "polling" : "reconnecting" });
+  }
+
   /** @param {Partial<State>} news */
   #become(news) {
     this.#state = { ...this.#state, ...news };
+    const { name, attempt } = this.#state;
+    const away = name === "reconnecting" || name === "offline" || name === "polling";
+    if (!away) {
+      this.#polling?.stop();
+      this.#polls = false;
+    } else if (attempt >= this.#timing.pollAfter) {
+      this.#polling?.start();
+      if (this.#polls) this.#state = { ...this.#state, name: "polling" };
+    }
     this.#signals.tell("state", this.#state);
   }
 }

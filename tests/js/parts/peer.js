@@ -25,7 +25,10 @@ export class Peer {
   /** Each connection ever made. */
   handshakes = [];
   silent = false;
-  #http = createServer((request, response) => response.writeHead(404).end());
+  /** No WebSocket gets through, as behind some proxies. */
+  blocked = false;
+  polls = 0;
+  #http = createServer((request, response) => this.#answer(request, response));
   #port = 0;
 
   constructor() {
@@ -49,6 +52,10 @@ export class Peer {
 
   get url() {
     return `ws://127.0.0.1:${this.#port}/ws/`;
+  }
+
+  get eventsUrl() {
+    return this.url.replace("ws:", "http:").replace("/ws/", "/api/realtime/events/");
   }
 
   get position() {
@@ -88,7 +95,23 @@ export class Peer {
     for (const { socket } of this.connections.splice(0)) socket.destroy();
   }
 
+  /** The log over HTTP, as `/api/realtime/events/` has it. */
+  #answer(request, response) {
+    this.polls += 1;
+    const address = new URL(request.url, this.url);
+    const here = `${this.epoch}:${this.position}`;
+    const [epoch, position] = address.searchParams.get("since")?.split(":") ?? [];
+    let body = { results: [], upto: here };
+    if (epoch === this.epoch) body = { recovered: true, results: this.log.slice(Number(position)), upto: here };
+    else if (epoch) body = { recovered: false, reason: "epoch_changed", results: [], upto: here };
+    response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+  }
+
   #upgrade(request, socket) {
+    if (this.blocked) {
+      socket.end("HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n");
+      return;
+    }
     const key = createHash("sha1").update(request.headers["sec-websocket-key"] + ACCEPT).digest("base64");
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +

@@ -22,7 +22,7 @@ export async function profile(test, { remembered = 1000, lingerMs = 50 } = {}) {
   let hub, service;
 
   function makeOwner() {
-    service = new UnifiedWebSocketService({ url: peer.url, client: "web", WebSocket, timing: QUICK });
+    service = new UnifiedWebSocketService({ url: peer.url, eventsUrl: peer.eventsUrl, client: "web", WebSocket, timing: QUICK });
     hub = new Hub(service, (id, gone) => goings.set(id, gone), { remembered, lingerMs });
   }
   makeOwner();
