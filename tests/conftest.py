@@ -33,6 +33,9 @@ os.environ["DNSADMIN_DATA_DIR"] = str(DATA_DIR)
 os.environ["DNSADMIN_SECRET_KEY"] = "only-for-tests-" * 4
 os.environ["DJANGO_SETTINGS_MODULE"] = "dnsadmin.settings"
 
+# Debian keeps `rndc`, `tsig-keygen` and the like off the PATH of ordinary users.
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
 # How long an example takes says nothing on a busy machine, and a failure must repeat on every run.
 hypothesis.settings.register_profile("dnsadmin", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("dnsadmin")
