@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.hosting import delete_zone
 from zones.nameserver.private import PrivateNamed
 
 
@@ -21,7 +22,9 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateNamed]:
 
 
 @pytest.fixture
-def name_server(named: PrivateNamed, settings: Any) -> Endpoint:
-    """The site's name server is the shared one."""
+def name_server(named: PrivateNamed, settings: Any) -> Iterator[Endpoint]:
+    """The site's name server is the shared one, and knows nothing of what earlier tests had there."""
     settings.DATA_DIR = named.directory.parent
-    return named.start()
+    endpoint = named.start()
+    yield endpoint
+    delete_zone(endpoint, "example.test")

@@ -24,16 +24,19 @@ _FAILURES = {
     80: "the zone file has a type or class that named does not know",
     108: "named refuses the zone: it has no usable SOA or NS records",
 }
-_EXISTS, _NOT_FOUND, _NOT_LOADED = 18, 23, 123
+_EXISTS, _NOT_FOUND, _FAILURE, _NOT_LOADED = 18, 23, 25, 123
 _SUFFIXES = ("", ".jnl", ".jbk", ".signed", ".signed.jnl")
 
 _CLAUSE = (
     'addzone "{name}" {{ type primary; file "{file}"; '
     # What records may hold is decided by the site, when they are entered. A refusal here would come after the commit.
     "check-names ignore; check-integrity no; check-mx ignore; check-mx-cname ignore; check-srv-cname ignore; "
-    "check-dup-records ignore; check-spf ignore; "
+    "check-dup-records ignore; check-spf ignore; {limits}"
     'update-policy {{ grant "{key}" zonesub any; }}; allow-transfer {{ key "{key}"; }}; }};'
 )
+
+_NO_LIMITS = "max-records-per-type 0; max-types-per-name 0; "
+"""Without it, 100 records of an RRset are the most that is loaded. Servers before 9.18.28 have neither limit nor option."""
 
 
 class ZoneStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +123,7 @@ def add_zone(endpoint: Endpoint, zone: str, zone_text: str) -> bool:
     file = endpoint.zone_dir / f"{_stem(name)}.{secrets.token_hex(4)}.db"
     _write(file, zone_text)
     try:
-        Rndc(endpoint).call(_CLAUSE.format(name=name, file=file, key=endpoint.tsig.name))
+        _add(endpoint, name, file)
     except CommandFailed as error:
         file.unlink(missing_ok=True)
         if error.result == _EXISTS and _recognised(endpoint, name):
@@ -132,6 +135,15 @@ def add_zone(endpoint: Endpoint, zone: str, zone_text: str) -> bool:
             return True
         raise
     return True
+
+
+def _add(endpoint: Endpoint, name: str, file: Path) -> None:
+    try:
+        Rndc(endpoint).call(_CLAUSE.format(name=name, file=file, key=endpoint.tsig.name, limits=_NO_LIMITS))
+    except CommandFailed as error:
+        if error.result != _FAILURE:  # the only answer to an option that it does not know
+            raise
+        Rndc(endpoint).call(_CLAUSE.format(name=name, file=file, key=endpoint.tsig.name, limits=""))
 
 
 def delete_zone(endpoint: Endpoint, zone: str) -> bool:
