@@ -272,7 +272,7 @@ def steps() -> list[Step]:
     return [
         Step("types", (PYTHON, "-m", "mypy")),
         Step("JavaScript types", ("node_modules/.bin/tsc", "--noEmit")),
-        Step("templates", (PYTHON, "-m", "djlint", "--check", "--lint", "--quiet", "templates")),
+        Step("templates", (PYTHON, "-m", "djlint", "--lint", "--quiet", "templates")),
         Step("format", (PYTHON, "-m", "ruff", "format", "--check", "--output-format=concise", "--quiet", ".")),
         Step("lint", (PYTHON, "-m", "ruff", "check", "--output-format=concise", "--quiet", ".")),
         Step("import contracts", (VENV / "bin" / "lint-imports", "--no-logo")),
