@@ -120,7 +120,7 @@ def people(user: Any) -> list[str]:
 
 def _visible(viewer: Audience) -> Q:
     """The rows that the audience may see: `Audience.may_see` as a condition."""
-    specs = list(registry)  # type: ignore[call-overload]
+    specs = list(registry)
     visible = Q(event_type__in=[spec.event_type for spec in specs if viewer.has(spec.permission)])
     own = [spec.event_type for spec in specs if spec.own]
     visible |= Q(event_type__in=own, subject_id=viewer.user_id)
@@ -131,7 +131,7 @@ def _visible(viewer: Audience) -> Q:
 
 
 def _matching(wanted: Wanted) -> Q:
-    specs: Iterable[Any] = registry  # type: ignore[assignment]
+    specs: Iterable[Any] = registry
     types = {
         spec.event_type
         for spec in specs

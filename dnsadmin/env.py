@@ -42,7 +42,9 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Annotated[
         str, Meta(description="Redis that connects several processes. Unset: one process, in-process layer.")
     ] = ""
-    admin_password: Annotated[str, Meta(description="Password of the demo's accounts. Unset: random, printed once.")] = ""
+    admin_password: Annotated[
+        str, Meta(description="Password of the demo's accounts. Unset: random, printed once.")
+    ] = ""
     log_level: Annotated[str, Meta(description="Least severity that is logged.")] = "INFO"
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -96,13 +97,13 @@ class Server:
 
     def cpu_s(self) -> float:
         """Seconds of processor time, user and system, that it and its children have used."""
-        return sum(times.user + times.system for times in self._each("cpu_times"))
+        return float(sum(times.user + times.system for times in self._each("cpu_times")))
 
     def memory(self) -> int:
         """Bytes that the server process itself holds in memory."""
         return int(psutil.Process(self.pid).memory_info().rss)
 
-    def _each(self, figure: str) -> list[object]:
+    def _each(self, figure: str) -> list[Any]:
         found = []
         root = psutil.Process(self.pid)
         for process in (root, *root.children(recursive=True)):

@@ -46,7 +46,7 @@ from rest_framework_simplejwt.exceptions import TokenError  # noqa: E402
 from rest_framework_simplejwt.tokens import AccessToken  # noqa: E402
 
 
-@database_sync_to_async  # type: ignore[untyped-decorator]
+@database_sync_to_async
 def user_of(token: str) -> Any:
     """The user of a token, or nobody."""
     try:
