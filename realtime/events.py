@@ -96,7 +96,7 @@ class EventType(StrEnum):
 
 
 class EventCategory(StrEnum):
-    """The family of an event; rights are granted by family (`design/EVENTS.md`, "Who sees what")."""
+    """The family of an event; rights are granted by family (`docs/reference/events.md`)."""
 
     DNS = "dns"
     BULK_OPERATION = "bulk_operation"
