@@ -11,6 +11,7 @@ export class Held {
   #place;
   #busy;
   #pointed = false;
+  #settling = false;
 
   /**
    * @param {HTMLElement} list what must not move
@@ -45,7 +46,12 @@ export class Held {
    */
   offer(key, apply) {
     this.#waiting.set(key, apply);
-    this.settle();
+    if (this.#settling) return;
+    this.#settling = true; // whether anybody looks is asked once for all that arrives together
+    queueMicrotask(() => {
+      this.#settling = false;
+      this.settle();
+    });
   }
 
   /** Let in what waits, if nothing keeps it out any more. */

@@ -3,6 +3,7 @@ import { find } from "./dom.js";
 /** What a screen reader hears: little, and not often. */
 
 const EVERY_MS = 10_000;
+const GATHER_MS = 1000; // the first of many does not go alone
 /** @type {Map<string, number>} */
 const news = new Map();
 let last = -EVERY_MS;
@@ -28,7 +29,7 @@ export function alarm(text) {
 export function mention(one, many) {
   const key = `${one}|${many}`;
   news.set(key, (news.get(key) ?? 0) + 1);
-  timer ??= setTimeout(tell, Math.max(0, last + EVERY_MS - performance.now()));
+  timer ??= setTimeout(tell, Math.max(GATHER_MS, last + EVERY_MS - performance.now()));
 }
 
 function tell() {

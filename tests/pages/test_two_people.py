@@ -85,7 +85,7 @@ def test_what_waits_can_be_let_in_by_the_button(site, make_zone, profile):
     reader.goto(f"/zones/{zone}/")
     live(reader)
     reader.mouse.wheel(0, 900)
-    reader.wait_for_function("scrollY > 500")
+    reader.wait_for_function("() => scrollY > 500")
 
     fields = {"name": "aaa", "type": "A", "ttl": 300, "content": "192.0.2.9"}
     site.client("olivia").post(f"/api/zones/{zone}/records/", fields)

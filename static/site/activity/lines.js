@@ -45,7 +45,7 @@ function valueChange(value) {
 export function line(event) {
   const { data } = event;
   const row = copyOf("activity-line");
-  Object.assign(row.dataset, { event: event.id, changeSet: data.change_set ?? "", severity: event.severity, news: "new" });
+  Object.assign(row.dataset, { event: event.id, changeSet: data.change_set ?? "", severity: event.severity });
   fill(row, { who: event.source_user?.username, verb: verbs[event.event_type] ?? event.event_type.replaceAll("_", " "), what: what(event), note: note(event), zone: data.zone });
   const link = /** @type {HTMLAnchorElement} */ (slot(row, "zone"));
   link.hidden = !data.zone;

@@ -4,6 +4,7 @@ import { element, find, seek, standing } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events, service } from "../live.js";
+import { markNews } from "../news.js";
 import { alarm, mention } from "../saying.js";
 import { line, stand } from "./lines.js";
 
@@ -12,7 +13,6 @@ import { line, stand } from "./lines.js";
 const MOST_LINES = 300;
 const FIGURES_MS = 1500;
 const NAME_SERVER_MS = 15_000;
-const MARKED_MS = 12_000;
 
 const feed = find("#feed");
 const list = find(".lines", feed);
@@ -50,7 +50,7 @@ function add(event) {
   list.prepend(row);
   find(".nothing", feed).hidden = true;
   while (list.childElementCount > MOST_LINES) list.lastElementChild?.remove();
-  setTimeout(() => delete row.dataset.news, MARKED_MS);
+  markNews(row, "new");
 }
 
 /** What becomes of changes: on their lines, where they are shown. @param {any} event */

@@ -1,5 +1,6 @@
 import { Held } from "../held.js";
 import { copyOf, element, fill, find, left, me, seek, slot, standing } from "../dom.js";
+import { markNews } from "../news.js";
 import { mention } from "../saying.js";
 import { setMoment } from "../clock.js";
 import { changeStanding } from "../words.js";
@@ -10,7 +11,6 @@ import { changeStanding } from "../words.js";
  * @typedef {{who: string, userId: number | null, at: string, changeSet: number | null, changes?: {field: string, old: any, new: any}[]}} Origin
  */
 
-const MARKED_MS = 12_000;
 const SERVED_MS = 6_000;
 
 /** The rows of the records: what is shown, and how changes come into it without moving what somebody looks at. */
@@ -283,20 +283,13 @@ export class Records {
 
   /** @param {HTMLElement} row @param {string} kind @param {Origin["changes"]} [changes] shown beside what is now */
   #markNews(row, kind, changes = []) {
-    const mark = String(performance.now());
-    delete row.dataset.news;
-    void row.offsetWidth; // begins the fading anew when it is marked already
-    Object.assign(row.dataset, { news: kind, newsOf: mark });
-    for (const old of row.querySelectorAll("del")) old.remove();
+    const forget = () => row.querySelectorAll("del").forEach((old) => old.remove());
+    forget();
     for (const { field, old } of changes) {
       const place = old === null || old === "" ? null : seek(`[data-slot="${field}"]`, row);
       if (place && field !== "type") place.prepend(element("del", {}, element("span", { class: "visually-hidden" }, "before: "), String(old)));
     }
-    setTimeout(() => {
-      if (row.dataset.newsOf !== mark) return;
-      delete row.dataset.news;
-      for (const old of row.querySelectorAll("del")) old.remove();
-    }, MARKED_MS);
+    markNews(row, kind, forget);
   }
 
   /** @param {Origin} origin @param {string} one @param {string} many */
