@@ -6,7 +6,7 @@ import asyncio
 import gc
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.fanout.servers import Server
@@ -51,14 +51,11 @@ async def arrive(subject: Subject, tokens: Sequence[str]) -> Arrival:
     return Arrival(number / seconds, used / number * 1e6, (server.memory() - memory) / number / 1024)
 
 
-async def idle(subjects: Iterable[Subject], seconds: float) -> dict[str, float]:
+async def idle(subjects: Mapping[str, Subject], seconds: float) -> dict[str, float]:
     """Leave all servers alone together. Returns the share of a processor, in percent, that each used."""
-    subjects = list(subjects)
-    before = [subject.server.cpu_s() for subject in subjects]
+    before = {kind: subject.server.cpu_s() for kind, subject in subjects.items()}
     await asyncio.sleep(seconds)
-    return {
-        server.name: (server.cpu_s() - cpu) / seconds * 100 for (server, _), cpu in zip(subjects, before, strict=True)
-    }
+    return {kind: (subjects[kind].server.cpu_s() - cpu) / seconds * 100 for kind, cpu in before.items()}
 
 
 async def deliver(subject: Subject, seconds: float, together: int, window: int) -> Delivery:
