@@ -42,8 +42,15 @@ def acting(
     """Run the block on behalf of `user` (a Django user, or None or an anonymous one for the system)."""
     source = SourceUser(id=user.pk, username=user.get_username()) if user is not None and user.pk is not None else None
     actor = Actor(user=source, origin=origin, address=address, trace_id=trace_id or secrets.token_hex(8))
+    with acting_as(actor):
+        yield actor
+
+
+@contextmanager
+def acting_as(actor: Actor) -> Iterator[None]:
+    """Run the block as `actor`."""
     token = _current.set(actor)
     try:
-        yield actor
+        yield
     finally:
         _current.reset(token)

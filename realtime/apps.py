@@ -9,5 +9,5 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Real-time events"
 
     def ready(self) -> None:
-        autodiscover_modules("events")
+        autodiscover_modules("events", "commands")
         from realtime import accounts  # noqa: F401  # signals

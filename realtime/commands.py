@@ -6,6 +6,7 @@ later (`resume`) or not at all.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from realtime import log
+from realtime.actors import Actor, acting_as
 from realtime.authentication import AuthenticationFailed
 from realtime.database import in_database
+from realtime.events import SourceUser
 from realtime.protocol import Command, ErrorCode, Frame, error, response
 from realtime.subscriptions import Subscribe, TooManySubscriptions, Wants, subscriptions
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Handler = Callable[["UnifiedWebSocketConsumer", Any], Awaitable[Any]]
+AppHandler = Callable[["Caller", Any], dict[str, Any]]
 
 
 class CommandSpec(msgspec.Struct, frozen=True):
@@ -62,6 +66,31 @@ def command(
 
     def register(handler: Handler) -> Handler:
         COMMANDS[name] = CommandSpec(name, data, handler, administrators_only)
+        return handler
+
+    return register
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who gives a command of another app."""
+
+    connection_id: str
+    user: SourceUser
+
+
+def app_command(name: str, data: type[msgspec.Struct]) -> Callable[[AppHandler], AppHandler]:
+    """Register a command of another app, in its `commands.py`: a plain function, run in the database pool on behalf of
+    the user, that answers with a dict or raises `NotPermitted` or `Unanswerable`."""
+
+    def register(handler: AppHandler) -> AppHandler:
+        @functools.wraps(handler)
+        async def run(consumer: UnifiedWebSocketConsumer, given: Any) -> Any:
+            member = consumer.member
+            caller = Caller(member.id, SourceUser(id=member.user_id, username=member.username))
+            with acting_as(Actor(user=caller.user, origin="websocket", address=member.address)):
+                return await in_database(handler, caller, given)
+
+        command(name, data)(run)
         return handler
 
     return register

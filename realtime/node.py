@@ -200,7 +200,7 @@ class Node:
                     await self._reconcile()
                 if now - last_refresh >= REFRESH_S:
                     last_refresh = now
-                    await in_database(presence.refresh, self.name, [c.presence_id for c in self.manager])
+                    await in_database(presence.refresh, [c.presence_id for c in self.manager])
                 if now >= next_prune:
                     next_prune = now + PRUNE_EVERY_S
                     await in_database(retention.prune, self.conf.retention_days)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from realtime.connections import WebSocketConnection
+from realtime.departures import departed
 from realtime.models import Presence
 
 FRESH_S = 75.0
@@ -53,20 +54,27 @@ def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tupl
 
 def leave(presence_ids: Iterable[int]) -> None:
     """Delete the rows of connections that ended."""
-    Presence.objects.filter(pk__in=list(presence_ids)).delete()
+    _strike_out(Presence.objects.filter(pk__in=list(presence_ids)))
 
 
-def refresh(node: str, presence_ids: Iterable[int]) -> None:
-    """Say that these connections are alive, and clear away what this node left behind or others did by dying."""
+def refresh(presence_ids: Iterable[int]) -> None:
+    """Say that these connections are alive, and clear away those whose process died."""
     now = timezone.now()
     ids = list(presence_ids)
     Presence.objects.filter(pk__in=ids).update(last_seen=now)
-    Presence.objects.filter(Q(last_seen__lt=_fresh_since())).delete()
+    _strike_out(Presence.objects.filter(last_seen__lt=_fresh_since()))
 
 
 def clear(node: str) -> None:
     """Delete the rows of a node that has stopped."""
-    Presence.objects.filter(node=node).delete()
+    _strike_out(Presence.objects.filter(node=node))
+
+
+def _strike_out(rows: QuerySet[Presence]) -> None:
+    found = dict(rows.values_list("pk", "connection_id"))
+    if found:
+        Presence.objects.filter(pk__in=found).delete()
+        departed.send(sender=None, connection_ids=list(found.values()))
 
 
 def _fresh_since() -> datetime:

@@ -320,3 +320,20 @@ class Operation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.done}/{self.total} ({self.state})"
+
+
+class ZoneVisit(models.Model):
+    """A connection has a zone open, and perhaps a record of it in its hands. Renewed by the client; gone with it."""
+
+    connection_id = models.CharField(max_length=32)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    zone = models.ForeignKey(Zone, models.CASCADE, related_name="visits")
+    record_id = models.BigIntegerField(null=True)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("connection_id", "zone"), name="one_visit_per_connection"),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.zone}"
