@@ -29,7 +29,8 @@ function rows({ added = [], removed = [], changed = [] }) {
 /** @param {any} difference */
 function preview(difference) {
   const all = rows(difference);
-  const { added = [], removed = [], changed = [] } = difference;
+  const { added_count: added, removed_count: removed, changed_count: changed } = difference;
+  const hidden = added + removed + changed - Math.min(all.length, MOST_SHOWN);
   if (!all.length) return element("p", { class: "note" }, "The file has nothing that the zone has not. There is nothing to import.");
   const lines = all.slice(0, MOST_SHOWN).map(({ before, after }) => {
     const [old, now] = [values(before), values(after)];
@@ -41,9 +42,9 @@ function preview(difference) {
         ...now.filter((value) => !old.includes(value)).map((value) => element("ins", {}, value))));
   });
   return element("div", { class: "stack" },
-    element("p", {}, element("strong", {}, `${counted(added.length, "RRset")} added, ${changed.length} changed, ${removed.length} deleted.`), " Nothing is imported yet."),
+    element("p", {}, element("strong", {}, `${counted(added, "RRset")} added, ${changed} changed, ${removed} deleted.`), " Nothing is imported yet."),
     element("ul", { class: "difference", tabindex: 0, "aria-label": "The difference" }, ...lines),
-    all.length > MOST_SHOWN && element("p", { class: "soft" }, `and ${all.length - MOST_SHOWN} more`));
+    hidden > 0 && element("p", { class: "soft" }, `and ${hidden} more`));
 }
 
 /** @param {HTMLFormElement} form */
@@ -66,14 +67,15 @@ function begin(form) {
     submit.textContent = preview ? "Import" : "Show the difference";
   };
 
-  const text = async () => {
+  /** The chosen file as it is, octet by octet, or the text. */
+  const content = () => {
     const data = new FormData(form);
     const file = data.get("file");
-    return file instanceof File && file.size ? file.text() : String(data.get("text"));
+    return file instanceof File && file.size ? file : String(data.get("text"));
   };
 
   /** @param {string} query */
-  const send = async (query) => request("POST", `${zoneUrl(zone(), "import/")}?${query}`, await text(), { type: "text/dns" });
+  const send = (query) => request("POST", `${zoneUrl(zone(), "import/")}?${query}`, content(), { type: "text/dns" });
 
   /** @param {unknown} error */
   const tell = (error) => {
@@ -86,10 +88,13 @@ function begin(form) {
   };
 
   const look = async () => {
-    const { difference, ...answer } = await send("dry_run=1");
-    const what = difference ?? answer;
-    shown.replaceChildren(preview(what), ...(answer.warnings ?? []).map((/** @type {any} */ warning) => element("p", { class: "note wait" }, `${warning.line ? `Line ${warning.line}: ` : ""}${warning.reason ?? warning.message}`)));
-    submit.disabled = rows(what).length === 0;
+    const { difference, warnings, new: isNew } = await send("dry_run=1");
+    shown.replaceChildren(
+      element("div", { class: "stack" },
+        isNew && element("p", {}, "There is no zone ", element("strong", { class: "mono" }, zone()), " yet; it will be added."),
+        preview(difference),
+        ...warnings.map((/** @type {any} */ { line, reason }) => element("p", { class: "note wait" }, line ? `Line ${line}: ${reason}` : reason))));
+    submit.disabled = rows(difference).length === 0;
     step(true);
     say("The difference is shown. Nothing is imported yet.");
     submit.focus();
@@ -116,9 +121,8 @@ function begin(form) {
     const done = await send("replace=1").finally(end);
     dialog.close();
     if (!form.dataset.zone) return location.assign(`/zones/${zone()}/`);
-    const changeSet = done?.change_set?.id ?? done?.change_set;
-    if (changeSet) offerUndo(zone(), { id: changeSet }, "Imported the zone file");
-    else toast("Imported.");
+    if (done.change_set) offerUndo(zone(), { id: done.change_set }, "Imported the zone file");
+    else toast("Nothing had to be changed.");
     form.reset();
     step(false);
   };
