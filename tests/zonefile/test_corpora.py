@@ -38,7 +38,7 @@ def test_every_zone_file_is_served_as_imported_or_refused_as_named_would(
 ) -> None:
     counted: Counter[str] = Counter()
     wrong = []
-    for foreign in corpus():
+    for foreign in {foreign.text: foreign for foreign in corpus()}.values():
         try:
             counted[_verdict(name_server, foreign)] += 1
         except (AssertionError, NameServerError) as error:

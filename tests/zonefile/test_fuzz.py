@@ -26,7 +26,7 @@ DOCUMENTED = re.compile(
 def named_accepts(text: bytes, zone: str) -> bool:
     """The verdict of the real program, with nothing of ours in between."""
     command = [program("named-compilezone"), "-i", "local", "-k", "ignore", "-o", "/dev/null", f"{zone}.", "/dev/stdin"]
-    return subprocess.run(command, input=text, capture_output=True, timeout=30).returncode == 0
+    return subprocess.run(command, input=text, capture_output=True).returncode == 0
 
 
 def same_verdict(text: bytes, zone: str) -> bool:
