@@ -226,13 +226,14 @@ class Router:
             connection.wants.zones,
             connection.wants.filter,
         )
-        route = self._routes.get(key)
+        if key in self._routes:
+            self._routes[key].flush()  # so that the route, too, has sent everything up to `position`
+        route = self._routes.get(key)  # no more, if that was the last straw for its last member
         if route is None:
             route = self._routes[key] = Route(
                 key, self._layer, self._waits, lambda: self.position, RateLimitFilter(self._flow_per_s)
             )
             self._index()
-        route.flush()  # so that the route, too, has sent everything up to `position`
         self.readers.discard(connection)
         self._layer.add(route.group, connection.channel)
         connection.route = route
