@@ -99,7 +99,11 @@ export class Delivery {
   }
 }
 
-/** Put a durable event before those of a later position; others just follow. @param {RealtimeEvent[]} queue @param {RealtimeEvent} event */
+/**
+ * Put a durable event before those of a later position; others just follow.
+ * @param {RealtimeEvent[]} queue
+ * @param {RealtimeEvent} event
+ */
 function insert(queue, event) {
   let index = queue.length;
   if (typeof event.position === "number") {

@@ -2,8 +2,16 @@ import { canInflate } from "./frame_reader.js";
 import { formatPosition, subprotocols } from "./protocol.js";
 
 /**
+ * @typedef {object} Address
+ * @property {string} url
+ * @property {string} client
+ * @property {(() => Promise<string | null>) | null} getToken
+ * @property {typeof globalThis.WebSocket} WebSocket
+ */
+
+/**
  * Open a WebSocket.
- * @param {{url: string, client: string, getToken: (() => Promise<string | null>) | null, WebSocket: typeof globalThis.WebSocket}} to
+ * @param {Address} to
  * @param {import("./protocol.js").Position | null} since where to resume
  * @param {() => boolean} stillWanted asked once more after the token has come
  * @returns {Promise<WebSocket | null>} null when it is no longer wanted; rejected when there is no token to be had

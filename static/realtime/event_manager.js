@@ -12,6 +12,15 @@ import { Signals, report } from "./signals.js";
  * @typedef {Pick<import("./shared_socket.js").SharedSocket, "on" | "want" | "hold">} Source
  */
 
+/**
+ * @typedef {{
+ *   resync: [{reason: string}],
+ *   gap: [import("./protocol.js").Gap],
+ *   error: [unknown, RealtimeEvent],
+ *   waiting: [number],
+ * }} Heard
+ */
+
 const SETTLE_MS = 20; // modules of a page register one after the other; their wishes travel together
 const LOADING_MS = 5000; // handlers that come later than this are not part of the page as it was read
 const REMEMBERED = 500;
@@ -37,7 +46,7 @@ export class EventManager {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #wishing;
   #loadedAt = performance.now();
-  /** @type {Signals<{resync: [{reason: string}], gap: [import("./protocol.js").Gap], error: [unknown, RealtimeEvent], waiting: [number]}>} */
+  /** @type {Signals<Heard>} */
   #signals = new Signals();
   #errorsWatched = false;
 
@@ -88,7 +97,10 @@ export class EventManager {
     return this.#signals.on("gap", listener);
   }
 
-  /** A handler has failed. Without a listener errors are reported as uncaught. @param {(error: unknown, event: RealtimeEvent) => void} listener */
+  /**
+   * A handler has failed. Without a listener errors are reported as uncaught.
+   * @param {(error: unknown, event: RealtimeEvent) => void} listener
+   */
   onError(listener) {
     this.#errorsWatched = true;
     return this.#signals.on("error", listener);
@@ -168,7 +180,10 @@ function concerns({ patterns, since }, event) {
   return matchesAny(patterns, event.event_type);
 }
 
-/** @param {Subscription[]} subscriptions @returns {import("./messages.js").Need | null} their needs in one: from the oldest on */
+/**
+ * @param {Subscription[]} subscriptions
+ * @returns {import("./messages.js").Need | null} their needs in one: from the oldest on
+ */
 function needOf(subscriptions) {
   const building = subscriptions.filter(({ since }) => since);
   const positions = building.flatMap(({ since }) => since ?? []).sort((a, b) => a.position - b.position);

@@ -31,8 +31,8 @@ export class Hub {
    * @param {Service} service not yet started
    * @param {(tab: string, gone: () => void, lastSeen: () => number) => void} departure calls back when a
    *   tab is gone; `lastSeen` tells when it was last heard of (milliseconds since 1970)
-   * @param {{lingerMs?: number, remembered?: number}} [options] what nobody wants any more is kept for `lingerMs`, for the
-   *   next page of somebody who navigates
+   * @param {{lingerMs?: number, remembered?: number}} [options] what nobody wants any more is kept for `lingerMs`,
+   *   for the next page of somebody who navigates
    */
   constructor(service, departure, { lingerMs = 3000, remembered } = {}) {
     this.#service = service;
@@ -103,7 +103,11 @@ export class Hub {
     const service = this.#service;
     const tab = new Tab(hello, post, () => service.position);
     this.#tabs.set(id, tab);
-    this.#departure(id, () => this.#drop(id, tab), () => tab.lastSeen);
+    this.#departure(
+      id,
+      () => this.#drop(id, tab),
+      () => tab.lastSeen,
+    );
     const { name, user } = service.state;
     tab.stranger = name === "live" && tab.userId !== null && tab.userId !== user?.id;
     if (!tab.stranger) tab.needs.push(...hello.needs);

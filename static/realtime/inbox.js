@@ -54,7 +54,11 @@ export class Inbox {
     this.#bookmark.release();
   }
 
-  /** Go on from here; with a reason if events may be missing. @param {import("./protocol.js").Position} position @param {string | null} reason */
+  /**
+   * Go on from here; with a reason if events may be missing.
+   * @param {import("./protocol.js").Position} position
+   * @param {string | null} reason
+   */
   restart(position, reason) {
     this.#bookmark.set(position);
     if (reason) this.#outlet.resync({ reason });

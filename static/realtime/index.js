@@ -20,7 +20,10 @@ export { UnifiedWebSocketService } from "./websocket_service.js";
 export function connect({ url, position = null, userId = null, client = "web" }) {
   const at = parsePosition(position);
   const address = new URL(url, location.href).href;
-  const service = new SharedSocket({ url: address, client, userId, position: at }, wayFor(`dnsadmin:${client}:${address}`));
+  const service = new SharedSocket(
+    { url: address, client, userId, position: at },
+    wayFor(`dnsadmin:${client}:${address}`),
+  );
   const events = new EventManager(service, { position: at });
   addEventListener("pagehide", () => service.close());
   addEventListener("pageshow", ({ persisted }) => persisted && service.enter());

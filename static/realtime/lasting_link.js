@@ -26,7 +26,7 @@ export class LastingLink {
   #cause = { code: 1006, message: "" }; // of the last ending
   #turn = 0; // counts attempts, so that what belongs to an older one is known as such
 
-  /** @param {Parameters<typeof dial>[0]} address @param {import("./timing.js").Timing} timing @param {Hooks} hooks */
+  /** @param {import("./dial.js").Address} address @param {import("./timing.js").Timing} timing @param {Hooks} hooks */
   constructor(address, timing, hooks) {
     this.#address = address;
     this.#timing = timing;

@@ -1,7 +1,7 @@
 /**
- * How the owner of the socket learns that a tab is gone, however it went: each tab holds a lock of its own for as long as
- * it lives, and the owner waits in line for it (Web Locks). Where there are no locks (plain HTTP) the owner goes by the
- * tab's regular questions instead.
+ * How the owner of the socket learns that a tab is gone, however it went: each tab holds a lock of its own for as long
+ * as it lives, and the owner waits in line for it (Web Locks). Where there are no locks (plain HTTP) the owner goes by
+ * the tab's regular questions instead.
  */
 
 /** @param {string} tab */

@@ -10,7 +10,10 @@ export const VERSION = 1;
  * @typedef {{at: import("./protocol.js").Position, turn: number} | null} Reached
  */
 
-/** Events of these patterns from a position on. @typedef {{patterns: string[], since: import("./protocol.js").Position}} Need */
+/**
+ * Events of these patterns from a position on.
+ * @typedef {{patterns: string[], since: import("./protocol.js").Position}} Need
+ */
 
 /**
  * A tab introduces itself. `fresh`: the page was just opened, which counts as asking for a connection; `state` is what

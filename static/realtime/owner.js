@@ -10,7 +10,11 @@ export class Owner {
   /** @type {Hub | null} */
   #hub = null;
 
-  /** @param {string} tab @param {import("./messages.js").ToOwner} message @param {(message: import("./messages.js").ToTab) => void} post */
+  /**
+   * @param {string} tab
+   * @param {import("./messages.js").ToOwner} message
+   * @param {(message: import("./messages.js").ToTab) => void} post
+   */
   receive(tab, message, post) {
     if (message.kind === "hello") {
       const { url, client } = message;

@@ -9,7 +9,8 @@ const MOST = 500;
  * @typedef {object} Sink
  * @property {() => Position | null} position where to go on
  * @property {(batch: Batch) => void} batch durable events, in order
- * @property {(position: Position, reason: string | null) => void} begin go on from here; events may be missing if there is a reason
+ * @property {(position: Position, reason: string | null) => void} begin go on from here; with a reason if
+ *   events may be missing
  * @property {(working: boolean) => void} change
  */
 
@@ -26,7 +27,12 @@ export class Polling {
   #timer;
   #turn = 0; // counts starts and stops, so that a late answer is known as such
 
-  /** @param {string} url @param {(() => Promise<string | null>) | null} getToken @param {Sink} sink @param {number} everyMs */
+  /**
+   * @param {string} url
+   * @param {(() => Promise<string | null>) | null} getToken
+   * @param {Sink} sink
+   * @param {number} everyMs
+   */
   constructor(url, getToken, sink, everyMs) {
     this.#url = url;
     this.#getToken = getToken;
@@ -70,12 +76,23 @@ export class Polling {
     if (since) address.searchParams.set("since", formatPosition(since));
     const token = await this.#getToken?.();
     const headers = { Accept: "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-    const response = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(this.#everyMs * 2) });
+    const response = await fetch(address, {
+      headers,
+      cache: "no-store",
+      signal: AbortSignal.timeout(this.#everyMs * 2),
+    });
     if (!response.ok) throw new Error(`polling was answered with ${response.status}`);
     return { since, ...(await response.json()) };
   }
 
-  /** @param {{since: Position | null, upto: string, results: Batch["events"], recovered?: boolean, reason?: string}} answer */
+  /**
+   * @param {object} answer
+   * @param {Position | null} answer.since what was asked for
+   * @param {string} answer.upto
+   * @param {Batch["events"]} answer.results
+   * @param {boolean} [answer.recovered]
+   * @param {string} [answer.reason]
+   */
   #take({ since, upto, results, recovered, reason }) {
     const reached = parsePosition(upto);
     if (!reached) return;

@@ -2,7 +2,8 @@ const AGAIN_MS = 3000;
 
 /**
  * Whether this page can reach the server. The browser's word that it is offline is taken as a reason to look, not as an
- * answer: it knows of network interfaces, not of servers, and says "offline" also while a server on this machine answers.
+ * answer: it knows of network interfaces, not of servers, and says "offline" also while a server on this machine
+ * answers.
  */
 export class Reach {
   #url;
@@ -46,7 +47,12 @@ export class Reach {
   /** Any answer will do, an error as well. */
   async #answers() {
     try {
-      await fetch(this.#url, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(AGAIN_MS) });
+      await fetch(this.#url, {
+        method: "HEAD",
+        mode: "no-cors",
+        cache: "no-store",
+        signal: AbortSignal.timeout(AGAIN_MS),
+      });
       return true;
     } catch {
       return false;

@@ -1,8 +1,10 @@
 import { RealtimeError } from "./protocol.js";
 
+/** @typedef {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "paused"} PassingState */
+
 /**
  * @typedef {object} State
- * @property {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "paused" | import("./protocol.js").FinalState} name
+ * @property {PassingState | import("./protocol.js").FinalState} name
  * @property {number | null} retryInS seconds to the next attempt, counting down; null while trying, and otherwise
  * @property {number} attempt failed attempts since it was live
  * @property {string} message what to tell the person, in a sentence; may be empty

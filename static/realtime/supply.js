@@ -49,7 +49,11 @@ export class Supply {
     this.run();
   }
 
-  /** A connection begins where the last one ended. @param {ReadonlySet<string>} types it brings @param {Position} asked */
+  /**
+   * A connection begins where the last one ended.
+   * @param {ReadonlySet<string>} types it brings
+   * @param {Position} asked
+   */
   continued(types, asked) {
     const ended = this.#recent.keep(types);
     this.#recent.completeFrom(types, asked.position);
@@ -109,7 +113,9 @@ export class Supply {
     const lacking = new Map();
     for (const tab of this.#tabs()) {
       if (tab.needs.some(({ since }) => since.epoch !== epoch)) tab.resync("epoch_changed");
-      const held = tab.needs.filter(({ patterns, since }) => this.#recent.covers(patterns, this.#granted, since.position));
+      const held = tab.needs.filter(({ patterns, since }) =>
+        this.#recent.covers(patterns, this.#granted, since.position),
+      );
       const rest = tab.needs.filter((need) => !held.includes(need));
       if (held.length) tab.meet(held, this.#recent.after(Math.min(...held.map(({ since }) => since.position))));
       if (rest.length) lacking.set(tab, rest);

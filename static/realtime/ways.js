@@ -6,10 +6,14 @@ import { Owner } from "./owner.js";
 /** @typedef {import("./shared_socket.js").Way} Way */
 /** @typedef {(receive: (message: ToTab) => void) => Way} Open */
 
-/** @returns {string} a name for this tab; `randomUUID` would need HTTPS */
-const newTabId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+/** @returns {string} for a tab or an owner; `randomUUID` would need HTTPS */
+const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
 
-/** The owner runs in this page: one socket per tab. @param {() => {receive: Owner["receive"], close: () => void}} [create] @returns {Open} */
+/**
+ * The owner runs in this page: one socket per tab.
+ * @param {() => {receive: Owner["receive"], close: () => void}} [create]
+ * @returns {Open}
+ */
 export function alone(create = () => new Owner()) {
   return (receive) => {
     const owner = create();
@@ -22,10 +26,15 @@ export function alone(create = () => new Owner()) {
   };
 }
 
-/** The owner runs in a SharedWorker. @param {string} name @param {Open} second the way to take if the worker cannot be loaded @returns {Open} */
+/**
+ * The owner runs in a SharedWorker.
+ * @param {string} name
+ * @param {Open} second the way to take if the worker cannot be loaded
+ * @returns {Open}
+ */
 export function overWorker(name, second) {
   return (receive) => {
-    const tab = newTabId();
+    const tab = newId();
     const die = showLife(tab);
     /** @type {Way | null} */
     let instead = null;
@@ -63,11 +72,14 @@ export function overWorker(name, second) {
  */
 export function overBroadcast(name) {
   return (receive) => {
-    const tab = newTabId();
+    const tab = newId();
     const die = showLife(tab);
     const channel = new BroadcastChannel(`${name}:${VERSION}`);
-    channel.onmessage = ({ data }) => {
-      if (data.to === tab || data.to === "tabs") receive(data.message);
+    /** @type {string | null} whom to listen to: one that was overthrown may still have something to say */
+    let owner = null;
+    channel.onmessage = ({ data: { to, by, message } }) => {
+      if (to === "tabs" || (to === tab && owner === null)) owner = by;
+      if (owner === by && (to === tab || to === "tabs")) receive(message);
     };
     const reign = new Reign(`${name}:${VERSION}`);
     reign.waitForTurn();
@@ -122,11 +134,12 @@ class Reign {
   #reign() {
     if (this.#ended) return undefined;
     const owner = new Owner();
+    const by = newId();
     const channel = new BroadcastChannel(this.#name);
-    channel.onmessage = ({ data }) => {
-      if (data.from) owner.receive(data.from, data.message, (message) => channel.postMessage({ to: data.from, message }));
+    channel.onmessage = ({ data: { from, message } }) => {
+      if (from) owner.receive(from, message, (answer) => channel.postMessage({ to: from, by, message: answer }));
     };
-    channel.postMessage({ to: "tabs", message: { kind: "owner" } });
+    channel.postMessage({ to: "tabs", by, message: { kind: "owner" } });
     return new Promise((resolve) => {
       this.#end = () => {
         this.#end = () => {};

@@ -40,15 +40,19 @@ export class UnifiedWebSocketService {
   constructor({ url, client = "api", position = null, getToken = null, eventsUrl = null, WebSocket, timing }) {
     this.#timing = { ...TIMING, ...timing };
     this.#getToken = getToken;
-    this.#link = new LastingLink({ url, client, getToken, WebSocket: WebSocket ?? globalThis.WebSocket }, this.#timing, {
-      begin: () => this.#inbox.begin(),
-      frame: (frame, asked) => this.#receive(frame, asked),
-      lost: () => {
-        this.#subscriptions.end();
-        this.#inbox.lost();
+    this.#link = new LastingLink(
+      { url, client, getToken, WebSocket: WebSocket ?? globalThis.WebSocket },
+      this.#timing,
+      {
+        begin: () => this.#inbox.begin(),
+        frame: (frame, asked) => this.#receive(frame, asked),
+        lost: () => {
+          this.#subscriptions.end();
+          this.#inbox.lost();
+        },
+        change: (news) => this.#become(news),
       },
-      change: (news) => this.#become(news),
-    });
+    );
     this.#inbox = new Inbox(position, {
       event: (event, how) => {
         this.#state = { ...this.#state, lastEventAt: Date.now() };

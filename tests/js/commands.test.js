@@ -12,12 +12,20 @@ test("a command is answered with its data", async (t) => {
 test("answers find their commands, whatever their order", async (t) => {
   const { service } = await stage(t);
   const answers = await Promise.all([1, 2, 3].map((n) => service.command("echo", { n })));
-  assert.deepEqual(answers.map(({ n }) => n), [1, 2, 3]);
+  assert.deepEqual(
+    answers.map(({ n }) => n),
+    [1, 2, 3],
+  );
 });
 
 test("a refused command is rejected with the server's code and words", async (t) => {
   const { service } = await stage(t);
-  await assert.rejects(service.command("fail"), { name: "RealtimeError", code: "permission_denied", message: "No.", details: { a: 1 } });
+  await assert.rejects(service.command("fail"), {
+    name: "RealtimeError",
+    code: "permission_denied",
+    message: "No.",
+    details: { a: 1 },
+  });
 });
 
 test("a command that is not answered is given up", async (t) => {
@@ -33,7 +41,10 @@ test("a command under way when the connection breaks is rejected, not repeated",
   await assert.rejects(answer, { code: "connection_lost" });
   await until(() => peer.handshakes.length === 2);
   await live();
-  assert.deepEqual(connection().commands.filter(({ type }) => type === "unheard_of"), []);
+  assert.deepEqual(
+    connection().commands.filter(({ type }) => type === "unheard_of"),
+    [],
+  );
 });
 
 test("a command given while connecting waits for the connection", async (t) => {
@@ -86,5 +97,8 @@ test("compressed and plain frames keep their order", async (t) => {
     else connection().send(next);
   }
   await until(() => heard.events.length === 20);
-  assert.deepEqual(heard.events.map(({ position }) => position), Array.from({ length: 20 }, (_, i) => i + 1));
+  assert.deepEqual(
+    heard.events.map(({ position }) => position),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
 });

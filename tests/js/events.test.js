@@ -22,7 +22,13 @@ class Source extends Signals {
 }
 
 let count = 0;
-const durable = (position, event_type = "record_updated") => ({ type: "event", event_type, id: `d${position}`, position, data: {} });
+const durable = (position, event_type = "record_updated") => ({
+  type: "event",
+  event_type,
+  id: `d${position}`,
+  position,
+  data: {},
+});
 const flow = (event_type = "dns_query_batch") => ({ type: "event", event_type, id: `f${++count}`, data: { n: count } });
 
 function stage(options) {
@@ -62,7 +68,10 @@ test("events that arrive together are delivered together, later, in order of pos
   source.send(durable(4), flow(), durable(6));
   assert.deepEqual(seen, []);
   await until(() => seen.length === 5);
-  assert.deepEqual(seen.filter((each) => typeof each === "number"), [3, 4, 5, 6]);
+  assert.deepEqual(
+    seen.filter((each) => typeof each === "number"),
+    [3, 4, 5, 6],
+  );
 });
 
 test("an event that comes twice is delivered once", async () => {
@@ -90,7 +99,10 @@ test("a handler that throws harms no other, and its error is reported with the e
   source.send(durable(1));
   await until(() => errors.length === 2);
   assert.deepEqual(seen, [1]);
-  assert.deepEqual(errors, [["broken", 1], ["broken later", 1]]);
+  assert.deepEqual(errors, [
+    ["broken", 1],
+    ["broken later", 1],
+  ]);
 });
 
 test("slow handlers do not hold up the page: the rest of the events waits for the next frames", async () => {
@@ -119,7 +131,7 @@ test("what the handlers want travels together, and again when it changes", async
   assert.deepEqual(source.wishes[1].patterns, ["record_updated", "zone_*", "alert_resolved"]);
 });
 
-test("handlers of a page ask for what happened since it was read, those with content of their own since that", async () => {
+test("handlers ask for what happened since their page was read, or their own content was", async () => {
   const { source, events } = stage({ position: { epoch: "e", position: 10 } });
   events.on("zone_*", () => {});
   events.on("record_*", () => {}, { since: { epoch: "e", position: 7 } });

@@ -44,7 +44,10 @@ test("an event that comes twice is delivered once", async (t) => {
   peer.send({ ...event, upto: 1 });
   peer.emit("record_updated");
   await until(() => heard.events.length === 2);
-  assert.deepEqual(heard.events.map(({ position }) => position), [1, 2]);
+  assert.deepEqual(
+    heard.events.map(({ position }) => position),
+    [1, 2],
+  );
 });
 
 test("a critical event that overtakes does not move the position past what is still to come", async (t) => {
@@ -86,7 +89,10 @@ test("resume() brings events back as replayed ones, also those that were seen be
   await until(() => heard.events.length === 3);
   const answer = await service.resume({ epoch: "e1", position: 1 });
   assert.deepEqual(answer, { recovered: true, replayed: 2 });
-  assert.deepEqual(heard.replayed.map(({ position }) => position), [2, 3]);
+  assert.deepEqual(
+    heard.replayed.map(({ position }) => position),
+    [2, 3],
+  );
   assert.equal(heard.events.length, 3);
 });
 

@@ -7,7 +7,14 @@ for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 4000, 4001, 4002, 
   test(`a connection closed with ${code} comes back`, () => assert.equal(verdict(code).again, true));
 }
 
-for (const [code, state] of Object.entries({ 4500: "refused", 4501: "signed_out", 4503: "refused", 4509: "displaced", 4510: "refused", 4999: "refused" })) {
+for (const [code, state] of Object.entries({
+  4500: "refused",
+  4501: "signed_out",
+  4503: "refused",
+  4509: "displaced",
+  4510: "refused",
+  4999: "refused",
+})) {
   test(`a connection closed with ${code} stays away: ${state}`, () => {
     const judged = verdict(Number(code));
     assert.equal(judged.again, false);

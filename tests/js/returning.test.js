@@ -26,7 +26,10 @@ test("a server that was killed and comes back is found again, and nothing is los
   await peer.start();
   await live();
   await until(() => positions().length === 20);
-  assert.deepEqual(positions(), Array.from({ length: 20 }, (_, i) => i + 1));
+  assert.deepEqual(
+    positions(),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
 });
 
 test("while it waits it says how long and for the how-manieth time, and calls it offline after a while", async (t) => {
@@ -82,7 +85,12 @@ test("the wait of a rate limit is kept", async (t) => {
   assert.ok(performance.now() - before >= 300);
 });
 
-for (const [code, state] of [[4501, "signed_out"], [4503, "refused"], [4509, "displaced"], [4510, "refused"]]) {
+for (const [code, state] of [
+  [4501, "signed_out"],
+  [4503, "refused"],
+  [4509, "displaced"],
+  [4510, "refused"],
+]) {
   test(`closed with ${code} it is ${state} and quiet until asked`, async (t) => {
     const { peer, service, live } = await stage(t);
     peer.dismiss(code);

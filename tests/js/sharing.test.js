@@ -33,7 +33,10 @@ test("a tab that comes late gets what happened since its page was read, without 
   await until(() => late.seen.length === 2);
   assert.deepEqual(late.positions(), [3, 4]);
   assert.deepEqual(first.positions(), [1, 2, 3, 4]);
-  assert.deepEqual(connection().commands.filter(({ type }) => type === "resume"), []);
+  assert.deepEqual(
+    connection().commands.filter(({ type }) => type === "resume"),
+    [],
+  );
 });
 
 test("a late tab that wants events nobody wanted before gets them from the server, and only it", async (t) => {
@@ -165,9 +168,16 @@ test("a command of a tab is answered to that tab", async (t) => {
   const { open, live } = await profile(t);
   const [one, other] = [open(), open()];
   await live(one, other);
-  const answers = await Promise.all([one.socket.command("echo", { from: 1 }), other.socket.command("echo", { from: 2 })]);
+  const answers = await Promise.all([
+    one.socket.command("echo", { from: 1 }),
+    other.socket.command("echo", { from: 2 }),
+  ]);
   assert.deepEqual(answers, [{ from: 1 }, { from: 2 }]);
-  await assert.rejects(one.socket.command("fail"), { name: "RealtimeError", code: "permission_denied", details: { a: 1 } });
+  await assert.rejects(one.socket.command("fail"), {
+    name: "RealtimeError",
+    code: "permission_denied",
+    details: { a: 1 },
+  });
 });
 
 test("a gap is told to the tabs that want such events", async (t) => {

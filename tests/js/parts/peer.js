@@ -9,8 +9,8 @@ import { BINARY, CLOSE, TEXT, decoder, encode } from "./frames.js";
 const ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455, section 1.3
 
 /**
- * A server of the protocol with a real log behind real sockets, which a test can make misbehave: it can fall silent, lose
- * connections without a word, forget its log, or say goodbye.
+ * A server of the protocol with a real log behind real sockets, which a test can make misbehave: it can fall silent,
+ * lose connections without a word, forget its log, or say goodbye.
  */
 export class Peer {
   epoch = "e1";
@@ -64,8 +64,19 @@ export class Peer {
 
   /** Commit a durable event, and tell everybody who is subscribed. */
   emit(event_type, data = {}) {
-    const event = { type: "event", event_type, id: `id-${this.epoch}-${this.position + 1}`, position: this.position + 1 };
-    Object.assign(event, { category: "dns", priority: "high", severity: "info", timestamp: "2026-01-01T00:00:00Z", data });
+    const event = {
+      type: "event",
+      event_type,
+      id: `id-${this.epoch}-${this.position + 1}`,
+      position: this.position + 1,
+    };
+    Object.assign(event, {
+      category: "dns",
+      priority: "high",
+      severity: "info",
+      timestamp: "2026-01-01T00:00:00Z",
+      data,
+    });
     this.log.push(event);
     for (const connection of this.connections) connection.offer(event);
     return event;
@@ -112,7 +123,9 @@ export class Peer {
       socket.end("HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n");
       return;
     }
-    const key = createHash("sha1").update(request.headers["sec-websocket-key"] + ACCEPT).digest("base64");
+    const key = createHash("sha1")
+      .update(request.headers["sec-websocket-key"] + ACCEPT)
+      .digest("base64");
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
         `Sec-WebSocket-Accept: ${key}\r\nSec-WebSocket-Protocol: dnsadmin.v1\r\n\r\n`,
@@ -210,7 +223,8 @@ class Connection {
     else if (type === "echo") answer(data);
     else if (type === "authenticate") answer({ token_expires_at: null });
     else if (type === "get_subscriptions") answer({ ...listed(), defaults: [], available: this.peer.available });
-    else if (type === "fail") this.send({ type: "error", id, code: "permission_denied", message: "No.", details: { a: 1 } });
+    else if (type === "fail")
+      this.send({ type: "error", id, code: "permission_denied", message: "No.", details: { a: 1 } });
     else if (type === "subscribe") {
       const allowed = this.peer.available.filter((name) => matchesAny(data.event_types, name));
       for (const name of allowed) this.subscriptions.add(name);

@@ -3,7 +3,16 @@ import { Peer } from "./peer.js";
 import { WebSocket } from "./websocket.js";
 import { until } from "./waiting.js";
 
-export const QUICK = { baseMs: 20, capMs: 60, stableMs: 150, openMs: 400, patienceMs: 100, commandMs: 500, resumeMs: 500, pollMs: 30 };
+export const QUICK = {
+  baseMs: 20,
+  capMs: 60,
+  stableMs: 150,
+  openMs: 400,
+  patienceMs: 100,
+  commandMs: 500,
+  resumeMs: 500,
+  pollMs: 30,
+};
 
 /**
  * A peer, and a service that writes down what it hears. Both end with the test.
@@ -11,7 +20,13 @@ export const QUICK = { baseMs: 20, capMs: 60, stableMs: 150, openMs: 400, patien
  */
 export async function stage(test, { start = true, ...options } = {}) {
   const peer = await new Peer().start();
-  const service = new UnifiedWebSocketService({ url: peer.url, eventsUrl: peer.eventsUrl, WebSocket, timing: QUICK, ...options });
+  const service = new UnifiedWebSocketService({
+    url: peer.url,
+    eventsUrl: peer.eventsUrl,
+    WebSocket,
+    timing: QUICK,
+    ...options,
+  });
   test.after(async () => {
     service.close();
     await peer.stop();

@@ -11,8 +11,8 @@ import { until } from "./waiting.js";
 import { WebSocket } from "./websocket.js";
 
 /**
- * A browser profile: tabs that share one socket to a peer, over real message channels. `newOwner()` is what happens when
- * the tab that owned the socket goes and another takes over.
+ * A browser profile: tabs that share one socket to a peer, over real message channels. `newOwner()` is what happens
+ * when the tab that owned the socket goes and another takes over.
  * @param {import("node:test").TestContext} test
  */
 export async function profile(test, { remembered = 1000, lingerMs = 50 } = {}) {
@@ -22,7 +22,13 @@ export async function profile(test, { remembered = 1000, lingerMs = 50 } = {}) {
   let hub, service;
 
   function makeOwner() {
-    service = new UnifiedWebSocketService({ url: peer.url, eventsUrl: peer.eventsUrl, client: "web", WebSocket, timing: QUICK });
+    service = new UnifiedWebSocketService({
+      url: peer.url,
+      eventsUrl: peer.eventsUrl,
+      client: "web",
+      WebSocket,
+      timing: QUICK,
+    });
     hub = new Hub(service, (id, gone) => goings.set(id, gone), { remembered, lingerMs });
   }
   makeOwner();
@@ -41,11 +47,24 @@ export async function profile(test, { remembered = 1000, lingerMs = 50 } = {}) {
     there.on("message", (message) => hub.receive(id, message, (answer) => there.postMessage(answer)));
     const way = (receive) => {
       here.on("message", receive);
-      return { post: (message) => here.postMessage(message), revive: () => {}, close: () => setTimeout(() => here.close(), 20) };
+      return {
+        post: (message) => here.postMessage(message),
+        revive: () => {},
+        close: () => setTimeout(() => here.close(), 20),
+      };
     };
     const socket = new SharedSocket({ url: peer.url, client: "web", userId, position: at }, way);
     const events = new EventManager(socket, { position: at });
-    const tab = { id, socket, events, seen: [], states: [], resyncs: [], close: () => socket.close(), tell: (message) => there.postMessage(message) };
+    const tab = {
+      id,
+      socket,
+      events,
+      seen: [],
+      states: [],
+      resyncs: [],
+      close: () => socket.close(),
+      tell: (message) => there.postMessage(message),
+    };
     tab.positions = () => tab.seen.map((event) => event.position);
     socket.onState(({ name }) => tab.states.at(-1) === name || tab.states.push(name));
     events.onResync(({ reason }) => tab.resyncs.push(reason));
@@ -64,5 +83,13 @@ export async function profile(test, { remembered = 1000, lingerMs = 50 } = {}) {
   const forget = ({ id }) => goings.get(id)();
 
   const live = (...all) => until(() => all.every(({ socket }) => socket.state.name === "live"), "live");
-  return { peer, open, live, newOwner, forget, connection: () => peer.connections.at(-1), position: () => service.position };
+  return {
+    peer,
+    open,
+    live,
+    newOwner,
+    forget,
+    connection: () => peer.connections.at(-1),
+    position: () => service.position,
+  };
 }
