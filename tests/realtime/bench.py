@@ -103,6 +103,7 @@ class Client:
         self.frames: list[dict[str, Any]] = []
         self.code: int | None = None
         self.answers_pings = True
+        self.buffered = 0
         self._unanswered = 0
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._ids = iter(range(1, 1_000_000))
@@ -116,7 +117,12 @@ class Client:
             "client": ("127.0.0.1", 1),
             "subprotocols": ["dnsadmin.v1", f"bearer.{user_id}", f"client.{name}"],
             "extensions": {
-                EXTENSION: {"write": self._came, "closing": lambda: False, "buffered": lambda: 0, "abort": lambda: None}
+                EXTENSION: {
+                    "write": self._came,
+                    "closing": lambda: False,
+                    "buffered": lambda: self.buffered,
+                    "abort": lambda: None,
+                }
             },
         }
         self._inbox.put_nowait({"type": "websocket.connect"})

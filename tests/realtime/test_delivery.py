@@ -294,4 +294,4 @@ def test_whatever_happens_the_promise_is_kept(seed: int, catalogue: None, monkey
     finally:
         machine.bench.close()
     assert len(machine.published) > 150, "hardly anything happened"
-    assert sum(len(watcher.got) for watcher in machine.watchers) > 500, "hardly anything arrived"
+    assert sum(len(watcher.got) for watcher in machine.watchers) > 200, "hardly anything arrived"
