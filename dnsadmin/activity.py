@@ -168,7 +168,7 @@ def _line(event: Event, served: tuple[str, int | None]) -> Line:
         event_type=event.event_type.value,
         who=event.source_user.username if event.source_user else "",
         verb=VERBS.get(event.event_type, event.event_type.value.replace("_", " ")),
-        what=_what(data),
+        what=_what(event),
         zone=data.get("zone") or "",
         values=_values(event),
         note=_note(event),
@@ -179,12 +179,14 @@ def _line(event: Event, served: tuple[str, int | None]) -> Line:
     )
 
 
-def _what(data: dict[str, Any]) -> str:
+def _what(event: Event) -> str:
+    data = event.data
     if record := data.get("record"):
         return f"{record['name']} {record['type']}"
     if operation := data.get("operation"):
         return str(operation["kind"])
-    return str(data.get("username") or "")
+    username = data.get("username") or ""
+    return "" if event.source_user and event.source_user.username == username else str(username)
 
 
 def _values(event: Event) -> tuple[Value, ...]:

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.core.cache import cache
-from django.db.models import Count, Q
+from django.db.models import Case, Count, IntegerField, Q, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -126,7 +126,7 @@ def search(request: HttpRequest) -> JsonResponse:
         Record.objects.filter(zone__in=visible)
         .filter(Q(name__contains=query) | Q(content__icontains=query) | _by_whole_name(query))
         .select_related("zone")
-        .order_by("zone__name", "name", "type")[:FOUND_RECORDS]
+        .order_by(_nearest_first(query), "zone__name", "name", "type")[:FOUND_RECORDS]
     )
     return JsonResponse(
         {
@@ -146,6 +146,13 @@ def search(request: HttpRequest) -> JsonResponse:
             ],
         }
     )
+
+
+def _nearest_first(query: str) -> Case:
+    """The order of what was found: the name itself, what begins with it, what has it in the name, then in the content."""
+    ranks = (_by_whole_name(query) | Q(name=query), Q(name__startswith=query), Q(name__contains=query))
+    whens = [When(rank, then=Value(place)) for place, rank in enumerate(ranks)]
+    return Case(*whens, default=Value(len(ranks)), output_field=IntegerField())
 
 
 def _by_whole_name(query: str) -> Q:

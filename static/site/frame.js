@@ -1,6 +1,7 @@
 import "./clock.js";
 import "./connection.js";
 import "./search.js";
+import { open } from "./dialogs.js";
 import { find } from "./dom.js";
 import { shortcut, shortcutsOn, switchShortcuts } from "./keyboard.js";
 
@@ -35,7 +36,7 @@ document.addEventListener("click", (event) => {
   if (!(button instanceof HTMLButtonElement)) return;
   const { themeChoice, opens, closes } = button.dataset;
   if (themeChoice) chooseTheme(themeChoice);
-  if (opens) /** @type {HTMLDialogElement} */ (find(`#${opens}`)).showModal();
+  if (opens) open(/** @type {HTMLDialogElement} */ (find(`#${opens}`)));
   if (closes !== undefined) button.closest("dialog")?.close();
   if (button.dataset.print !== undefined) print();
 });
@@ -57,4 +58,4 @@ showTheme();
 shortcut("g d", () => location.assign("/"));
 shortcut("g z", () => location.assign("/zones/"));
 shortcut("g a", () => location.assign("/activity/"));
-shortcut("?", () => /** @type {HTMLDialogElement} */ (find("#keys")).showModal());
+shortcut("?", () => open(/** @type {HTMLDialogElement} */ (find("#keys"))));

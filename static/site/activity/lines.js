@@ -8,9 +8,9 @@ import { changeStanding } from "../words.js";
 const verbs = left("verbs") ?? {};
 
 /** @param {any} event @returns {string} */
-function what({ data }) {
+function what({ data, source_user: user }) {
   if (data.record) return `${data.record.name} ${data.record.type}`;
-  return data.operation?.kind ?? data.username ?? "";
+  return data.operation?.kind ?? (data.username === user?.username ? "" : (data.username ?? ""));
 }
 
 /** @param {any} event @returns {{field: string, old: any, new: any}[]} */

@@ -31,7 +31,7 @@ export function compare(base, mine, theirs, { who, choose, takeTheirs, keepMine 
         element("input", { type: "radio", name: `${group}-${name}`, value: side, checked }),
         element("span", { class: name === "comment" ? "" : "mono" }, shown(value))));
     return element("tr", {},
-      element("th", { scope: "row" }, LABELS[name], both && element("span", { class: "chip" }, "both")),
+      element("th", { scope: "row" }, LABELS[name], both && element("span", { class: "chip" }, "both changed")),
       option("theirs", theirs[name], onlyTheirs), option("mine", mine[name], !onlyTheirs));
   });
   const merged = () => {

@@ -283,11 +283,13 @@ export class Records {
 
   /** @param {HTMLElement} row @param {string} kind @param {Origin["changes"]} [changes] shown beside what is now */
   #markNews(row, kind, changes = []) {
-    const forget = () => row.querySelectorAll("del").forEach((old) => old.remove());
+    const value = slot(row, "content");
+    const forget = () => value.querySelectorAll("del, .also").forEach((old) => old.remove());
     forget();
-    for (const { field, old } of changes) {
-      const place = old === null || old === "" ? null : seek(`[data-slot="${field}"]`, row);
-      if (place && field !== "type") place.prepend(element("del", {}, element("span", { class: "visually-hidden" }, "before: "), String(old)));
+    for (const { field, old, new: now } of changes) {
+      const before = old === null || old === "" ? null : element("del", {}, element("span", { class: "visually-hidden" }, "before: "), String(old));
+      if (field === "content" && before) value.prepend(before);
+      else if (field === "ttl" || field === "name") value.append(element("span", { class: "also soft" }, `${field} `, before, String(now)));
     }
     markNews(row, kind, forget);
   }
