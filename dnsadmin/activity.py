@@ -53,6 +53,12 @@ VERBS: dict[EventType, str] = {
 FOLDED = frozenset({EventType.ZONE_SYNCED, EventType.CHANGE_SET_APPLIED})
 """Told on the lines of the changes that they are about, not on lines of their own."""
 
+SHOWN_OF_A_CHANGE_SET = 3
+"""Lines about single records of one change set; the last of them counts the others."""
+
+LOOKED_AT = 8
+"""Rows of the log that are looked at for each line wanted, when many may fall together into one."""
+
 KINDS: dict[str, tuple[str, frozenset[EventCategory]]] = {
     "zones": ("Zones and records", frozenset({EventCategory.DNS, EventCategory.BULK_OPERATION})),
     "people": ("People and rights", frozenset({EventCategory.USER, EventCategory.CONNECTION})),
@@ -73,6 +79,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the activity.
 
     state: `pending`, `pushing`, `served` or `failed` for a change of records, else empty. serial: with which it is served.
+    more: changes of the same change set that have no line of their own.
     """
 
     id: str
@@ -89,26 +96,48 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     change_set: int | None
     state: str
     serial: int | None
+    more: int = 0
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of the log: all that is not empty must fit. `before`: positions below it. `folded`: also the folded."""
+    """Which part of the log: all that is not empty must fit. `before`: positions below it.
+
+    everything: one line per event; otherwise the folded are left out, and large change sets are summed up.
+    """
 
     kind: str = ""
     zone: str = ""
     who: str = ""
     before: int | None = None
-    folded: bool = False
+    everything: bool = False
 
 
 def lines(user: Any, wanted: Wanted, limit: int) -> list[Line]:
     """The newest `limit` lines that `user` may see, newest first. Two queries besides those for the user's rights."""
     viewer = audience.of(user)
-    rows = LogEvent.objects.filter(_visible(viewer), _matching(wanted), position__isnull=False).order_by("-position")[
-        :limit
+    looked_at = limit if wanted.everything else limit * LOOKED_AT
+    rows = LogEvent.objects.filter(_visible(viewer), _matching(wanted), position__isnull=False)
+    seen = [
+        shown.event
+        for row in rows.order_by("-position")[:looked_at]
+        if (shown := filters.view(log.as_event(row), viewer))
     ]
-    seen = [view.event for row in rows if (view := filters.view(log.as_event(row), viewer))]
-    return [_line(event, served) for event, served in zip(seen, _served(seen), strict=True)]
+    found = [_line(event, served) for event, served in zip(seen, _served(seen), strict=True)]
+    return (found if wanted.everything else _summed_up(found))[:limit]
+
+
+def _summed_up(found: Sequence[Line]) -> list[Line]:
+    """At most a few lines about the records of one change set; the last one says how many more there are."""
+    kept: list[Line] = []
+    places: dict[int, list[int]] = {}
+    for line in found:
+        mine = places.setdefault(line.change_set, []) if line.change_set and line.what else []
+        if len(mine) < SHOWN_OF_A_CHANGE_SET:
+            mine.append(len(kept))
+            kept.append(line)
+        else:
+            kept[mine[-1]] = msgspec.structs.replace(kept[mine[-1]], more=kept[mine[-1]].more + 1)
+    return kept
 
 
 def people(user: Any) -> list[str]:
@@ -136,7 +165,7 @@ def _matching(wanted: Wanted) -> Q:
         spec.event_type
         for spec in specs
         if (not wanted.kind or spec.category in KINDS[wanted.kind][1])
-        and (wanted.folded or spec.event_type not in FOLDED)
+        and (wanted.everything or spec.event_type not in FOLDED)
     }
     matching = Q(event_type__in=sorted(types))
     if wanted.who:

@@ -93,7 +93,7 @@ def activity_page(request: HttpRequest) -> HttpResponse:
         zone=request.GET.get("zone", "").strip().lower().rstrip("."),
         who=request.GET.get("who", "").strip(),
         before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
-        folded=True,
+        everything=True,
     )
     lines = activity.lines(request.user, wanted, LINES + 1)
     older = request.GET.copy()

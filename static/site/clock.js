@@ -37,6 +37,16 @@ export function setMoment(place, moment) {
   tellAge(time);
 }
 
+/** On paper "3 min ago" means nothing. */
+function tellMoments() {
+  for (const place of document.querySelectorAll("time[data-ago]")) {
+    const at = Date.parse(/** @type {HTMLTimeElement} */ (place).dateTime);
+    if (!Number.isNaN(at)) place.textContent = exact.format(at);
+  }
+}
+
 tellAges();
+addEventListener("beforeprint", tellMoments);
+addEventListener("afterprint", () => tellAges());
 setInterval(() => document.visibilityState === "visible" && tellAges(), 5000);
 document.addEventListener("visibilitychange", () => tellAges());

@@ -139,3 +139,20 @@ def test_the_list_of_zones_counts_along_and_shows_new_zones(site, make_zone, pro
     make_zone(name=f"sub.{zone}")
     expect(page.locator(f"tr[data-zone='sub.{zone}']")).to_be_visible()
     expect(page.locator(f"tr[data-zone='sub.{zone}'] .state")).to_contain_text("Served at serial")
+
+
+def test_a_large_change_set_does_not_flood_the_dashboard(site, make_zone, profile):
+    zone = make_zone()
+    page = live(profile(site).sign_in("vera"))
+    fields = [{"op": "create", "name": f"host{n}", "type": "A", "ttl": 300, "content": "192.0.2.9"} for n in range(20)]
+
+    site.client("olivia").post(f"/api/zones/{zone}/changes/", {"changes": fields})
+
+    lines = page.locator(".line", has_text=zone).filter(has_text="olivia added")
+    expect(lines.filter(has_text="and 17 more")).to_have_count(1)
+    expect(lines).to_have_count(3)
+    page.reload()
+    expect(lines.filter(has_text="and 17 more")).to_have_count(1)
+    expect(lines).to_have_count(3)
+    page.goto(f"/activity/?zone={zone}")
+    expect(lines).to_have_count(20)

@@ -1,6 +1,6 @@
 import { get } from "../api.js";
 import { tellAges } from "../clock.js";
-import { element, find, seek, standing } from "../dom.js";
+import { element, fill, find, seek, standing } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events, service } from "../live.js";
@@ -11,6 +11,7 @@ import { line, stand } from "./lines.js";
 /** Dashboard and log: lines arrive at the top as it happens; figures are read again when something moved. */
 
 const MOST_LINES = 300;
+const SHOWN_OF_A_CHANGE_SET = 3;
 const FIGURES_MS = 1500;
 const NAME_SERVER_MS = 15_000;
 
@@ -41,9 +42,20 @@ function arrive(event) {
   held.offer(event.id, () => add(event));
 }
 
+/** The dashboard sums a large change set up: its last line counts the others. @param {any} event */
+function summedUp({ event_type: type, data }) {
+  if (what !== "zones" || !type.startsWith("record_")) return false;
+  const lines = list.querySelectorAll(`[data-change-set="${data.change_set}"]`);
+  if (!data.change_set || lines.length < SHOWN_OF_A_CHANGE_SET) return false;
+  const last = /** @type {HTMLElement} */ (lines[lines.length - 1]);
+  last.dataset.more = String(Number(last.dataset.more ?? 0) + 1);
+  fill(last, { note: `and ${last.dataset.more} more` });
+  return true;
+}
+
 /** @param {any} event */
 function add(event) {
-  if (seek(`[data-event="${CSS.escape(event.id)}"]`, list)) return;
+  if (seek(`[data-event="${CSS.escape(event.id)}"]`, list) || summedUp(event)) return;
   const row = line(event);
   const known = standings.get(event.data.change_set);
   if (known) stand(row, known.state, known.serial);
@@ -138,7 +150,7 @@ if (figures) {
 // -- older lines of the log ------------------------------------------------------------------------------------------
 
 document.addEventListener("click", async (event) => {
-  const link = /** @type {Element} */ (event.target).closest("[data-more]");
+  const link = /** @type {Element} */ (event.target).closest("[data-older]");
   if (!(link instanceof HTMLAnchorElement)) return;
   event.preventDefault();
   link.textContent = "Loading …";
@@ -151,7 +163,7 @@ document.addEventListener("click", async (event) => {
   const lines = [...find(".lines", fresh).children];
   list.append(...lines);
   tellAges(list);
-  const next = seek("[data-more]", fresh);
+  const next = seek("[data-older]", fresh);
   if (next instanceof HTMLAnchorElement) link.href = next.getAttribute("href") ?? "";
   else link.parentElement?.replaceChildren(element("p", { class: "soft" }, "This is the beginning of the log."));
   link.textContent = "Load older";
