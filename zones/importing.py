@@ -293,10 +293,8 @@ class _Progress:
         def count(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
             nonlocal rows
             result = execute(sql, parameters, many, context)
-            if sql.startswith("INSERT") and parameters:
-                # PostgreSQL gets a list of values for each column, SQLite all values one after the other.
-                columns = sql.partition(")")[0].count(",") + 1
-                rows += len(parameters[0]) if isinstance(parameters[0], list) else len(parameters) // columns
+            if many and sql.startswith("INSERT"):
+                rows += len(parameters)
                 self.reached(min(rows // 2, self.row.total), self.row.total)
             return result
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from realtime.actors import current_actor
 from realtime.broadcasting import emit
 from realtime.events import EventType
-from zones import rdata, validation
+from zones import bulk, rdata, validation
 from zones.events import ChangeSetEvent
 from zones.models import Change, ChangeKind, ChangeSet, Record, SyncState, Zone
 from zones.names import absolute
@@ -251,7 +251,7 @@ class Plan:
             if change.after is not None:
                 change.record_id = record.pk
                 change.after = snapshot(record)
-        Change.objects.bulk_create([change for change, _ in self.done], batch_size=CHUNK)
+        bulk.insert([change for change, _ in self.done])
         if announce:
             emit(
                 EventType.CHANGE_SET_REVERTED if reverts else EventType.CHANGE_SET_APPLIED,
@@ -291,8 +291,7 @@ class Plan:
         for record in changed:
             record.updated_at = timezone.now()
         Record.rows.bulk_update(changed, [*FIELDS, "version", "updated_at", "updated_by"], batch_size=CHUNK)
-        created = [record for change, record in self.done if change.op is ChangeKind.CREATE]
-        Record.rows.bulk_create(created, batch_size=CHUNK)
+        bulk.insert([record for change, record in self.done if change.op is ChangeKind.CREATE])
 
     def _rrsets(self) -> list[dict[str, Any]]:
         """The RRsets that change, as `ChangeSet.rrsets` keeps them for the name server."""

@@ -206,7 +206,7 @@ def test_the_records_of_a_secondary_zone_come_from_elsewhere() -> None:
             attempt(FILE, "example.test")
 
 
-@pytest.mark.parametrize("statement", range(0, 12, 2))
+@pytest.mark.parametrize("statement", range(6))
 def test_an_import_that_is_cut_off_leaves_nothing(statement: int) -> None:
     """Wherever the database gives up in the middle of the writing."""
     many = FILE + b"".join(b"h%d A 192.0.2.9\n" % number for number in range(1200))
