@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { canInflate } from "../../static/realtime/frame_reader.js";
 import { stage } from "./parts/stage.js";
 import { until } from "./parts/waiting.js";
 
-test("a service offers the protocol, its name and compression, and is live when it is welcomed", async (t) => {
+test("a service offers the protocol and its name, and is live when it is welcomed", async (t) => {
   const { peer, service } = await stage(t, { client: "web" });
+  assert.equal(peer.handshakes[0].since, null);
+  assert.deepEqual(peer.handshakes[0].protocols.slice(0, 2), ["dnsadmin.v1", "client.web"]);
+  assert.equal(service.state.name, "live");
+  assert.equal(service.state.user?.username, "alice");
+});
+
+test("compression is offered by those who can read it", async (t) => {
+  const { peer } = await stage(t);
+  assert.equal(peer.handshakes[0].protocols.includes("feature.deflate"), canInflate());
+});
   assert.deepEqual(peer.handshakes[0], { since: null, protocols: ["dnsadmin.v1", "client.web", "feature.deflate"] });
   assert.equal(service.state.name, "live");
   assert.equal(service.state.user?.username, "alice");
