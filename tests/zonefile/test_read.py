@@ -105,3 +105,32 @@ def test_a_hundred_thousand_records_are_read_in_seconds() -> None:
     zone_file = read(more)
     assert len(zone_file.records) == 100_003
     assert time.monotonic() - began < 15, "parsing it in Python takes 15 s; this takes about one"
+
+
+LONGEST = ".".join(["x" * 63] * 3 + ["x" * 49])
+"""With `.example.com.` 255 octets on the wire."""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (f"{'x' * 63} A 192.0.2.2", f"{'x' * 64} A 192.0.2.2"),
+        (f"{LONGEST} A 192.0.2.2", f"x{LONGEST} A 192.0.2.2"),
+        (f'x TXT "{"x" * 255}"', f'x TXT "{"x" * 256}"'),
+        ("x 0 A 192.0.2.2", "x -1 A 192.0.2.2"),
+        ("x 2147483647 A 192.0.2.2", "x 4294967296 A 192.0.2.2"),
+        ("x MX 65535 ns", "x MX 65536 ns"),
+    ],
+)
+def test_the_last_value_that_fits_is_taken_and_the_next_is_refused(good: str, bad: str) -> None:
+    assert len(read(good + "\n").records) == 4
+    with pytest.raises(ZoneFileError) as refused:
+        read(bad + "\n")
+    assert refused.value.problems[0].line == 5
+
+
+def test_a_ttl_beyond_31_bits_counts_as_0_and_that_is_said() -> None:
+    """RFC 2181, section 8; so does `named`."""
+    zone_file = read("x 2147483648 A 192.0.2.2\n")
+    assert RR("x", "A", 0, "192.0.2.2") in zone_file.records
+    assert zone_file.warnings[0].line == 5
