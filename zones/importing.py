@@ -24,6 +24,8 @@ from zones import names, validation
 from zones.changes import change_set, create_zone
 from zones.events import BulkOperation, ZoneTransferred
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
+from zones.nameserver.errors import BadName
+from zones.nameserver.hosting import checked_name
 from zones.refusals import InvalidChange
 from zones.rrsets import APEX, RR, RRset, group
 from zones.validation import Entry
@@ -156,8 +158,8 @@ def summary(changes: Difference) -> str:
 
 def _checked_name(name: str) -> str:
     try:
-        return names.zone_name(name)
-    except ValueError as error:
+        return checked_name(names.zone_name(name))
+    except (ValueError, BadName) as error:
         raise ZoneFileError([Problem(None, f"{name}: {error}")]) from error
 
 
