@@ -206,7 +206,9 @@ def test(arguments: list[str]) -> int:
     """Run all tests, or those that the arguments choose (they are pytest's)."""
     need(FOR_TEST)
     environment(DEV_REQUIREMENTS)
-    failed = call(PYTHON, "-m", "pytest", *arguments)
+    # The whole runs a file at a time on each core: most tests wait for servers, and files share theirs.
+    workers = () if arguments else ("-n", str(min(os.cpu_count() or 1, 4)), "--dist=loadfile")
+    failed = call(PYTHON, "-m", "pytest", *workers, *arguments)
     if not arguments:
         failed = call("node", "--test", "--test-reporter=spec", *javascript_tests()) or failed
     return failed
