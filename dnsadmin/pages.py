@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dnsadmin import views
+from dnsadmin import name_server, views
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("activity/", views.activity_page, name="activity"),
     path("search/", views.search, name="search"),
     path("name-server/", views.name_server, name="name-server"),
+    path("name-server/check/", name_server.check_page, name="name-server-check"),
     path("accounts/login/", views.SignIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
 ]
