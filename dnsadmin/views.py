@@ -28,7 +28,7 @@ from zones.nameserver.rndc import Rndc
 LINES = 50
 """Lines of activity on a page."""
 FOUND_ZONES, FOUND_RECORDS = 6, 12
-ASKED_EVERY_S = 5
+ASKED_EVERY_S = 3
 """Seconds for which the answer of the name server is good for everybody."""
 
 

@@ -8,7 +8,7 @@ export function zoneStanding({ sync_state: state, serial, sync_error: error }) {
   if (state === "served") return `Served at serial ${serial ?? "–"}`;
   if (state === "pushing") return "Being pushed to the name server";
   if (state === "failed") return `Not served: ${error || "the name server refused it"}`;
-  return error ? `Pending: ${error}` : "Pending: about to be pushed";
+  return error ? `Pending: ${error}. It is tried again by itself.` : "Pending: about to be pushed";
 }
 
 /** How a single change stands. @param {string} state @param {number | null} [serial] */

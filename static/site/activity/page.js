@@ -13,7 +13,7 @@ import { line, stand } from "./lines.js";
 const MOST_LINES = 300;
 const SHOWN_OF_A_CHANGE_SET = 3;
 const FIGURES_MS = 1500;
-const NAME_SERVER_MS = 15_000;
+const NAME_SERVER_MS = 10_000;
 
 const feed = find("#feed");
 const list = find(".lines", feed);

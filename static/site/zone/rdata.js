@@ -18,11 +18,14 @@
 const LONGEST_STRING = 255;
 const encoder = new TextEncoder();
 
-/** The words of a content; quoted ones keep their quotes. Null when quotes do not close. @param {string} content */
+const STRING = '"(?:[^"\\\\]|\\\\.)*"';
+// A string, or a word, which may have a string inside: alpn="h2,h3".
+const WORD = new RegExp(`${STRING}|(?:\\\\.|[^\\s"\\\\])(?:${STRING}|\\\\.|[^\\s"\\\\])*`, "gs");
+
+/** The words of a content; strings keep their quotes. Null when quotes do not close. @param {string} content */
 export function wordsOf(content) {
-  /** @type {string[]} */
-  const found = content.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/gs) ?? [];
-  return found.join("").replace(/\s/g, "") === content.replace(/\s/g, "") && !found.includes('"') ? found : null;
+  const found = content.match(WORD) ?? [];
+  return found.join("").replace(/\s/g, "") === content.replace(/\s/g, "") ? [...found] : null;
 }
 
 /** @param {Field[]} fields */

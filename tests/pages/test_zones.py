@@ -1,0 +1,101 @@
+"""Zones are added, commented, shared and deleted by their pages."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.pages.conftest import live
+
+
+def test_a_zone_is_added_and_served(site, profile):
+    page = profile(site).sign_in("olivia")
+    page.goto("/zones/")
+    live(page)
+    page.get_by_role("button", name="Add zone").first.click()
+    page.get_by_label("Name", exact=True).fill("Added.Example.")
+    page.get_by_role("dialog").get_by_role("button", name="Add zone").click()
+
+    page.wait_for_url("**/zones/added.example/")
+    expect(page.locator("#zone [data-slot=state]")).to_contain_text("Served at serial")
+
+
+def test_a_name_that_is_none_is_refused_where_it_was_typed(site, make_zone, profile):
+    taken = make_zone()
+    page = profile(site).sign_in("olivia")
+    page.goto("/zones/")
+    live(page)
+    page.get_by_role("button", name="Add zone").first.click()
+    name = page.get_by_label("Name", exact=True)
+    for wrong in ("not a name", taken):
+        name.fill(wrong)
+        name.press("Enter")
+        expect(name).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#new-name-problem")).not_to_be_empty()
+        expect(name).to_have_value(wrong)
+
+
+def test_a_comment_that_somebody_has_just_changed_is_not_overwritten_unseen(site, make_zone, profile):
+    zone = make_zone()
+    page = profile(site).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Comment").fill("mine")
+    page.evaluate("""async () => {
+        const { events } = await import(document.querySelector("script[src*='frame.js']").src.replace("frame.js", "live.js"));
+        events.pause();
+    }""")
+    site.client("oscar").patch(f"/api/zones/{zone}/", {"comment": "theirs"})
+
+    dialog.get_by_role("button", name="Save comment").click()
+    expect(dialog.locator("[data-settings] .problem")).to_contain_text("theirs")
+    expect(dialog.get_by_label("Comment")).to_have_value("mine")
+    assert site.client("admin").get(f"/api/zones/{zone}/").data["comment"] == "theirs"
+
+    dialog.get_by_role("button", name="Save comment").click()
+    expect(page.locator(".toast")).to_contain_text("Comment saved")
+    assert site.client("admin").get(f"/api/zones/{zone}/").data["comment"] == "mine"
+
+
+def test_a_right_is_given_and_taken_away(site, make_zone, profile):
+    zone = make_zone()
+    page = profile(site).sign_in("admin")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog")
+
+    dialog.get_by_label("User name").fill("nobody-here")
+    dialog.get_by_role("button", name="Give the right").click()
+    expect(dialog.locator("[data-grant-problem]")).not_to_be_empty()
+
+    dialog.get_by_label("User name").fill("zoe")
+    dialog.get_by_label("May", exact=True).select_option("edit")
+    dialog.get_by_role("button", name="Give the right").click()
+    expect(dialog.get_by_role("row", name="zoe")).to_contain_text("may change records")
+    assert site.client("zoe").get(f"/api/zones/{zone}/").status == 200
+
+    dialog.get_by_role("row", name="zoe").get_by_role("button").click()
+    expect(dialog.get_by_role("row", name="zoe")).to_have_count(0)
+    assert site.client("zoe").get(f"/api/zones/{zone}/").status == 404
+
+
+def test_a_zone_is_deleted_only_after_its_name_was_typed_and_others_are_told(site, make_zone, profile):
+    zone = make_zone()
+    page, other = profile(site).sign_in("olivia"), profile(site).sign_in("vera")
+    for each in (page, other):
+        each.goto(f"/zones/{zone}/")
+        live(each)
+    page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog")
+
+    dialog.get_by_label("Name of the zone").fill("something-else.example")
+    dialog.get_by_role("button", name="Delete zone").click()
+    expect(dialog.locator("[data-delete-zone] .problem")).to_contain_text("nothing was deleted")
+    assert site.client("admin").get(f"/api/zones/{zone}/").status == 200
+
+    dialog.get_by_label("Name of the zone").fill(zone)
+    dialog.get_by_role("button", name="Delete zone").click()
+    page.wait_for_url("**/zones/")
+    expect(other.locator("#notes")).to_contain_text("olivia deleted this zone")
