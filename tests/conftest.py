@@ -41,10 +41,13 @@ hypothesis.settings.register_profile("dnsadmin", deadline=None, derandomize=True
 hypothesis.settings.load_profile("dnsadmin")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    if config.getoption("numprocesses", None):
+        # The workers that are started now read their settings for themselves, with data directories of their own.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_unconfigure() -> None:
