@@ -56,6 +56,9 @@ FOLDED = frozenset({EventType.ZONE_SYNCED, EventType.CHANGE_SET_APPLIED})
 SHOWN_OF_A_CHANGE_SET = 3
 """Lines about single records of one change set; the last of them counts the others."""
 
+LATELY = 2000
+"""Rows of the log in which to look for names."""
+
 LOOKED_AT = 8
 """Rows of the log that are looked at for each line wanted, when many may fall together into one."""
 
@@ -141,10 +144,10 @@ def _summed_up(found: Sequence[Line]) -> list[Line]:
 
 
 def people(user: Any) -> list[str]:
-    """The names to filter by: everybody who ever caused something that `user` may see."""
-    viewer = audience.of(user)
-    names = LogEvent.objects.filter(_visible(viewer)).exclude(source_username="").order_by("source_username")
-    return list(names.values_list("source_username", flat=True).distinct()[:200])
+    """The names to filter by: everybody who caused something lately that `user` may see."""
+    lately = LogEvent.objects.filter(_visible(audience.of(user)), position__isnull=False).order_by("-position")
+    named = LogEvent.objects.filter(pk__in=lately.values("pk")[:LATELY]).exclude(source_username="")
+    return list(named.order_by("source_username").values_list("source_username", flat=True).distinct())
 
 
 def _visible(viewer: Audience) -> Q:

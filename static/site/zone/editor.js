@@ -39,7 +39,7 @@ export class Editor {
     this.#place = place;
     this.#base = base;
     this.form = this.#form();
-    this.row = element("tr", { class: "editing", role: "row" }, element("td", { role: "cell", colspan: 6 }, this.form));
+    this.row = element("tr", { class: "editing", role: "row" }, element("td", { role: "cell", colspan: 7 }, this.form));
     this.#fill(typed ?? (base ? { ...base, ttl: String(base.ttl) } : EMPTY));
     this.form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();

@@ -6,9 +6,10 @@ import { alarm, say } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { toast } from "../toasts.js";
 import { offerUndo, onUndone } from "../undo.js";
-import { zoneStanding } from "../words.js";
+import { counted, zoneStanding } from "../words.js";
 import { kept } from "./drafts.js";
 import { Editor } from "./editor.js";
+import { Picking } from "./picking.js";
 import { presence } from "./presence.js";
 import { Records } from "./records.js";
 import "./settings.js";
@@ -110,6 +111,36 @@ onUndone((where, changeSet) => {
   }
   waits();
 });
+
+/** What was asked for all selected records, as one change set. @param {(record: any) => any} ask @param {string} done */
+async function changePicked(ask, done) {
+  const picked = picking?.ids.map((id) => records.get(id)).filter((record) => record !== undefined) ?? [];
+  try {
+    const changeSet = await change(zone, picked.map(ask));
+    for (const { before, after } of changeSet.changes) {
+      if (after) records.saved(after, ours(changeSet));
+      else records.deleted(before, ours(changeSet), true);
+    }
+    waits();
+    picking?.none();
+    if (changeSet.changes.length) offerUndo(zone, changeSet, `${done} ${counted(changeSet.changes.length, "record")}`);
+  } catch (error) {
+    const problem = /** @type {Problem} */ (error);
+    const why = problem.status === 409 ? "somebody has just changed one of them. Look at them again." : problem.message;
+    toast(`Nothing was changed: ${why} Your selection is kept.`, { bad: true });
+  }
+}
+
+const picking = mayEdit ? new Picking(section) : null;
+if (picking) {
+  find("[data-delete-picked]", section).addEventListener("click", () =>
+    changePicked(({ id, version }) => ({ op: "delete", id, version }), "Deleted"));
+  find("[data-set-ttl]", section).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const ttl = Number(/** @type {HTMLInputElement} */ (find("#picked-ttl", section)).value);
+    changePicked(({ id, version }) => ({ op: "update", id, version, ttl }), "Set the TTL of");
+  });
+}
 
 /** @param {HTMLElement} row */
 async function copy(row) {

@@ -135,7 +135,7 @@ export class Records {
     this.#say(row, origin);
     row.dataset.news = "deleted";
     slot(row, "mark").replaceChildren(element("strong", {}, "deleted by"));
-    for (const button of row.querySelectorAll(".actions button")) button.remove();
+    for (const control of row.querySelectorAll(".actions button, .pick label")) control.remove();
     const remove = () => {
       const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
       if (row.contains(document.activeElement)) next?.focus();
@@ -240,7 +240,7 @@ export class Records {
   #write(row, record) {
     const label = `${record.name} ${record.type}`;
     fill(row, { name: record.name, type: record.type, ttl: record.ttl, comment: record.comment,
-      "edit-label": `Edit ${label}`, "delete-label": `Delete ${label}` });
+      "pick-label": `Select ${label}`, "edit-label": `Edit ${label}`, "delete-label": `Delete ${label}` });
     const value = slot(row, "content");
     if (value.textContent !== record.content) value.textContent = record.content;
     this.#offerWhole(row);
