@@ -68,3 +68,17 @@ def test_text_that_was_typed_and_left_can_be_brought_back(site, make_zone, profi
     page.get_by_role("button", name="Bring it back").click()
 
     expect(page.get_by_label("IPv4 address")).to_have_value("192.0.2.2")
+
+
+def test_records_that_share_an_rrset_get_its_ttl_together(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"), ("www", "A", "192.0.2.2"), ("www", "A", "192.0.2.3"))
+    page = profile(site).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    last = row(page, "www").last
+    last.get_by_role("button", name="Edit www A").click()
+    page.locator(".editor [name=ttl]").fill("60")
+    page.get_by_role("button", name="Save").click()
+
+    expect(row(page, "www").locator("[data-slot=ttl]")).to_have_text(["60", "60", "60"])
+    expect(last).to_be_focused()

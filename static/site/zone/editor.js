@@ -16,7 +16,7 @@ import { apart, together } from "./rdata.js";
  * @typedef {object} Place what the editor needs of the page
  * @property {string} zone
  * @property {RecordType[]} types
- * @property {(record: Row, changeSet: any) => void} saved
+ * @property {(record: Row, changeSet: any, own: boolean) => void} saved a record that was changed; own: the one edited
  * @property {(editor: Editor) => void} closed the row may be shown again; called once
  * @property {(id: number | "new", draft: import("./drafts.js").Draft) => void} reopen
  */
@@ -115,9 +115,10 @@ export class Editor {
     try {
       const result = await change(this.#place.zone, [this.#change(typed)]);
       forget(this.#place.zone, this.id);
-      const made = result.changes?.[0];
       this.#close();
-      if (made?.after) this.#place.saved(made.after, result);
+      // The TTL is that of the whole RRset, so that others may have changed along.
+      const own = result.changes.find((/** @type {any} */ each) => each.id === this.#base?.id || each.op === "create");
+      for (const { id, after } of result.changes) if (after) this.#place.saved(after, result, id === own?.id);
       offerUndo(this.#place.zone, result, `${this.#base && !this.#gone ? "Changed" : "Added"} ${typed.name || "@"} ${typed.type}`);
       for (const warning of result.warnings ?? []) toast(`Saved, but look: ${warning.message}.`, { seconds: 20 });
     } catch (error) {

@@ -61,9 +61,9 @@ const ours = (changeSet) => ({ who: me.username, userId: me.id, at: new Date().t
 const place = {
   zone,
   types: left("record-types") ?? [],
-  saved(record, changeSet) {
+  saved(record, changeSet, own) {
     records.saved(record, ours(changeSet));
-    records.row(record.id)?.focus();
+    if (own) records.row(record.id)?.focus();
     if (changeSet.sync_state !== "served") waits();
   },
   closed(editor) {
