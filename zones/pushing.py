@@ -24,11 +24,12 @@ from realtime.broadcasting import emit
 from realtime.events import EventSeverity, EventType
 from zones.events import RRsetDifference, ZoneDrift, ZoneSynced, ZoneSyncFailed
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
+from zones.nameserver.comparison import RRsetChange, differences
 from zones.nameserver.endpoint import Endpoint, endpoint
 from zones.nameserver.errors import NameServerError, NotHosted
 from zones.nameserver.hosting import add_zone, delete_zone
 from zones.nameserver.transfer import transfer
-from zones.nameserver.updates import RRsetChange, differences, update
+from zones.nameserver.updates import update
 from zones.rrsets import RR, RRset, group
 from zones.zonefile.export import export, in_file_order
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.nameserver.conftest import ZONE_TEXT, HostedZone, a, dig
+from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import BadName, NameServerError, NotHosted, Refused
 from zones.nameserver.hosting import add_zone, checked_name, delete_zone, zone_status
 from zones.nameserver.private import PrivateNamed
 from zones.nameserver.rndc import Rndc
-from zones.nameserver.updates import RRsetChange, update
+from zones.nameserver.updates import update
 
 
 def test_a_new_zone_is_served_at_once(endpoint: Endpoint) -> None:

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from tests.nameserver.conftest import HostedZone, a
+from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.endpoint import Endpoint, new_key
 from zones.nameserver.errors import Drifted, KeyRefused, NameServerError, NotHosted, PartlyServed, Refused
+from zones.nameserver.messages import MAX_MESSAGE_BYTES
 from zones.nameserver.private import PrivateNamed
 from zones.nameserver.rndc import Rndc
 from zones.nameserver.transfer import transfer
-from zones.nameserver.updates import MAX_MESSAGE_BYTES, RRsetChange, update
+from zones.nameserver.updates import update
 from zones.rrsets import RRset
 
 WWW = a("www", "192.0.2.1")

@@ -13,6 +13,7 @@ import dns.rdatatype
 import msgspec
 from django.conf import settings
 
+from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.endpoint import Endpoint, endpoint
 from zones.nameserver.errors import KeyRefused, NameServerError, Unreachable
 from zones.nameserver.exchange import Exchange
@@ -20,7 +21,7 @@ from zones.nameserver.hosting import add_zone, delete_zone
 from zones.nameserver.rndc import Rndc
 from zones.nameserver.statistics import fetch
 from zones.nameserver.transfer import transfer
-from zones.nameserver.updates import RRsetChange, update
+from zones.nameserver.updates import update
 from zones.rrsets import RRset
 
 OLDEST = (9, 18)

@@ -20,7 +20,8 @@ from zones.nameserver.errors import NameServerError
 SAVED = "endpoint.json"
 """File in the private server's directory that says where it listens and with which keys, readable by the owner only."""
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+_STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
+"""A string is kept as it is: a secret in base64 may well contain `//`."""
 _KEY = re.compile(r'\bkey\s+"?([\w.-]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 _ALGORITHM = re.compile(r'\balgorithm\s+"?([\w-]+)"?\s*;', re.IGNORECASE)
 _USABLE = re.compile(r"hmac-sha(1|224|256|384|512)", re.IGNORECASE)
@@ -115,7 +116,7 @@ def read_key(path: Path) -> Key:
     Raises `NameServerError` (code `bad_key_file`) with what is wrong with the file; never shows what is in it.
     """
     try:
-        clause = _KEY.search(_COMMENT.sub("", path.read_text()))
+        clause = _KEY.search(_STRING_OR_COMMENT.sub(lambda found: found[1] or "", path.read_text()))
     except (OSError, UnicodeDecodeError) as error:
         raise NameServerError("bad_key_file", f"the key file {path} cannot be read: {error}") from error
     algorithm, secret = (clause and pattern.search(clause[2]) for pattern in (_ALGORITHM, _SECRET))

@@ -15,8 +15,8 @@ from rich.progress import Progress
 from realtime.actors import acting
 from zones import pushing
 from zones.models import Zone, ZoneKind
+from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.errors import NameServerError
-from zones.nameserver.updates import RRsetChange
 from zones.zonefile.difference import difference
 
 
