@@ -1,0 +1,56 @@
+"""The real catalogue: every declaration of the installed apps is sound."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from django.contrib.auth.models import Permission
+
+from realtime.events import EventPriority
+from realtime.registry import ADMINISTRATORS, EventSpec, registry
+from tests.realtime.test_rights_and_wishes import _leads_somewhere
+
+
+def each_spec() -> list[EventSpec]:
+    return list(registry)  # type: ignore[call-overload]
+
+
+def test_every_masked_path_names_a_field_of_the_payload() -> None:
+    """A path that misses masks nothing."""
+    missing = [
+        (spec.event_type, path)
+        for spec in each_spec()
+        for path in spec.sensitive
+        if not _leads_somewhere(msgspec.inspect.type_info(spec.payload), path.split("."))
+    ]
+    assert missing == []
+
+
+@pytest.mark.django_db
+def test_every_permission_that_decides_exists() -> None:
+    """A permission that is misspelt is held by administrators only, and nobody notices."""
+    existing = {f"{app}.{name}" for app, name in Permission.objects.values_list("content_type__app_label", "codename")}
+    asked = {s.permission for s in each_spec()} | {p for s in each_spec() for p in s.sensitive.values()}
+    assert asked - {None, ADMINISTRATORS} <= existing
+
+
+def test_every_scope_has_a_resolver() -> None:
+    assert {spec.scope for spec in each_spec() if spec.scope} <= set(registry.scopes())
+
+
+def test_only_durable_events_are_critical_or_ones_own() -> None:
+    """A flow event has no position: it can neither be resumed nor be read again under other rights."""
+    assert [
+        s.event_type for s in each_spec() if not s.durable and (s.own or s.priority is EventPriority.CRITICAL)
+    ] == []
+
+
+def test_no_payload_carries_a_secret() -> None:
+    words = ("password", "secret", "token", "api_key", "tsig", "rndc")
+    named = [
+        (spec.event_type, field.name)
+        for spec in each_spec()
+        for field in msgspec.structs.fields(spec.payload)
+        if any(word in field.name for word in words)
+    ]
+    assert named == []
