@@ -77,6 +77,17 @@ def test_what_opens_on_the_page_of_a_zone(site, make_zone, profile, theme):
 
 
 @pytest.mark.parametrize("theme", THEMES)
+def test_what_only_administrators_have(site, profile, theme):
+    page = profile(site, color_scheme=theme).sign_in("admin")
+    check(page, "dashboard")
+    page.get_by_role("link", name="Check it").click()
+    live(page)
+    page.get_by_role("button", name="Check now").click()
+    page.get_by_role("heading", name="All is well").wait_for()
+    check(page, "the check of the name server")
+
+
+@pytest.mark.parametrize("theme", THEMES)
 def test_two_versions_side_by_side_and_a_row_with_news(site, make_zone, profile, theme):
     zone = make_zone(("www", "A", "192.0.2.1"), ("news", "A", "192.0.2.1"))
     page = profile(site, color_scheme=theme).sign_in("olivia")
