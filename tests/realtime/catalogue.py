@@ -103,3 +103,18 @@ def audience(
         scopes=(("zone", frozenset(zones or ())),),
         user_id=user_id,
     )
+
+
+def leads_somewhere(kind: Any, path: list[str]) -> bool:
+    """Whether a path of masking fits a type, as msgspec describes it."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return any(leads_somewhere(option, path) for option in kind.types)
+    if not path:
+        return True
+    step, rest = path[0], path[1:]
+    if isinstance(kind, msgspec.inspect.StructType):
+        fields = {field.name: field.type for field in kind.fields}
+        return step in fields and leads_somewhere(fields[step], rest)
+    if isinstance(kind, msgspec.inspect.ListType):
+        return step == "*" and leads_somewhere(kind.item_type, rest)
+    return isinstance(kind, msgspec.inspect.DictType | msgspec.inspect.AnyType)

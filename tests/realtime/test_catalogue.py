@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 
 from realtime.events import EventPriority
 from realtime.registry import ADMINISTRATORS, EventSpec, registry
-from tests.realtime.test_rights_and_wishes import _leads_somewhere
+from tests.realtime.catalogue import leads_somewhere
 
 
 def each_spec() -> list[EventSpec]:
@@ -21,7 +21,7 @@ def test_every_masked_path_names_a_field_of_the_payload() -> None:
         (spec.event_type, path)
         for spec in each_spec()
         for path in spec.sensitive
-        if not _leads_somewhere(msgspec.inspect.type_info(spec.payload), path.split("."))
+        if not leads_somewhere(msgspec.inspect.type_info(spec.payload), path.split("."))
     ]
     assert missing == []
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,9 +16,9 @@ from realtime.audience import Audience
 from realtime.events import EventType
 from realtime.filters import view
 from realtime.protocol import ErrorCode
-from realtime.registry import EventSpec, registry
+from realtime.registry import registry
 from realtime.subscriptions import MOST_PATTERNS, FlowFilter, Subscribe, TooManySubscriptions, Wants, subscriptions
-from tests.realtime.catalogue import HIGH, NORMAL, OPEN, OWN, SECRET, audience, event
+from tests.realtime.catalogue import HIGH, NORMAL, OPEN, OWN, SECRET, audience, event, leads_somewhere
 
 OPERATOR = audience("zones.view_zone")
 OWNER = audience(zones={"mine"})
@@ -140,26 +142,11 @@ def test_where_there_is_nothing_to_mask_nothing_is_copied(data: Any) -> None:
     assert filters._mask(data, ["a", "*", "b"]) is data
 
 
-def _leads_somewhere(kind: Any, path: list[str]) -> bool:
-    """Whether a path of masking fits a type, as msgspec describes it."""
-    if isinstance(kind, msgspec.inspect.UnionType):
-        return any(_leads_somewhere(option, path) for option in kind.types)
-    if not path:
-        return True
-    step, rest = path[0], path[1:]
-    if isinstance(kind, msgspec.inspect.StructType):
-        fields = {field.name: field.type for field in kind.fields}
-        return step in fields and _leads_somewhere(fields[step], rest)
-    if isinstance(kind, msgspec.inspect.ListType):
-        return step == "*" and _leads_somewhere(kind.item_type, rest)
-    return isinstance(kind, msgspec.inspect.DictType | msgspec.inspect.AnyType)
-
-
 def test_a_path_that_misses_is_found_out() -> None:
     payload = msgspec.inspect.type_info(registry[NORMAL].payload)
-    assert _leads_somewhere(payload, ["queries", "*", "client"])
-    assert not _leads_somewhere(payload, ["queries", "client"])
-    assert not _leads_somewhere(payload, ["clients"])
+    assert leads_somewhere(payload, ["queries", "*", "client"])
+    assert not leads_somewhere(payload, ["queries", "client"])
+    assert not leads_somewhere(payload, ["clients"])
 
 
 # -- what is asked for ----------------------------------------------------------------------------------------------------
@@ -277,19 +264,11 @@ def test_what_was_wanted_is_restored_and_what_another_release_wrote_is_not(djang
 
 
 def test_an_event_is_declared_once() -> None:
-    from django.core.exceptions import ImproperlyConfigured
-
     with pytest.raises(ImproperlyConfigured, match="twice"):
         registry.declare(registry[HIGH])
 
 
 def test_what_is_declared_later_is_matched_as_well() -> None:
     assert registry.matching("threat_*") == frozenset()
-    registry.declare(msgspec_copy(registry[HIGH], EventType.THREAT_DETECTED))
+    registry.declare(dataclasses.replace(registry[HIGH], event_type=EventType.THREAT_DETECTED))
     assert registry.matching("threat_*") == {EventType.THREAT_DETECTED}
-
-
-def msgspec_copy(spec: EventSpec, event_type: EventType) -> EventSpec:
-    import dataclasses
-
-    return dataclasses.replace(spec, event_type=event_type)
