@@ -24,4 +24,4 @@ class WebSocketRouter:
         await send({"type": "websocket.accept"})
         await send(error(None, ErrorCode.INVALID_MESSAGE, why).message)
         await send(frame("bye", code=int(CloseCode.NOT_FOUND), reason=why).message)
-        await send({"type": "websocket.close", "code": int(CloseCode.NOT_FOUND), "reason": why})
+        await send({"type": "websocket.close", "code": int(CloseCode.NOT_FOUND), "reason": "unknown path"})
