@@ -52,7 +52,7 @@ class Peer:
     async def __aenter__(self) -> Self:
         self._socket = await connect(
             self.url,
-            subprotocols=self._protocols,  # type: ignore[arg-type]
+            subprotocols=self._protocols or None,  # type: ignore[arg-type]
             origin=self._origin,  # type: ignore[arg-type]
             additional_headers=self._headers,
             compression=None,
