@@ -262,7 +262,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 self.complain(given.id, ErrorCode.NOT_AUTHENTICATED, "Authenticate first.")
             case _ if not self._spend_token():
                 details = {"retry_after_s": round(1 / COMMANDS_PER_S, 2)}
-                self.complain(given.id, ErrorCode.RATE_LIMITED, "Too many commands.", details)
+                self.turn_down(given.id, ErrorCode.RATE_LIMITED, "Too many commands.", details)
             case _:
                 self.waiting.append(given)
                 if self.worker is None:
@@ -329,12 +329,16 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.on_level.append(lambda: member.deliver(response(command_id, outcome)))
         self.node.reader.rewind(member, position if outcome["recovered"] else None)
 
-    def complain(
+    def turn_down(
         self, command_id: int | str | None, code: ErrorCode, message: str, details: dict[str, Any] | None = None
     ) -> None:
-        """Answer a bad frame. One never ends the connection; many within seconds do."""
+        """Answer a frame that is not acted on."""
         self.transport.write(error(command_id, code, message, details))
         self.node.complaints.note(code, self.address)
+
+    def complain(self, command_id: int | str | None, code: ErrorCode, message: str) -> None:
+        """Answer a bad frame. One never ends the connection; many within seconds do."""
+        self.turn_down(command_id, code, message)
         now = time.monotonic()
         self.bad_frames.append(now)
         if len(self.bad_frames) == MOST_BAD_FRAMES and now - self.bad_frames[0] < BAD_FRAMES_WITHIN_S:
