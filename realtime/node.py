@@ -10,7 +10,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from channels.layers import channel_layers
@@ -185,27 +185,38 @@ class Node:
     # -- upkeep
 
     async def _keep_up(self) -> None:
-        """Heartbeats, expiry of tokens, and the presence rows: one task for all connections."""
-        last_reconcile = last_refresh = time.monotonic()
-        next_prune = last_refresh + PRUNE_EVERY_S * random.uniform(0.1, 1.0)
+        """Heartbeats, expiry of tokens, and the presence rows: one task for all connections.
+
+        Each duty fails for itself: what cannot be written must not keep connections from being looked after.
+        """
+        duties: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
+            (UPKEEP_S, self._look_after_all),
+            (UPKEEP_S, self.desk.catch_up),
+            (RECONCILE_S, self._reconcile),
+            (REFRESH_S, self._refresh),
+            (PRUNE_EVERY_S, self._prune),
+        )
+        due = [time.monotonic() + every * random.uniform(0.1, 1.0) for every, _ in duties]
         while True:
             await asyncio.sleep(UPKEEP_S)
-            try:
-                now = time.monotonic()
-                for connection in self.manager:
-                    self._look_after(connection, now)
-                await self.desk.catch_up()
-                if now - last_reconcile >= RECONCILE_S:
-                    last_reconcile = now
-                    await self._reconcile()
-                if now - last_refresh >= REFRESH_S:
-                    last_refresh = now
-                    await in_database(presence.refresh, [c.presence_id for c in self.manager])
-                if now >= next_prune:
-                    next_prune = now + PRUNE_EVERY_S
-                    await in_database(retention.prune, self.conf.retention_days)
-            except Exception:
-                logger.exception("upkeep failed; trying again")
+            for number, (every, duty) in enumerate(duties):
+                if (now := time.monotonic()) >= due[number]:
+                    due[number] = now + every
+                    try:
+                        await duty()
+                    except Exception:
+                        logger.exception("upkeep failed; trying again")
+
+    async def _look_after_all(self) -> None:
+        now = time.monotonic()
+        for connection in self.manager:
+            self._look_after(connection, now)
+
+    async def _refresh(self) -> None:
+        await in_database(presence.refresh, [c.presence_id for c in self.manager])
+
+    async def _prune(self) -> None:
+        await in_database(retention.prune, self.conf.retention_days)
 
     def _look_after(self, connection: WebSocketConnection, now: float) -> None:
         if connection.closing:

@@ -91,6 +91,8 @@ def parse(text: str | None) -> Command:
         raise InvalidMessage(ErrorCode.INVALID_MESSAGE, "The frame is not valid Unicode.") from None
     if len(raw) > LARGEST_COMMAND:
         raise InvalidMessage(ErrorCode.TOO_LARGE, f"A frame may have {LARGEST_COMMAND} bytes at most.")
+    if b"\\u0000" in raw:  # a NUL, which no name may hold and PostgreSQL cannot store
+        raise InvalidMessage(ErrorCode.INVALID_MESSAGE, "The frame holds a NUL character.")
     try:
         return _decode_command(raw)
     except (msgspec.DecodeError, RecursionError) as error:

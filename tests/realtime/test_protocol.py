@@ -57,6 +57,7 @@ NOT_COMMANDS = {
     "a lone surrogate, escaped": '{"type": "x", "id": "\\ud800"}',
     "a lone low surrogate, escaped": '{"type": "\\udfff"}',
     "a NUL": "\x00",
+    "a NUL, escaped": '{"type": "subscribe", "data": {"event_types": [], "zones": ["a\\u0000"]}}',
     "text after the end": '{"type": "x"} {"type": "y"}',
     "a byte order mark": '\ufeff{"type": "x"}',
     "single quotes": "{'type': 'x'}",
