@@ -6,6 +6,7 @@ It answers pings by itself unless it is told not to; whatever it does beyond tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -79,7 +80,8 @@ class Peer:
             while True:
                 frame = json.loads(await socket.recv())
                 if frame["type"] == "ping" and self.answers_pings:
-                    await socket.send(json.dumps({"type": "pong", "data": {"n": frame["n"]}}))
+                    with contextlib.suppress(ConnectionClosed):  # what came before the close is still to be read
+                        await socket.send(json.dumps({"type": "pong", "data": {"n": frame["n"]}}))
                 async with self._came:
                     self.frames.append(frame)
                     self._came.notify_all()
