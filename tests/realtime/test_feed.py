@@ -1,0 +1,142 @@
+"""The feed: whatever is rung, twice, late, in any order or not at all, each event is handed on once and in order."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from realtime import doorbell, log
+from realtime.events import Event
+from realtime.feed import Feed
+from tests.realtime.catalogue import HIGH, event
+
+
+class Follower:
+    """A feed over a log in memory, and what it handed on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+        self.log = [event(HIGH, n + 1, text=str(n + 1)) for n in range(length)]
+        self.written = 0
+        self.handed_on: list[int | None] = []
+        self.feed = Feed(1.0, lambda e: self.handed_on.append(e.position), lambda e: None, lambda m: None)
+
+        def read(after: int, limit: int = log.CHUNK) -> list[Event]:
+            return self.log[after : min(self.written, after + limit)]
+
+        async def in_database(function: Any, *args: Any) -> Any:
+            return function(*args)
+
+        monkeypatch.setattr("realtime.feed.log.read", read)
+        monkeypatch.setattr("realtime.feed.in_database", in_database)
+
+    def ring(self, first: int, last: int, *, whole: bool = True) -> None:
+        """Rung for the events `first` to `last`; without them, when they are too large to travel."""
+        message: dict[str, Any] = {"type": "ring", "first": first, "last": last}
+        if whole:
+            message["events"] = [msgspec.json.encode(e).decode() for e in self.log[first - 1 : last]]
+        self.feed._hear(message)
+
+    @property
+    def behind(self) -> bool:
+        return self.feed._behind.is_set()
+
+
+@pytest.fixture
+def follower(catalogue: None, monkeypatch: pytest.MonkeyPatch) -> Follower:
+    return Follower(monkeypatch, 200)
+
+
+def test_a_ring_in_turn_is_handed_on_at_once(follower: Follower) -> None:
+    follower.ring(1, 3)
+    follower.ring(4, 4)
+    assert follower.handed_on == [1, 2, 3, 4]
+    assert not follower.behind
+
+
+def test_a_ring_that_comes_twice_or_overlaps_is_handed_on_once(follower: Follower) -> None:
+    follower.ring(1, 3)
+    follower.ring(1, 3)
+    follower.ring(2, 5)
+    assert follower.handed_on == [1, 2, 3, 4, 5]
+
+
+async def test_a_ring_after_a_missed_one_sends_the_feed_to_the_log(follower: Follower) -> None:
+    follower.ring(1, 1)
+    follower.ring(3, 4)
+    assert follower.handed_on == [1]
+    assert follower.behind
+    follower.written = 4
+    await follower.feed._catch_up()
+    assert follower.handed_on == [1, 2, 3, 4]
+    assert follower.feed.found == 3
+
+
+def test_a_ring_without_its_events_sends_the_feed_to_the_log(follower: Follower) -> None:
+    follower.ring(1, 2, whole=False)
+    assert follower.handed_on == []
+    assert follower.behind
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_in_whatever_order_rings_and_readings_come_each_event_is_handed_on_once(
+    follower: Follower, seed: int
+) -> None:
+    chance = random.Random(seed)
+    while follower.written < 200:
+        first = follower.written + 1
+        follower.written = min(200, follower.written + chance.randint(1, 6))
+        rings = [(first, follower.written), (max(1, first - 5), follower.written), (first, first)]
+        for low, high in chance.choices(rings, k=chance.randint(0, 3)):
+            follower.ring(low, high, whole=chance.random() < 0.8)
+        if chance.random() < 0.2:
+            await follower.feed._catch_up()
+    await follower.feed._catch_up()
+    assert follower.handed_on == list(range(1, 201))
+
+
+async def test_what_is_remembered_and_what_is_read_from_the_log_are_the_same(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.feed.KEPT", 50)
+    from collections import deque
+
+    follower.feed._recent = deque(maxlen=50)
+    follower.written = 200
+    await follower.feed._catch_up()
+    for after in (0, 100, 149, 150, 151, 199, 200, 500):
+        events = await follower.feed.read(after, 30)
+        assert [e.position for e in events] == list(range(after + 1, min(200, after + 30) + 1))
+
+
+async def test_the_feed_reads_no_further_than_it_has_come(follower: Follower) -> None:
+    follower.written = 10
+    await follower.feed._catch_up()
+    follower.written = 200
+    assert [e.position for e in await follower.feed.read(0)] == list(range(1, 11))
+
+
+async def test_a_position_ahead_of_the_feed_is_reached_if_the_log_goes_that_far(follower: Follower) -> None:
+    follower.written = 40
+    assert await follower.feed.reach(40)
+    assert follower.handed_on == list(range(1, 41))
+    assert not await follower.feed.reach(41)
+
+
+def test_an_event_travels_with_a_ring_as_it_is_in_the_log(catalogue: None) -> None:
+    original = event(HIGH, 7, zone="a.example", text="ä€🜁", subject_id=3)
+    assert doorbell.decode_event(msgspec.json.encode(original)) == original
+
+
+def test_a_ring_too_large_to_travel_goes_without_its_events(catalogue: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(doorbell.ringer, "send", lambda group, message: sent.append(message))
+    small, large = event(HIGH, 1), event(HIGH, 2, text="x" * doorbell.LARGEST_RING)
+    doorbell.ring([small])
+    doorbell.ring([small, large])
+    assert [("events" in message, message["first"], message["last"]) for message in sent] == [
+        (True, 1, 1),
+        (False, 1, 2),
+    ]
