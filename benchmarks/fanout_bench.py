@@ -117,6 +117,8 @@ async def compare(options: argparse.Namespace, directory: Path, stack: ExitStack
     if bulk:
         print_deliveries(f"{TOGETHER} events per transaction", names, bulk)
     print_verdicts(single)
+    if options.quick:
+        print("A quick run only indicates: with fewer subscribers, what an event costs once weighs more.")
     print(f"{os.cpu_count()} processors, load average of the last five minutes {os.getloadavg()[1]:.1f}")
     return {
         "options": {name: str(value) if name == "json" else value for name, value in vars(options).items()},
