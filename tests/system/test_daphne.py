@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from typing import Any
 
@@ -31,6 +32,10 @@ async def test_daphne_serves_pages_api_and_socket(start_site: Any) -> None:
         async with as_person(site, "olivia") as newer:
             await newer.welcome()
             assert await older.closed() == 4509
+            site.process.signal(signal.SIGTERM)
+            # Daphne drops its sockets without a word; a client takes that for "come back".
+            assert await newer.closed() in (1000, 1001, 1006, 1011, 1012, 4000)
+            await asyncio.to_thread(site.process.wait)
 
 
 def answers(site: Site) -> bool:
