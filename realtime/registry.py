@@ -22,6 +22,10 @@ ADMINISTRATORS = "administrators"
 """In place of a permission: superusers only."""
 
 
+LONGEST_PATTERN = 64
+"""Characters of a subscription pattern."""
+
+
 class Everything:
     """The set of scope keys of someone who may see all objects of a kind."""
 
@@ -79,7 +83,7 @@ class Registry:
             if spec.event_type in self._specs:
                 raise ImproperlyConfigured(f"event {spec.event_type} is declared twice")
             self._specs[spec.event_type] = spec
-        self.matching.cache_clear()
+        self._matching.cache_clear()
 
     def declare_scope(self, kind: str, visible_keys: Callable[[Any], ScopeKeys]) -> None:
         """Say how to find the keys of the objects of `kind` that a user may see (one query at most)."""
@@ -101,9 +105,12 @@ class Registry:
         """The resolver of each kind of scope."""
         return MappingProxyType(self._scopes)
 
-    @lru_cache(maxsize=4096)  # noqa: B019  # there is one registry, for life
     def matching(self, pattern: str) -> frozenset[EventType]:
-        """The declared events that a subscription pattern (`record_updated`, `zone_*`, `*`) names."""
+        """The declared events that a subscription pattern (`record_updated`, `zone_*`, `*`) names; too long: none."""
+        return self._matching(pattern) if len(pattern) <= LONGEST_PATTERN else frozenset()
+
+    @lru_cache(maxsize=4096)  # noqa: B019  # there is one registry, for life
+    def _matching(self, pattern: str) -> frozenset[EventType]:
         return frozenset(name for name in self._specs if fnmatch.fnmatchcase(name, pattern))
 
 

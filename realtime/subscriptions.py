@@ -12,10 +12,9 @@ from realtime.audience import Audience
 from realtime.events import Event, EventType
 from realtime.models import SavedSubscription
 from realtime.protocol import ErrorCode
-from realtime.registry import registry
+from realtime.registry import LONGEST_PATTERN, registry
 
 MOST_PATTERNS = 64
-LONGEST_PATTERN = 64
 
 
 class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +84,7 @@ class EventSubscriptionManager:
         ), rejected
 
     def _objection(self, pattern: str, audience: Audience) -> ErrorCode | None:
-        named = registry.matching(pattern) if len(pattern) <= LONGEST_PATTERN else frozenset()
+        named = registry.matching(pattern)
         if not named:
             return ErrorCode.UNKNOWN_EVENT_TYPE
         if not any(audience.may_subscribe(registry[t]) for t in named):
@@ -98,7 +97,7 @@ class EventSubscriptionManager:
         Raises `TooManySubscriptions`.
         """
         _check_length(patterns)
-        unwanted = frozenset().union(*(registry.matching(p) for p in patterns if len(p) <= LONGEST_PATTERN))
+        unwanted = frozenset().union(*(registry.matching(p) for p in patterns))
         kept: list[str] = []
         for pattern in wants.patterns:
             named = registry.matching(pattern)

@@ -48,13 +48,14 @@ class MemoryFeed(Feed):
     """Hands on what it is given, and remembers all of it."""
 
     floor = 0
+    piece = 7
     _reads = 0
 
-    async def read(self, after: int, limit: int = 7) -> list[Event]:
+    async def read(self, after: int, limit: int | None = None) -> list[Event]:
         await self.takes_a_while()
         if after < self.floor:
             raise log.TooOld(after)
-        found = await super().read(after, limit)
+        found = await super().read(after, limit or self.piece)
         await self.takes_a_while()
         return found
 

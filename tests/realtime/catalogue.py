@@ -69,7 +69,7 @@ def small_catalogue() -> Iterator[None]:
         yield
     finally:
         registry._specs = declared
-        registry.matching.cache_clear()
+        registry._matching.cache_clear()
 
 
 def event(

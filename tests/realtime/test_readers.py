@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from realtime import connections
+from realtime.protocol import LARGEST_BATCH
 from tests.realtime.bench import Bench, Client, events_of
 from tests.realtime.catalogue import CRITICAL, HIGH, LOW, RIGHTS, audience, event
 
@@ -85,12 +86,13 @@ def test_replay_follows_todays_rights_not_those_of_then(bench: MakeBench) -> Non
     assert [e["data"]["zone"] for e in client.events()[seen:]] == ["b", None]
 
 
-def test_rights_that_change_while_they_are_looked_up_are_looked_up_again(bench: MakeBench) -> None:
+@pytest.mark.parametrize("turns", range(7))
+def test_rights_that_change_while_they_are_looked_up_are_looked_up_again(bench: MakeBench, turns: int) -> None:
     site = bench()
     client = site.connect(1, audience(zones={"a"}, user_id=1))
     site.turn(20)
     site.publish(event(RIGHTS, subject_id=1))
-    site.turn(2)  # the desk has read the rights, and not answered yet
+    site.turn(turns)  # at some time in this the desk has read the rights, and not answered yet
     site.desk.rights[1] = audience(user_id=1)
     site.publish(event(RIGHTS, subject_id=1), event(HIGH, zone="a"))
     site.settle()
@@ -119,12 +121,13 @@ def test_a_slow_client_is_sent_no_more_than_its_window_and_all_when_it_confirms(
 
 def test_a_reader_keeps_to_the_window_as_well(bench: MakeBench, small_window: None) -> None:
     site = bench()
+    site.feed.piece = 500
     site.publish(*(event(LOW, text="x" * 100) for _ in range(300)))
     slow = site.connect(1, OPERATOR, since=0)
     slow.answers_pings = False
     site.turn(300)
     assert slow.member.lagging
-    assert slow.member.unconfirmed < 2 * connections.WINDOW + 65_536
+    assert slow.member.unconfirmed < LARGEST_BATCH + connections.WINDOW, "one batch, which was the last straw"
     assert slow.member.upto < 300
     slow.answers_pings = True
     slow.answer()
