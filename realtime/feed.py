@@ -30,7 +30,10 @@ REJOIN_S = 600.0
 
 
 class Feed:
-    """Follows the log. `on_event` gets durable events in order, `on_flow` streams, `on_order` orders to the process."""
+    """Follows the log. `on_event` gets durable events in order, `on_flow` streams, `on_order` orders to the process.
+
+    `on_break` is called when the feed has to go on elsewhere: the log was restored, or pruned beyond where the feed was.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Feed:
         on_event: Callable[[Event], None],
         on_flow: Callable[[Event], None],
         on_order: Callable[[dict[str, Any]], None],
+        on_break: Callable[[], None],
     ) -> None:
         self.epoch = ""
         self.position = 0
@@ -46,7 +50,7 @@ class Feed:
         self._tick_s = tick_s
         self._memory = settings.DATA_DIR / "log_position"
         self._remembered = 0
-        self._on_event, self._on_flow, self._on_order = on_event, on_flow, on_order
+        self._on_event, self._on_flow, self._on_order, self._on_break = on_event, on_flow, on_order, on_break
         self._recent: deque[Event] = deque(maxlen=KEPT)
         self._behind = asyncio.Event()
         self._streams: set[str] = set()
@@ -143,13 +147,28 @@ class Feed:
             self._behind.clear()
             try:
                 await in_database(log.publish)
-                await self._catch_up()
+                await self._catch_up_or_break()
                 if self.position > self._remembered:
                     self._remembered = self.position
                     await in_database(log.remember, self._memory, log.Position(self.epoch, self.position))
             except Exception:
                 logger.exception("feed: the log cannot be read; trying again")
                 await asyncio.sleep(self._tick_s)
+
+    async def _catch_up_or_break(self) -> None:
+        here = log.Position(self.epoch, self.position)
+        head = await in_database(log.guard_against_rollback, self._memory, here)
+        try:
+            if head.epoch == self.epoch:
+                await self._catch_up()
+                return
+            logger.error("feed: the log was set back to %s, a new epoch", head)
+        except log.TooOld:
+            logger.error("feed: the log was pruned beyond %s; going on at %s", here, head)
+        self.epoch, self.position = head.epoch, head.position
+        self._recent.clear()
+        self._remembered = 0
+        self._on_break()
 
     async def _catch_up(self) -> None:
         while events := await in_database(log.read, self.position):

@@ -157,25 +157,30 @@ def new_epoch() -> str:
 
 def renew_epoch() -> str:
     """Give the log a new epoch, so that no client takes its positions for those that it knew. Returns it."""
-    head()
-    epoch = new_epoch()
-    LogHead.objects.filter(pk=LogHead.SINGLETON).update(epoch=epoch)
-    return epoch
+    known = head().epoch
+    # Several processes may find out at once; the first to write it decides.
+    LogHead.objects.filter(pk=LogHead.SINGLETON, epoch=known).update(epoch=new_epoch())
+    return head().epoch
 
 
-def guard_against_rollback(memory: Path) -> LogHead:
-    """The head, with a new epoch if it lies below the position that the file `memory` remembers of this epoch.
+def guard_against_rollback(memory: Path, reached: Position | None = None) -> LogHead:
+    """The head, with a new epoch if it lies below the position that the file `memory` remembers of this epoch, or below
+    `reached`, which somebody has seen of it.
 
     That happens when a database was restored from a backup: positions would be given out a second time.
     """
+    known = [reached, _remembered(memory)]  # before the head, which goes on meanwhile
     row = head()
-    try:
-        remembered = Position.parse(memory.read_text().strip())
-    except (OSError, ValueError):
-        return row
-    if remembered.epoch == row.epoch and remembered.position > row.position:
+    if any(seen is not None and seen.epoch == row.epoch and seen.position > row.position for seen in known):
         row.epoch = renew_epoch()
     return row
+
+
+def _remembered(memory: Path) -> Position | None:
+    try:
+        return Position.parse(memory.read_text().strip())
+    except (OSError, ValueError):
+        return None
 
 
 def remember(memory: Path, reached: Position) -> None:

@@ -52,7 +52,7 @@ class Node:
         self.manager = UnifiedWebSocketManager()
         self.router = Router(self.layer, self.conf)
         self.processors = ProcessorRunner()
-        self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order)
+        self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order, self._on_break)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
         self.complaints = Complaints()
@@ -181,6 +181,13 @@ class Node:
             case "disconnect":
                 if connection := self.manager.find(message["connection"]):
                     self.close(connection, CloseCode.NOT_ALLOWED, "disconnected by an administrator")
+
+    def _on_break(self) -> None:
+        """The log has a break: nobody here can be led across it, but everybody can come back and begin behind it."""
+        self.router.position = self.feed.position
+        for connection in self.manager:
+            pause = random.randint(200, LONGEST_SPREAD_MS // 4)
+            self.in_background(connection.close(CloseCode.TOO_SLOW, "the log begins anew: come back", pause))
 
     # -- upkeep
 

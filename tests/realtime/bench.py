@@ -191,7 +191,9 @@ class Bench:
         node.layer = LocalChannelLayer()
         node.desk = self.desk = MemoryDesk(node.name, conf)
         node.router = Router(node.layer, conf)
-        node.feed = self.feed = MemoryFeed(conf.tick_s, node._on_event, node.router.pass_by, node._on_order)
+        node.feed = self.feed = MemoryFeed(
+            conf.tick_s, node._on_event, node.router.pass_by, node._on_order, node._on_break
+        )
         node.feed.epoch = "e"
         node.reader = LogReader(node.feed, node.router, node.desk)
         self.clients: list[Client] = []

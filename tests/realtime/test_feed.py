@@ -12,6 +12,7 @@ import pytest
 from realtime import doorbell, log
 from realtime.events import Event
 from realtime.feed import Feed
+from realtime.models import LogHead
 from tests.realtime.catalogue import HIGH, event
 
 
@@ -21,8 +22,10 @@ class Follower:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
         self.log = [event(HIGH, n + 1, text=str(n + 1)) for n in range(length)]
         self.written = 0
+        self.breaks = 0
+        self.head = LogHead(epoch="e")
         self.handed_on: list[int | None] = []
-        self.feed = Feed(1.0, lambda e: self.handed_on.append(e.position), lambda e: None, lambda m: None)
+        self.feed = Feed(1.0, lambda e: self.handed_on.append(e.position), lambda e: None, lambda m: None, self.broke)
 
         def read(after: int, limit: int = log.CHUNK) -> list[Event]:
             return self.log[after : min(self.written, after + limit)]
@@ -31,7 +34,16 @@ class Follower:
             return function(*args)
 
         monkeypatch.setattr("realtime.feed.log.read", read)
+
+        def guard(memory: Any, reached: Any) -> LogHead:
+            return self.head
+
         monkeypatch.setattr("realtime.feed.in_database", in_database)
+        monkeypatch.setattr("realtime.feed.log.guard_against_rollback", guard)
+        self.feed.epoch = "e"
+
+    def broke(self) -> None:
+        self.breaks += 1
 
     def ring(self, first: int, last: int, *, whole: bool = True) -> None:
         """Rung for the events `first` to `last`; without them, when they are too large to travel."""
@@ -113,6 +125,32 @@ async def test_a_hole_in_the_log_is_not_passed_over(follower: Follower) -> None:
     follower.written = 199
     await follower.feed._catch_up()
     assert follower.handed_on == [1, 2, 3, 4]
+
+
+async def test_after_the_log_was_set_back_the_feed_goes_on_in_the_new_epoch(follower: Follower) -> None:
+    follower.written = 50
+    await follower.feed._catch_up_or_break()
+    follower.head = LogHead(epoch="f", position=20)
+    await follower.feed._catch_up_or_break()
+    assert (follower.feed.epoch, follower.feed.position, follower.breaks) == ("f", 20, 1)
+    follower.ring(21, 22)
+    assert follower.handed_on[-2:] == [21, 22]
+    assert [e.position for e in await follower.feed.read(20)] == [21, 22]
+
+
+async def test_a_feed_that_the_log_was_pruned_under_goes_on_at_its_end(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pruned(after: int, limit: int = 0) -> list[Event]:
+        raise log.TooOld(after)
+
+    follower.head = LogHead(epoch="e", position=120)
+    with monkeypatch.context() as patch:
+        patch.setattr("realtime.feed.log.read", pruned)
+        await follower.feed._catch_up_or_break()
+    assert (follower.feed.position, follower.breaks) == (120, 1)
+    follower.ring(121, 121)
+    assert follower.handed_on == [121]
 
 
 async def test_the_feed_reads_no_further_than_it_has_come(follower: Follower) -> None:

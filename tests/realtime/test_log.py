@@ -211,6 +211,17 @@ def test_a_database_that_was_set_back_gets_a_new_epoch(tmp_path: Any) -> None:
     assert log.position().epoch != here.epoch
 
 
+def test_a_head_below_what_somebody_has_seen_was_set_back(tmp_path: Any) -> None:
+    aged(1, 1)
+    here = log.position()
+    nothing = tmp_path / "none"
+    assert log.guard_against_rollback(nothing, here).epoch == here.epoch
+    assert log.guard_against_rollback(nothing, log.Position("other", 99)).epoch == here.epoch
+    renewed = log.guard_against_rollback(nothing, log.Position(here.epoch, 3)).epoch
+    assert renewed != here.epoch
+    assert log.guard_against_rollback(nothing, log.Position(here.epoch, 3)).epoch == renewed, "once"
+
+
 @pytest.mark.parametrize("content", [None, "", "junk", "other:999"])
 def test_a_memory_that_says_nothing_changes_nothing(tmp_path: Any, content: str | None) -> None:
     memory = tmp_path / "log_position"

@@ -83,3 +83,32 @@ async def test_while_the_database_is_away_who_is_connected_stays_and_who_comes_i
         await admin.event("zone_created", zone="back.test")
         async with Peer(site.socket_url(), token=token) as oscar:
             await oscar.welcome()
+
+
+SET_BACK = """
+from realtime.models import LogEvent, LogHead
+head = LogHead.objects.get()
+LogEvent.objects.filter(position__gt=head.position - 3).delete()
+LogHead.objects.update(position=head.position - 3)
+"""
+"""What restoring a backup does to the log of a site that runs."""
+
+
+async def test_a_database_that_is_set_back_under_a_running_site_gets_a_new_epoch_and_loses_nothing_new(
+    start_site: Any,
+) -> None:
+    site: Site = await asyncio.to_thread(start_site)
+    async with as_person(site, "admin") as admin:
+        await admin.welcome()
+        await create_zone(site, "before.test")
+        await admin.event("zone_created", zone="before.test")
+        old = admin.position
+        await asyncio.to_thread(site.python, SET_BACK)
+        assert await admin.closed() == 4002
+        assert admin.frames[-1]["retry_in_ms"] > 0
+    async with as_person(site, "admin", since=old) as admin:
+        welcome = await admin.welcome()
+        assert welcome["resumed"] == {"recovered": False, "reason": "epoch_changed"}
+        assert welcome["resume"]["epoch"] != old.partition(":")[0]
+        await create_zone(site, "after.test")
+        await admin.event("zone_created", zone="after.test")
