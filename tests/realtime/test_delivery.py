@@ -43,7 +43,7 @@ class Watcher(Client):
         self.start = -1  # everything that is due after this position must come
         self.got: list[int] = []
         self.told = -1
-        self.resuming: dict[int, int] = {}  # id of a resume command -> its position
+        self.resuming: dict[int, tuple[int, int]] = {}  # id of a resume command -> its position, how much had come
         # What it may see and wants, over time: an event is due if all views since it was published show it.
         self.views: list[tuple[Audience, frozenset[str]]] = []
         self.due_from: dict[int, int] = {}
@@ -83,11 +83,17 @@ class Watcher(Client):
         for each in events_of(frame):
             self.take(each)
         if frame["type"] == "response" and frame["id"] in self.resuming:
-            position = self.resuming.pop(frame["id"])
-            if frame["data"]["recovered"] and not self.resuming:
+            position, had = self.resuming.pop(frame["id"])
+            if frame["data"]["recovered"]:
                 self.start = position  # which may lie ahead: who asks from there has what is before
-                assert not self.missing(self.machine.bench.feed.position), "answered before everything was sent again"
                 self.told = -1
+                # What came after that position before it asked is to come again. (While it waits, either may come.)
+                kept = [p for p in self.got[:had] if p <= position]
+                self.got[:had] = kept
+                for later, (its_position, its_had) in self.resuming.items():
+                    self.resuming[later] = its_position, its_had - had + len(kept)
+                missing = [] if self.resuming else self.missing(self.machine.bench.feed.position)
+                assert not missing, f"answered before {missing} were sent again"
         if "upto" in frame and not self.resuming:
             assert frame["upto"] >= self.told, f"upto went back from {self.told} to {frame['upto']}"
             self.told = frame["upto"]
@@ -104,15 +110,11 @@ class Watcher(Client):
             assert position not in self.got, f"{position} came twice"
             earlier = [p for p in self.got if self.machine.published[p - 1].event_type != CRITICAL]
             assert not earlier or position > max(earlier), f"{position} came after {max(earlier)}"
-        if position > self.start or self.resuming:
-            self.got.append(position)
+        self.got.append(position)
 
     def asks_to_resume(self, position: int) -> None:
         number = self.give("resume", epoch="e", position=position)
-        self.resuming[number] = position
-        if position >= self.machine.bench.feed.floor:
-            # Forget what came after: it is to come again. (What comes before the answer may be either.)
-            self.got = [p for p in self.got if p <= position]
+        self.resuming[number] = position, len(self.got)
 
 
 class Machine:
