@@ -58,6 +58,12 @@ class Zone(models.Model):
     lease, lease_until: the one process that pushes this zone now, and until when it may. attempts, retry_at: failed
         pushes in a row, and when to try next.
     deleted_at: deletion is soft; the row stays for history, and for the name server until `hosted` is false.
+
+    servers: `[{address, port, key}]`: of a secondary zone its primaries, of a forward zone where questions go.
+    forward_only: of a forward zone: never look elsewhere. follows_addresses: of a reverse zone, see `zones.reverse`.
+    adopted: the server had it before us, so its configuration is not ours. watched: adopted, and changed elsewhere still.
+    signed: the server makes DNSSEC records for it. drift: what is served otherwise than wanted, see `zones.pushing`.
+    transfer: of a secondary, how its copy stands, see `zones.secondaries`.
     """
 
     key = models.CharField(max_length=32, unique=True, default=random_key, editable=False)
@@ -78,6 +84,15 @@ class Zone(models.Model):
     lease_until = models.DateTimeField(null=True, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False)
+
+    servers = models.JSONField(default=list, blank=True)
+    forward_only = models.BooleanField(default=True)
+    follows_addresses = models.BooleanField(default=False)
+    adopted = models.BooleanField(default=False, editable=False)
+    watched = models.BooleanField(default=False, editable=False)
+    signed = models.BooleanField(default=False, editable=False)
+    drift = models.JSONField(null=True, editable=False)
+    transfer = models.JSONField(null=True, editable=False)
 
     objects = ZoneQuerySet.as_manager()
 
@@ -110,6 +125,30 @@ class Zone(models.Model):
         """Write the row itself, or some fields of it: for `zones.changes` alone."""
         super().save(force_insert=self._state.adding, update_fields=fields or None)
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether its records come from elsewhere, and are shown here only."""
+        return self.kind == ZoneKind.SECONDARY or self.watched
+
+    @property
+    def writable(self) -> bool:
+        """Whether its records are changed here."""
+        return self.kind == ZoneKind.PRIMARY and not self.watched
+
+
+class TransferKey(models.Model):
+    """A TSIG key shared with other servers, for transfers from them (RFC 8945). secret: base64; never shown again."""
+
+    name = models.CharField(max_length=255, unique=True)
+    algorithm = models.CharField(max_length=32, default="hmac-sha256")
+    secret = models.CharField(max_length=512)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
 
 class GrantLevel(models.TextChoices):
     """What a grant allows. Each level includes those before it."""
@@ -123,6 +162,7 @@ class ZoneGrant(models.Model):
     """Somebody's right to one zone, for those whose role does not show them all.
 
     A grant is closed, never deleted: the owner of a zone still gets to know that it was deleted.
+    names, types, actions: words that a grant to edit is limited to (`*.dev`, `A AAAA`, `create update`); empty: all.
     """
 
     zone = models.ForeignKey(Zone, models.CASCADE, related_name="grants")
@@ -131,6 +171,9 @@ class ZoneGrant(models.Model):
     )
     group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="zone_grants")
     level = models.CharField(max_length=8, choices=GrantLevel.choices, default=GrantLevel.VIEW)
+    names = models.CharField(max_length=1000, blank=True, default="")
+    types = models.CharField(max_length=500, blank=True, default="")
+    actions = models.CharField(max_length=32, blank=True, default="")
     granted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
     )
@@ -144,8 +187,16 @@ class ZoneGrant(models.Model):
                 condition=Q(user=None, group__isnull=False) | Q(user__isnull=False, group=None),
                 name="grant_to_a_user_or_a_group",
             ),
-            models.UniqueConstraint(fields=["zone", "user"], condition=Q(closed_at=None), name="one_open_user_grant"),
-            models.UniqueConstraint(fields=["zone", "group"], condition=Q(closed_at=None), name="one_open_group_grant"),
+            models.UniqueConstraint(
+                fields=["zone", "user", "names", "types", "actions"],
+                condition=Q(closed_at=None),
+                name="one_open_user_grant",
+            ),
+            models.UniqueConstraint(
+                fields=["zone", "group", "names", "types", "actions"],
+                condition=Q(closed_at=None),
+                name="one_open_group_grant",
+            ),
         )
 
     def __str__(self) -> str:
