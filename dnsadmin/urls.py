@@ -11,6 +11,7 @@ from realtime.api import AsyncApiView
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/realtime/", include("realtime.urls")),
+    path("api/alerts/", include("realtime.alerts_urls")),
     path("api/asyncapi.json", AsyncApiView.as_view(), name="asyncapi"),
     path("health/live", health.live),
     path("health/ready", health.ready),

@@ -47,6 +47,10 @@ class Unanswerable(Exception):
     """The command cannot be done as asked; the message says why."""
 
 
+class Overtaken(Exception):
+    """What the command is about has become something else meanwhile; the message says what."""
+
+
 COMMANDS: dict[str, CommandSpec] = {}
 
 ERRORS: tuple[tuple[type[Exception], ErrorCode], ...] = (
@@ -55,6 +59,7 @@ ERRORS: tuple[tuple[type[Exception], ErrorCode], ...] = (
     (AuthenticationFailed, ErrorCode.NOT_AUTHENTICATED),
     (NotPermitted, ErrorCode.PERMISSION_DENIED),
     (Unanswerable, ErrorCode.INVALID_MESSAGE),
+    (Overtaken, ErrorCode.CONFLICT),
 )
 """What a handler may raise, and the code that answers it. Anything else is `internal`, logged with its traceback."""
 
@@ -150,6 +155,12 @@ class ConnectionId(msgspec.Struct, frozen=True):
     connection_id: str
 
 
+class Acknowledge(msgspec.Struct, frozen=True):
+    """The id of an event about an alert."""
+
+    event_id: str
+
+
 # -- handlers ---------------------------------------------------------------------------------------------------------------
 
 
@@ -241,3 +252,27 @@ async def disconnect(consumer: UnifiedWebSocketConsumer, data: ConnectionId) -> 
 
     doorbell.control("disconnect", connection=data.connection_id)
     return {"connection_id": data.connection_id}
+
+
+@app_command("acknowledge", Acknowledge)
+def acknowledge(caller: Caller, data: Acknowledge) -> dict[str, Any]:
+    """Say that one looks after an alert; who was first is answered, whoever asks."""
+    from django.contrib.auth import get_user_model
+
+    from realtime import alerts
+    from realtime.models import LogEvent
+
+    try:
+        alert = alerts.of_event(data.event_id, caller.user.id)
+    except LogEvent.DoesNotExist:
+        raise NotPermitted("There is no event of this id that you may see.") from None
+    if not get_user_model().objects.get(pk=caller.user.id).has_perm(alerts.ACKNOWLEDGE):
+        raise NotPermitted("You may see alerts, but not acknowledge them.")
+    if alert is None:
+        raise Unanswerable("This event is about no alert, or about one that is gone: there is nothing to acknowledge.")
+    try:
+        alert = alerts.acknowledge(alert)
+    except alerts.AlertIsResolved as error:
+        raise Overtaken(str(error)) from None
+    assert alert.acknowledged_at is not None
+    return {"acknowledged_by": alert.acknowledged_by, "acknowledged_at": alert.acknowledged_at.isoformat()}

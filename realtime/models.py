@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+import realtime.alert_models  # noqa: F401  # Django looks for tables in this module
+
 
 class LogHead(models.Model):
     """The one row that says how far the log goes.

@@ -21,6 +21,11 @@ from realtime.events import EventCategory, EventPriority, EventType
 ADMINISTRATORS = "administrators"
 """In place of a permission: superusers only."""
 
+VIEW_CLIENT_ADDRESSES = "realtime.view_client_addresses"
+"""The permission that shows `client` and `client_ip` in events, wherever they are."""
+
+VIEW_THREAT_EVIDENCE = "realtime.view_threat_evidence"
+"""The permission that shows `evidence` of threats and alerts."""
 
 LONGEST_PATTERN = 64
 """Characters of a subscription pattern."""

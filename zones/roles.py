@@ -27,10 +27,23 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }
 """Role -> code names of this app's permissions."""
 
+ALERT_ROLES: Mapping[str, tuple[str, ...]] = {
+    OPERATORS: ("view_alert", "acknowledge_alert", "view_threat_evidence"),
+    ANALYSTS: ("view_alert", "acknowledge_alert", "view_threat_evidence", "view_client_addresses"),
+    VIEWERS: ("view_alert",),
+    OWNERS: ("acknowledge_alert",),  # of those about their zones, which are all that they see
+}
+"""Role -> code names of permissions of the event system, which knows no roles."""
+
 
 def establish(sender: AppConfig, **options: Any) -> None:
     """Receiver of `post_migrate` for this app."""
     establish_for(sender, ROLES, using=options.get("using", "default"))
+
+
+def establish_for_alerts(sender: AppConfig, **options: Any) -> None:
+    """Receiver of `post_migrate` for the event system."""
+    establish_for(sender, ALERT_ROLES, using=options.get("using", "default"))
 
 
 def establish_for(app: AppConfig, roles: Mapping[str, tuple[str, ...]], *, using: str = "default") -> None:

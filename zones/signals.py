@@ -16,12 +16,15 @@ from realtime.events import EventType
 
 def connect(app: AppConfig) -> None:
     """Connect the receivers; called once, when the app is ready."""
+    from django.apps import apps
+
     from zones import roles
 
     post_save.connect(announce_zone, sender=app.get_model("Zone"))
     post_save.connect(announce_record, sender=app.get_model("Record"))
     post_delete.connect(announce_deleted_record, sender=app.get_model("Record"))
     post_migrate.connect(roles.establish, sender=app)
+    post_migrate.connect(roles.establish_for_alerts, sender=apps.get_app_config("realtime"))
 
 
 def announce_zone(instance: Any, created: bool, raw: bool, **_: Any) -> None:
