@@ -10,13 +10,19 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402  # needs the settings above
 
 from realtime.consumers import UnifiedWebSocketConsumer  # noqa: E402
+from realtime.legacy.consumers import LEGACY_PATHS  # noqa: E402  # LEGACY
 from realtime.lifespan import Lifespan  # noqa: E402
 from realtime.routing import WebSocketRouter  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": WebSocketRouter({"/ws": UnifiedWebSocketConsumer.as_asgi()}),
+        "websocket": WebSocketRouter(
+            {
+                "/ws": UnifiedWebSocketConsumer.as_asgi(),
+                **LEGACY_PATHS,  # LEGACY
+            }
+        ),
         "lifespan": Lifespan(),
     }
 )

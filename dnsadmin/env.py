@@ -14,7 +14,8 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from msgspec import Meta
 
-from realtime.conf import RealtimeSettings
+from realtime.conf import RealtimeSettings, RolloutSettings
+from realtime.legacy.conf import LegacySettings  # LEGACY
 from zones.nameserver.conf import NamedSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -51,6 +52,8 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
 GROUPS: Mapping[str, type[msgspec.Struct]] = {
     "DNSADMIN_": SiteSettings,
     "DNSADMIN_REALTIME_": RealtimeSettings,
+    "DNSADMIN_ROLLOUT_": RolloutSettings,
+    "DNSADMIN_LEGACY_": LegacySettings,  # LEGACY
     "DNSADMIN_NAMED_": NamedSettings,
 }
 """Prefix of the variables -> the settings they fill."""

@@ -12,13 +12,16 @@ import dj_database_url
 from csp.constants import NONE, SELF
 
 from dnsadmin import env
-from realtime.conf import RealtimeSettings
+from realtime.conf import RealtimeSettings, RolloutSettings
+from realtime.legacy.conf import LegacySettings  # LEGACY
 from zones.nameserver.conf import NamedSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 SITE = env.read(env.SiteSettings, "DNSADMIN_", os.environ)
 REALTIME = env.read(RealtimeSettings, "DNSADMIN_REALTIME_", os.environ)
+ROLLOUT = env.read(RolloutSettings, "DNSADMIN_ROLLOUT_", os.environ)
+LEGACY = env.read(LegacySettings, "DNSADMIN_LEGACY_", os.environ)  # LEGACY
 NAMED = env.read(NamedSettings, "DNSADMIN_NAMED_", os.environ)
 
 DATA_DIR = SITE.data_dir if SITE.data_dir.is_absolute() else BASE_DIR / SITE.data_dir
@@ -47,6 +50,7 @@ CSRF_TRUSTED_ORIGINS = SITE_ORIGINS
 INSTALLED_APPS = [
     "dnsadmin",
     "realtime",
+    "realtime.legacy",  # LEGACY
     "zones",
     "security",
     "monitoring",
@@ -142,6 +146,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+
+WAFFLE_FLAG_MODEL = "realtime.RolloutFlag"
 
 # -- API --------------------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,43 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 4
 
 
+class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Roll-out of the unified WebSocket: its stages, and the limits beyond which it takes itself back."""
+
+    stages: Annotated[
+        str, Meta(description="Percentages of users that a roll-out goes through, separated by commas.")
+    ] = "1,5,25,50,100"
+    soak_s: Annotated[
+        float, Meta(gt=0, description="Seconds that a stage must hold before the next one begins by itself.")
+    ] = 3600.0
+    window_s: Annotated[
+        float, Meta(gt=0, description="Seconds over which the guard judges; a roll-back comes within two of them.")
+    ] = 15.0
+    least_connections: Annotated[
+        int, Meta(ge=1, description="Connections of the new system in the window below which shares say nothing.")
+    ] = 10
+    most_errors: Annotated[
+        float, Meta(gt=0, le=1, description="Share of the connections with an error that rolls back.")
+    ] = 0.05
+    slowest_p99_s: Annotated[
+        float, Meta(gt=0, description="Seconds from commit to the browser (99th percentile) that roll back.")
+    ] = 3.0
+    most_returns: Annotated[
+        float, Meta(gt=0, description="Abnormal ends of connections, per open connection, that roll back.")
+    ] = 0.5
+    most_dropped: Annotated[
+        float, Meta(gt=0, le=1, description="Share of flow events left out for slow clients that rolls back.")
+    ] = 0.2
+    most_memory_growth: Annotated[
+        float, Meta(gt=1, description="Resident memory relative to the start of the stage that rolls back.")
+    ] = 2.0
+
+
+def rollout_conf() -> RolloutSettings:
+    """The settings of the roll-out in force."""
+    return settings.ROLLOUT
+
+
 def conf() -> RealtimeSettings:
     """The settings in force."""
     return settings.REALTIME

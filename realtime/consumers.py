@@ -42,7 +42,7 @@ from realtime.protocol import (
     timestamp,
 )
 from realtime.reader import count_visible
-from realtime.subscriptions import subscriptions
+from realtime.subscriptions import Wants, subscriptions
 from realtime.transports import transport_for
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 raise AuthenticationFailed("The session has ended: sign in again.")
             if self.deadline is not None:
                 self.deadline.cancel()
-            if not self.closed:
+            if not self.belongs_here(claim.user_id):
+                await self.end(CloseCode.OTHER_SYSTEM, "this user is on the old system: use the legacy endpoints")
+            elif not self.closed:
                 await self.enter(claim, user, audience, changes)
         except AuthenticationFailed as problem:
             await self.refuse(str(problem))
@@ -173,7 +175,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             username=user.get_username(),
             audience=audience,
             client=self.client_name(claim),
-            wants=subscriptions.defaults(audience),
+            wants=self.first_wants(audience),
             transport=self.transport,
             close=self.close_socket,
             address=self.address,
@@ -196,6 +198,14 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
         member.entering = False
         self.node.reader.rewind(member)
+
+    def belongs_here(self, user_id: int) -> bool:
+        """Whether the roll-out has this user on the unified system."""
+        return self.node.mover.admits(user_id, self.named)
+
+    def first_wants(self, audience: Audience) -> Wants:
+        """What the connection gets if its client never said what it wants."""
+        return subscriptions.defaults(audience)
 
     def client_name(self, claim: Claim) -> str:
         name = self.named or ("web" if claim.session is not None else "api")

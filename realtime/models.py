@@ -1,9 +1,14 @@
-"""The tables of the event system: the log and its head, and what each user is subscribed to."""
+"""The tables of the event system: the log and its head, who is connected and to what, the roll-out and its figures."""
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+from waffle.models import AbstractUserFlag
 
 import realtime.alert_models  # noqa: F401  # Django looks for tables in this module
 
@@ -132,3 +137,81 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} for {self.processor}"
+
+
+class RolloutFlag(AbstractUserFlag):
+    """The flag `unified_websocket`: who is on the one connection. A percentage is of users, by a stable hash of each."""
+
+    class Meta(AbstractUserFlag.Meta):
+        pass
+
+    def is_active_for_user(self, user: Any) -> bool:
+        """Whether the user is on. The library would roll a die for each browser and keep the answer in a cookie."""
+        chosen = super().is_active_for_user(user)
+        if chosen is None and user.pk is not None:
+            return rank(user.pk) < (self.percent or 0)
+        return bool(chosen)
+
+
+def rank(user_id: int) -> float:
+    """The place of a user between 0 and 100, the same on every device and process and for every percentage."""
+    digest = hashlib.sha256(f"unified_websocket:{user_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64 * 100
+
+
+class Rollout(models.Model):
+    """The one row that says how the roll-out goes; the percentage itself is the flag's.
+
+    baseline: figures at the start of the stage, to compare with. guarded_until: until when one process judges for all.
+    """
+
+    SINGLETON = 1
+
+    class State(models.TextChoices):
+        SETTLED = "settled", "settled"
+        RUNNING = "running", "running"
+        PAUSED = "paused", "paused"
+        LOCKED = "locked", "rolled back and locked"
+
+    state = models.CharField(max_length=8, choices=State.choices, default=State.SETTLED)
+    stage_since = models.DateTimeField(auto_now_add=True)
+    reason = models.TextField(blank=True)
+    baseline = models.JSONField(default=dict)
+    guarded_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "rollout"
+        default_permissions = ("view", "change")
+        permissions = (("view_operations", "Can hear of roll-outs, backups and restores"),)
+
+    def __str__(self) -> str:
+        return f"roll-out, {self.get_state_display()}"
+
+
+class MetricSample(models.Model):
+    """Figures of one web process at one moment, for the charts and the guard of the roll-out."""
+
+    node = models.CharField(max_length=64)
+    taken_at = models.DateTimeField(default=timezone.now, db_index=True)
+    figures = models.JSONField()
+
+    class Meta:
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.node} at {self.taken_at:%H:%M:%S}"
+
+
+class TraceReport(models.Model):
+    """What one web process knows about the way of one event, collected for whoever asked."""
+
+    request = models.CharField(max_length=32, db_index=True)
+    node = models.CharField(max_length=64)
+    report = models.JSONField()
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.request} by {self.node}"

@@ -23,6 +23,7 @@ from realtime.database import in_database
 from realtime.events import Event, EventType
 from realtime.feed import Feed
 from realtime.frontdesk import FrontDesk
+from realtime.mover import Mover
 from realtime.processors import ProcessorRunner
 from realtime.protocol import CloseCode, frame
 from realtime.reader import LogReader
@@ -56,6 +57,7 @@ class Node:
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
         self.complaints = Complaints()
+        self.mover = Mover(self)
         self.draining = False
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
@@ -73,6 +75,7 @@ class Node:
     async def _start(self) -> None:
         await self.feed.start()
         self.router.position = self.feed.position
+        await self.mover.look()
         self._upkeep = asyncio.create_task(self._keep_up())
         self.processors.start()
         with contextlib.suppress(TimeoutError):  # without the layer, the feed finds everything on its tick
@@ -166,6 +169,8 @@ class Node:
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale += 1
         self.router.publish(event)
+        if event.event_type is EventType.ROLLOUT_CHANGED:
+            self.in_background(self.mover.look())
         if event.event_type is EventType.USER_LOGOUT and event.data["session"] is not None:
             self.desk.session_ended(event.data["session"])
         for connection in concerned:
@@ -200,6 +205,7 @@ class Node:
             (UPKEEP_S, self._look_after_all),
             (UPKEEP_S, self.desk.catch_up),
             (RECONCILE_S, self._reconcile),
+            (RECONCILE_S, self.mover.look),
             (REFRESH_S, self._refresh),
             (PRUNE_EVERY_S, self._prune),
         )

@@ -3,10 +3,12 @@
 from django.urls import path
 
 from realtime.api import ConnectionsView, DisconnectView, EventsView, EventTypesView
+from realtime.operations import RolloutView
 
 urlpatterns = [
     path("events/", EventsView.as_view(), name="realtime-events"),
     path("event-types/", EventTypesView.as_view(), name="realtime-event-types"),
     path("connections/", ConnectionsView.as_view(), name="realtime-connections"),
     path("connections/<str:connection_id>/disconnect/", DisconnectView.as_view(), name="realtime-disconnect"),
+    path("rollout/", RolloutView.as_view(), name="realtime-rollout"),
 ]

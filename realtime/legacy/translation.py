@@ -1,0 +1,107 @@
+"""From the frames of the protocol to those of the old system: `{"type", "data", "timestamp"}`, without an envelope.
+
+What a connection may see was decided before: this reads finished frames. Each is translated once, however many old
+sockets it goes to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from realtime.events import EventType
+from realtime.protocol import Frame, timestamp
+from realtime.transports import Transport
+
+_HEALTH = (EventType.HEALTH_UPDATE, EventType.HEALTH_ALERT, EventType.FORWARDER_STATUS_CHANGE)
+_DNS = (
+    EventType.ZONE_CREATED,
+    EventType.ZONE_UPDATED,
+    EventType.ZONE_DELETED,
+    EventType.RECORD_CREATED,
+    EventType.RECORD_UPDATED,
+    EventType.RECORD_DELETED,
+    EventType.BIND_RELOAD,
+    EventType.CONFIG_CHANGE,
+)
+_SECURITY = (EventType.SECURITY_ALERT, EventType.RPZ_UPDATE, EventType.THREAT_DETECTED)
+_SYSTEM = (EventType.SYSTEM_STATUS, EventType.BIND_RELOAD, EventType.CONFIG_CHANGE)
+_SESSIONS = (EventType.USER_LOGIN, EventType.USER_LOGOUT, EventType.SESSION_EXPIRED)
+
+KINDS: Mapping[str, tuple[EventType, ...]] = {
+    "health": _HEALTH,
+    "dns_management": _DNS,
+    "security": _SECURITY,
+    "system": _SYSTEM,
+    "admin": tuple(dict.fromkeys((*_HEALTH, *_DNS, *_SECURITY, *_SYSTEM, *_SESSIONS))),
+}
+"""Connection type of the old system -> the events that it carried."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def old_frame(kind: str, data: Any, moment: str | None = None) -> Frame:
+    """A frame as the old system sent it."""
+    return Frame(_encode({"type": kind, "data": data, "timestamp": moment or timestamp(datetime.now(UTC))}))
+
+
+def translate(frame: Frame) -> list[Frame]:
+    """What an old client gets in place of a frame of the protocol; most frames mean nothing to it."""
+    given = _decode(frame.message["text"])
+    match given["type"]:
+        case "event":
+            return [_event(given)]
+        case "batch":
+            return [_event(event) for event in given["events"]]
+        case "error":
+            return [old_frame("error", {name: given[name] for name in ("code", "message", "help")})]
+        case "notice" if given["code"] == "system_changed":
+            return [old_frame("system_changed", {"message": given["message"], **given["data"]})]
+    return []
+
+
+def _event(event: dict[str, Any]) -> Frame:
+    return old_frame(event["event_type"], event["data"], event["timestamp"])
+
+
+class _Once:
+    """The last frame and its translation: a frame goes to all connections of a route one after the other."""
+
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+        self._translated: list[Frame] = []
+
+    def __call__(self, frame: Frame) -> list[Frame]:
+        if frame is not self._frame:
+            self._frame, self._translated = frame, translate(frame)
+        return self._translated
+
+
+_once = _Once()
+
+
+class OldTransport:
+    """A transport that speaks the old system's language.
+
+    `pinged(n)` is told of each ping of the protocol: old clients cannot answer one.
+    """
+
+    def __init__(self, inner: Transport, pinged: Callable[[int], None]) -> None:
+        self._inner = inner
+        self._pinged = pinged
+        self.buffered = inner.buffered
+        self.abort = inner.abort
+
+    def write(self, frame: Frame) -> None:
+        for old in _once(frame):
+            self._inner.write(old)
+        if frame.size < 100 and (given := _decode(frame.message["text"]))["type"] == "ping":
+            self._pinged(given["n"])
+
+    def say(self, frame: Frame) -> None:
+        """Send a frame as it is."""
+        self._inner.write(frame)
