@@ -5,9 +5,16 @@ An audience is a value. Two users with equal rights have equal audiences and sha
 
 from __future__ import annotations
 
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from django.contrib.auth import get_user_model
+from django.db.models import F, Value
+from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from realtime.events import Event, EventType
 from realtime.registry import ADMINISTRATORS, EVERYTHING, EventSpec, ScopeKeys, registry
@@ -52,24 +59,97 @@ class NotAllowed(Exception):
     """The user may not be connected at all: deactivated or gone."""
 
 
-def load(user_id: int) -> tuple[Any, Audience]:
-    """The user, fresh from the database, and the audience they belong to now. Raises `NotAllowed`."""
-    from django.contrib.auth import get_user_model
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of a user between two looks at the database.
 
-    user = get_user_model().objects.filter(pk=user_id).first()
-    if user is None or not user.is_active:
+    session_mark, token_mark: what a session and a token must say of the password that they were made with.
+    """
+
+    id: int
+    username: str
+    session_mark: str
+    token_mark: str
+
+
+def load(user_id: int) -> tuple[Account, Audience]:
+    """The account, fresh from the database, and the audience it belongs to now. Raises `NotAllowed`."""
+    found = load_all([user_id]).get(user_id)
+    if found is None:
         raise NotAllowed(user_id)
-    return user, of(user)
+    return found
+
+
+def load_all(user_ids: Iterable[int]) -> dict[int, tuple[Account, Audience]]:
+    """The same for many; those who may not be connected are left out. Two queries, and one for each kind of scope."""
+    users = list(get_user_model().objects.filter(pk__in=set(user_ids), is_active=True))
+    ordinary = [user for user in users if not user.is_superuser]
+    _fill_permission_caches(ordinary)
+    visible = _visible(ordinary)
+    return {user.pk: (_account(user), _audience(user, visible)) for user in users}
 
 
 def of(user: Any) -> Audience:
     """The audience of a user object, whose permissions must not have been asked for before (it caches them)."""
+    return _audience(user, _visible([] if user.is_superuser else [user]))
+
+
+def _account(user: Any) -> Account:
+    return Account(
+        id=user.pk,
+        username=user.get_username(),
+        session_mark=user.get_session_auth_hash(),
+        token_mark=get_md5_hash_password(user.password),
+    )
+
+
+def _visible(users: Sequence[Any]) -> dict[str, Mapping[int, ScopeKeys]]:
+    return {kind: find(users) for kind, find in registry.scopes().items()} if users else {}
+
+
+def _fill_permission_caches(users: Sequence[Any]) -> None:
+    """Look up once what Django's `ModelBackend` would for each user, and leave it where that looks first.
+
+    The decision stays with `has_perm`, and so with every authentication backend of the site.
+    """
+    from django.contrib.auth.models import Group
+
+    ids = [user.pk for user in users]
+    if not ids:
+        return
+    name = ("permission__content_type__app_label", "permission__codename")
+    own = get_user_model().user_permissions.through.objects.filter(user__in=ids)
+    by_group = Group.permissions.through.objects.filter(group__user__in=ids)
+    rows = own.annotate(whose=F("user"), source=Value("user")).values_list("whose", "source", *name)
+    rows = rows.union(
+        by_group.annotate(whose=F("group__user"), source=Value("group")).values_list("whose", "source", *name)
+    )
+    held: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+    for user_id, source, app, codename in rows:
+        held[user_id, source].add(sys.intern(f"{app}.{codename}"))
+    for user in users:
+        user._user_perm_cache = held[user.pk, "user"]  # noqa: SLF001  # the names that Django gives them
+        user._group_perm_cache = held[user.pk, "group"]  # noqa: SLF001
+
+
+def _audience(user: Any, visible: Mapping[str, Mapping[int, ScopeKeys]]) -> Audience:
     if user.is_superuser:
         return Audience(is_admin=True, permissions=frozenset(), scopes=(), user_id=user.pk)
+    permissions = frozenset(permission for permission in _asked() if user.has_perm(permission))
+    scopes = tuple(sorted((kind, _keys(keys[user.pk])) for kind, keys in visible.items()))
+    shared = _interned(Audience(is_admin=False, permissions=permissions, scopes=scopes))
+    return msgspec.structs.replace(shared, user_id=user.pk)
+
+
+def _asked() -> set[str]:
+    """The permissions that some event or field asks for."""
     asked = {spec.permission for spec in registry} | {p for spec in registry for p in spec.sensitive.values()}
-    permissions = frozenset(p for p in asked if p is not None and p != ADMINISTRATORS and user.has_perm(p))
-    scopes = tuple(sorted((kind, _keys(visible(user))) for kind, visible in registry.scopes().items()))
-    return Audience(is_admin=False, permissions=permissions, scopes=scopes, user_id=user.pk)
+    return {permission for permission in asked if permission is not None and permission != ADMINISTRATORS}
+
+
+@lru_cache(maxsize=1024)
+def _interned(audience: Audience) -> Audience:
+    """One and the same object for equal rights: thousands of connections hold one."""
+    return audience
 
 
 def _keys(keys: ScopeKeys) -> frozenset[str] | None:

@@ -17,9 +17,9 @@ from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
-from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from realtime.accounts import session_digest
+from realtime.audience import Account
 
 
 class AuthenticationFailed(Exception):
@@ -38,10 +38,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     session: str | None = None
 
-    def holds_for(self, user: Any) -> bool:
-        """Whether the claim is still good for the user, fresh from the database."""
-        mark = user.get_session_auth_hash() if self.session else get_md5_hash_password(user.password)
-        return constant_time_compare(self.password_mark, mark)
+    def holds_for(self, account: Account) -> bool:
+        """Whether the claim is still good for the account, fresh from the database."""
+        return constant_time_compare(self.password_mark, account.session_mark if self.session else account.token_mark)
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

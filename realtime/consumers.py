@@ -20,7 +20,7 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
 from realtime import authentication, log
-from realtime.audience import Audience, NotAllowed, permitted_types
+from realtime.audience import Account, Audience, NotAllowed, permitted_types
 from realtime.authentication import AuthenticationFailed, Claim, Credentials
 from realtime.commands import answer
 from realtime.connections import WINDOW, WebSocketConnection
@@ -150,16 +150,16 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 claim = authentication.by_token(self.credentials, token)
             else:
                 claim = await in_database(authentication.by_session, self.credentials)
-            user, audience = await desk.identify(claim.user_id)
+            account, audience = await desk.identify(claim.user_id)
             changes = desk.changes
-            if not claim.holds_for(user) or desk.has_ended(claim.session):
+            if not claim.holds_for(account) or desk.has_ended(claim.session):
                 raise AuthenticationFailed("The session has ended: sign in again.")
             if self.deadline is not None:
                 self.deadline.cancel()
             if not self.belongs_here(claim.user_id):
                 await self.end(CloseCode.OTHER_SYSTEM, "this user is on the old system: use the legacy endpoints")
             elif not self.closed:
-                await self.enter(claim, user, audience, changes)
+                await self.enter(claim, account, audience, changes)
         except AuthenticationFailed as problem:
             await self.refuse(str(problem))
         except NotAllowed:
@@ -168,11 +168,11 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             logger.exception("a client could not be let in")
             await self.end(CloseCode.GOING_AWAY, "the server failed; come back", random.randint(1000, 5000))
 
-    async def enter(self, claim: Claim, user: Any, audience: Audience, changes: int) -> None:
+    async def enter(self, claim: Claim, account: Account, audience: Audience, changes: int) -> None:
         """Welcome the client, and put it where it belongs. `changes`: the desk's count when its rights were read."""
         self.member = member = WebSocketConnection(
-            user_id=user.pk,
-            username=user.get_username(),
+            user_id=account.id,
+            username=account.username,
             audience=audience,
             client=self.client_name(claim),
             wants=self.first_wants(audience),

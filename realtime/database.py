@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import connections
 
 from realtime.conf import conf
 
@@ -34,8 +34,20 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 def _call(function: Callable[[], T]) -> T:
-    close_old_connections()
+    _look_after_connections()
     try:
         return function()
     finally:
-        close_old_connections()
+        _look_after_connections()
+
+
+def _look_after_connections() -> None:
+    """Keep this thread's database connections open, and replace those that broke.
+
+    The pool's threads live as long as the process, unlike those of requests, so opening a connection for each visit,
+    which costs more than most of them, would be for nothing. One that broke meanwhile is found by a health check.
+    """
+    for connection in connections.all(initialized_only=True):
+        connection.close_at = None
+        connection.health_check_enabled = True  # type: ignore[attr-defined]  # unknown to the stubs
+        connection.close_if_unusable_or_obsolete()

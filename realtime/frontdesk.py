@@ -7,20 +7,18 @@ log tells that they changed.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter, deque
-from typing import Any
 
 from realtime import audience as audiences
 from realtime import presence
-from realtime.audience import Audience
+from realtime.audience import Account, Audience, NotAllowed
 from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
 from realtime.database import in_database
 from realtime.subscriptions import Wants, subscriptions
+from realtime.together import Together
 
-MOST_AT_ONCE = 200
 MOST_ENDED = 1000
 REMEMBER_S = 60.0
 """How long rights are remembered at most: a change past Django's models (SQL, a fixture) leaves no event."""
@@ -37,11 +35,13 @@ class FrontDesk:
         self._node = node
         self._conf = conf
         self._addresses: Counter[str] = Counter()
-        self._arrivals: list[tuple[WebSocketConnection, asyncio.Future[int]]] = []
-        self._serving: asyncio.Task[None] | None = None
+        self._looks: Together[int, tuple[Account, Audience]] = Together(self._look_up)
+        self._arrivals: Together[WebSocketConnection, int] = Together(
+            self._write_down, abandoned=lambda connection, _: self.depart(connection.presence_id)
+        )
         self._gone: list[int] = []
         self._unsaved: dict[tuple[int, str], Wants] = {}
-        self._remembered: dict[int, tuple[float, Any, Audience]] = {}
+        self._remembered: dict[int, tuple[float, Account, Audience]] = {}
         self._ended: deque[str] = deque(maxlen=MOST_ENDED)
         self.changes = 0
 
@@ -64,18 +64,22 @@ class FrontDesk:
 
     # -- rights
 
-    async def identify(self, user_id: int) -> tuple[Any, Audience]:
-        """The user and the audience they belong to, true as of what the feed has brought. Raises `NotAllowed`."""
+    async def identify(self, user_id: int) -> tuple[Account, Audience]:
+        """The account and the audience it belongs to, true as of what the feed has brought. Raises `NotAllowed`."""
         found = self._remembered.get(user_id)
         while found is None or found[0] < time.monotonic():
             changes = self.changes
-            user, audience = await in_database(audiences.load, user_id)
-            found = (time.monotonic() + REMEMBER_S, user, audience)
+            account, audience = await self._looks.ask(user_id)
+            found = (time.monotonic() + REMEMBER_S, account, audience)
             if changes == self.changes:  # else the look may have been a moment before the change
                 self._remembered[user_id] = found
                 break
             found = None
         return found[1:]
+
+    async def _look_up(self, user_ids: list[int]) -> list[tuple[Account, Audience] | Exception]:
+        loaded = await in_database(audiences.load_all, user_ids)
+        return [loaded.get(user_id, NotAllowed(user_id)) for user_id in user_ids]
 
     def forget(self, user_id: int) -> None:
         """The user's rights or account changed."""
@@ -99,30 +103,11 @@ class FrontDesk:
 
         Returns the oldest presence id of its slot that may stay.
         """
-        arrived: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._arrivals.append((connection, arrived))
-        if self._serving is None:
-            self._serving = asyncio.ensure_future(self._serve())
-        return await arrived
+        return await self._arrivals.ask(connection)
 
-    async def _serve(self) -> None:
-        try:
-            while self._arrivals:
-                together, self._arrivals = self._arrivals[:MOST_AT_ONCE], self._arrivals[MOST_AT_ONCE:]
-                try:
-                    staying = await in_database(self._enter, [connection for connection, _ in together])
-                except Exception as error:  # noqa: BLE001  # it is theirs to handle, not this task's
-                    for _, arrived in together:
-                        if not arrived.done():
-                            arrived.set_exception(error)
-                    continue
-                for connection, arrived in together:
-                    if arrived.done():  # gone while it was being written down
-                        self.depart(connection.presence_id)
-                    else:
-                        arrived.set_result(staying[connection.user_id, connection.client])
-        finally:
-            self._serving = None
+    async def _write_down(self, connections: list[WebSocketConnection]) -> list[int | Exception]:
+        staying = await in_database(self._enter, connections)
+        return [staying[connection.user_id, connection.client] for connection in connections]
 
     def _enter(self, connections: list[WebSocketConnection]) -> dict[tuple[int, str], int]:
         """In the database: three queries, however many connections."""

@@ -41,15 +41,15 @@ def enter(connections: Iterable[WebSocketConnection], node: str) -> None:
 
 
 def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:
-    """For each slot (user id, client name) the lowest presence id that may stay; 0 where the slot is not full."""
+    """For each slot (user id, client name) the lowest presence id that may stay; 0 where nobody has to go."""
     wanted = set(slots)
     newest: dict[tuple[int, str], list[int]] = {slot: [] for slot in wanted}
     rows = Presence.objects.filter(user_id__in={user for user, _ in wanted}, last_seen__gte=_fresh_since())
     for user_id, client, pk in rows.order_by("-pk").values_list("user_id", "client", "pk"):
         ids = newest.get((user_id, client))
-        if ids is not None and len(ids) < limit:
+        if ids is not None and len(ids) <= limit:
             ids.append(pk)
-    return {slot: ids[-1] if len(ids) == limit else 0 for slot, ids in newest.items()}
+    return {slot: ids[limit - 1] if len(ids) > limit else 0 for slot, ids in newest.items()}
 
 
 def leave(presence_ids: Iterable[int]) -> None:

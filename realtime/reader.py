@@ -113,9 +113,9 @@ class LogReader:
     async def _reload_rights(self, connection: WebSocketConnection) -> None:
         # Stale until the end of the look, because a critical event overtakes; and still, if they changed during it.
         changes = connection.stale
-        user, audience = await self._desk.identify(connection.user_id)
+        account, audience = await self._desk.identify(connection.user_id)
         connection.stale -= changes
-        if connection.claim is not None and not connection.claim.holds_for(user):
+        if connection.claim is not None and not connection.claim.holds_for(account):
             await connection.close(CloseCode.NOT_SIGNED_IN, "the password was changed: sign in again")
             return
         if audience != connection.audience:

@@ -7,11 +7,11 @@ batching, the event reference, the AsyncAPI document and the JavaScript constant
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
@@ -43,9 +43,8 @@ EVERYTHING = Everything()
 ScopeKeys = frozenset[str] | Everything
 """Keys of the objects of one kind (zones) that a user may see."""
 
-
-class _User(Protocol):
-    def has_perm(self, perm: str, obj: Any = None) -> bool: ...
+VisibleKeys = Callable[[Sequence[Any]], Mapping[int, ScopeKeys]]
+"""Users -> user id -> what each may see of a kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._specs: dict[EventType, EventSpec] = {}
-        self._scopes: dict[str, Callable[[Any], ScopeKeys]] = {}
+        self._scopes: dict[str, VisibleKeys] = {}
 
     def declare(self, *specs: EventSpec) -> None:
         """Add events to the catalogue. Raises `ImproperlyConfigured` when one is declared twice."""
@@ -90,8 +89,8 @@ class Registry:
             self._specs[spec.event_type] = spec
         self._matching.cache_clear()
 
-    def declare_scope(self, kind: str, visible_keys: Callable[[Any], ScopeKeys]) -> None:
-        """Say how to find the keys of the objects of `kind` that a user may see (one query at most)."""
+    def declare_scope(self, kind: str, visible_keys: VisibleKeys) -> None:
+        """Say how to find the keys of the objects of `kind` that users may see (one query at most for all of them)."""
         if kind in self._scopes:
             raise ImproperlyConfigured(f"scope {kind} is declared twice")
         self._scopes[kind] = visible_keys
@@ -106,7 +105,7 @@ class Registry:
     def __iter__(self) -> Iterator[EventSpec]:
         return iter([self._specs[event_type] for event_type in EventType if event_type in self._specs])
 
-    def scopes(self) -> Mapping[str, Callable[[Any], ScopeKeys]]:
+    def scopes(self) -> Mapping[str, VisibleKeys]:
         """The resolver of each kind of scope."""
         return MappingProxyType(self._scopes)
 

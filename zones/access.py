@@ -6,6 +6,7 @@ of the user's groups. Someone who may not see a zone is told that there is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from django.db.models import Q
@@ -65,16 +66,24 @@ def visible_zones(user: Any) -> Any:
     return living.filter(pk__in=ZoneGrant.objects.filter(_of(user), closed_at=None).values("zone_id"))
 
 
-def visible_zone_keys(user: Any) -> ScopeKeys:
-    """The keys of the zones whose events `user` may see. Deleted ones are among them, because the owner shall still read
-    that they were deleted; keys are never reused, so this shows nothing of a new zone of that name. One query."""
+def visible_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:
+    """By user id, the keys of the zones whose events each may see. Deleted zones are among them, because the owner shall
+    still read that they were deleted; keys are never reused, so this shows nothing of a new zone of that name.
+
+    One query, besides those for permissions that were not looked up before.
+    """
     from zones.models import ZoneGrant
 
-    if not user.is_active:
-        return frozenset()
-    if _by_role(user, "view"):
-        return EVERYTHING
-    return frozenset(ZoneGrant.objects.filter(_of(user), closed_at=None).values_list("zone__key", flat=True))
+    everywhere = {user.pk for user in users if user.is_active and _by_role(user, "view")}
+    by_grant: dict[int, set[str]] = {user.pk: set() for user in users if user.is_active and user.pk not in everywhere}
+    if by_grant:
+        opened = ZoneGrant.objects.filter(closed_at=None).order_by()
+        theirs = opened.filter(user__in=by_grant).values_list("user", "zone__key")
+        of_their_groups = opened.filter(group__user__in=by_grant).values_list("group__user", "zone__key")
+        for user_id, key in theirs.union(of_their_groups):
+            if user_id in by_grant:
+                by_grant[user_id].add(key)
+    return {user.pk: EVERYTHING if user.pk in everywhere else frozenset(by_grant.get(user.pk, ())) for user in users}
 
 
 def _by_role(user: Any, level: Level) -> bool:

@@ -12,11 +12,9 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import msgspec
-from django.contrib.auth.models import User
-from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from realtime import lifespan, log
-from realtime.audience import Audience
+from realtime.audience import Account, Audience
 from realtime.authentication import Claim
 from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
@@ -75,12 +73,12 @@ class MemoryDesk(FrontDesk):
         super().__init__(node, conf)
         self.rights: dict[int, Audience] = {}
 
-    async def identify(self, user_id: int) -> tuple[Any, Audience]:
+    async def identify(self, user_id: int) -> tuple[Account, Audience]:
         await asyncio.sleep(0)
         found = self.rights[user_id]
         for _ in range(4):  # the answer is on its way, while rights may change again
             await asyncio.sleep(0)
-        return User(pk=user_id, username=f"user{user_id}", password="!"), found
+        return Account(id=user_id, username=f"user{user_id}", session_mark="", token_mark="!"), found
 
     async def arrive(self, connection: WebSocketConnection) -> int:
         await asyncio.sleep(0)
@@ -92,10 +90,10 @@ class Consumer(UnifiedWebSocketConsumer):
 
     async def sign_in(self, token: str | None = None) -> None:
         assert token is not None
-        user, audience = await self.node.desk.identify(int(token))
+        account, audience = await self.node.desk.identify(int(token))
         changes = self.node.desk.changes
-        claim = Claim(user_id=user.pk, password_mark=get_md5_hash_password(user.password))
-        await self.enter(claim, user, audience, changes)
+        claim = Claim(user_id=account.id, password_mark=account.token_mark)
+        await self.enter(claim, account, audience, changes)
 
 
 class Client:

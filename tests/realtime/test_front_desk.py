@@ -50,14 +50,14 @@ def database(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def oldest_staying(slots: Any, limit: int) -> dict[Any, int]:
         return {slot: max(pk for pk, each in state["rows"].items() if each == slot) for slot in slots}
 
-    def load(user_id: int) -> Any:
-        return (f"user {user_id}", state["rights"][user_id])
+    def load_all(user_ids: Any) -> Any:
+        return {user_id: (f"user {user_id}", state["rights"][user_id]) for user_id in user_ids}
 
     monkeypatch.setattr(frontdesk, "in_database", in_database)
     monkeypatch.setattr(presence, "enter", enter)
     monkeypatch.setattr(presence, "oldest_staying", oldest_staying)
     monkeypatch.setattr(presence, "leave", lambda gone: [state["rows"].pop(pk) for pk in gone])
-    monkeypatch.setattr(audiences, "load", load)
+    monkeypatch.setattr(audiences, "load_all", load_all)
     manager = subscriptions.subscriptions
     monkeypatch.setattr(manager, "restore", lambda slots: {s: state["saved"][s] for s in slots if s in state["saved"]})
     monkeypatch.setattr(manager, "save", state["saved"].update)
