@@ -141,7 +141,7 @@ class ActionView(AlertView):
     request_serializer: type[serializers.Serializer] = CommentSerializer
 
     def post(self, request: Request, alert_id: int) -> Response:
-        user, viewer = audience.load(_user_id(request))
+        user, viewer = request.user, audience.load(_user_id(request))[1]
         alert = self.alert(viewer, alert_id)
         if not user.has_perm(alerts.ACKNOWLEDGE):
             raise PermissionDenied("You may see alerts, but not acknowledge them.")
