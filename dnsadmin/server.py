@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 
 import uvicorn
+from django.conf import settings
 
+from monitoring.supervisor import Supervisor
 from realtime.lifespan import this_node
 
 
 class Server(uvicorn.Server):
-    """On the signal to stop: tell every client when to come back, close each socket with a reason, then stop."""
+    """On the signal to stop: tell every client when to come back, close each socket with a reason, then stop.
+
+    Without Redis the collectors run in here as well: nobody else could reach this process's clients. With it,
+    `manage.py run_monitors` runs them.
+    """
+
+    _collecting: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not settings.SITE.redis_url and self.started:
+            self._collecting = asyncio.create_task(Supervisor().run())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._collecting is not None:
+            self._collecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._collecting
         await this_node().drain()
         await super().shutdown(sockets)
 
