@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from datetime import timedelta
@@ -117,6 +118,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # In the database, so that every process counts the same attempts to sign in, whatever becomes of Redis.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
 
+
+def _site_mark() -> str:
+    """What tells this site's messages from those of another site on the same Redis: its database, and its secret."""
+    identity = (SECRET_KEY, *(str(DATABASES["default"].get(name, "")) for name in ("ENGINE", "NAME", "PORT")))
+    return hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16]
+
+
 # -- channel layers: "default" between processes, "local" within one ------------------------------------------------
 
 CHANNEL_LAYERS: dict[str, Any] = {
@@ -124,7 +132,10 @@ CHANNEL_LAYERS: dict[str, Any] = {
         {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             # redis-py 8 gives idle connections up after 5 s by default; a subscriber is idle most of the time.
-            "CONFIG": {"hosts": [{"address": SITE.redis_url, "socket_timeout": None, "socket_connect_timeout": 2}]},
+            "CONFIG": {
+                "hosts": [{"address": SITE.redis_url, "socket_timeout": None, "socket_connect_timeout": 2}],
+                "prefix": f"dnsadmin-{_site_mark()}",
+            },
         }
         if SITE.redis_url
         else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}

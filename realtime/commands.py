@@ -9,16 +9,18 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from realtime import log
+from realtime import doorbell, log, presence, trial
 from realtime.actors import Actor, acting_as
+from realtime.audience import permitted_types
 from realtime.authentication import AuthenticationFailed
 from realtime.database import in_database
-from realtime.events import SourceUser
-from realtime.protocol import Command, ErrorCode, Frame, error, response
+from realtime.events import EventType, SourceUser
+from realtime.protocol import Command, ErrorCode, Frame, error, response, timestamp
 from realtime.subscriptions import Subscribe, TooManySubscriptions, Wants, subscriptions
 
 if TYPE_CHECKING:
@@ -85,7 +87,8 @@ class Caller(msgspec.Struct, frozen=True):
 
 def app_command(name: str, data: type[msgspec.Struct]) -> Callable[[AppHandler], AppHandler]:
     """Register a command of another app, in its `commands.py`: a plain function, run in the database pool on behalf of
-    the user, that answers with a dict or raises `NotPermitted` or `Unanswerable`."""
+    the user, that answers with a dict or raises `NotPermitted`, `Overtaken` or
+    `Unanswerable`."""
 
     def register(handler: AppHandler) -> AppHandler:
         @functools.wraps(handler)
@@ -161,6 +164,12 @@ class Acknowledge(msgspec.Struct, frozen=True):
     event_id: str
 
 
+class BroadcastTest(msgspec.Struct, frozen=True):
+    """What the test event says."""
+
+    message: Annotated[str, Meta(max_length=200)] = "A test of the event system."
+
+
 # -- handlers ---------------------------------------------------------------------------------------------------------------
 
 
@@ -195,14 +204,14 @@ async def _resubscribe(consumer: UnifiedWebSocketConsumer, wants: Wants) -> None
     consumer.node.router.leave(member)
     member.wants = wants
     consumer.node.desk.wants_changed(member)
+    listed = subscriptions.listed(wants, member.audience)
+    consumer.node.news.note(EventType.SUBSCRIPTION_UPDATED, member, subscriptions=listed)
     consumer.node.reader.settle(member)
 
 
 @command("get_subscriptions", Nothing)
 async def get_subscriptions(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
     """What this connection gets, would get by default, and could get."""
-    from realtime.audience import permitted_types
-
     member = consumer.member
     return {
         "subscriptions": subscriptions.listed(member.wants, member.audience),
@@ -220,36 +229,39 @@ async def resume(consumer: UnifiedWebSocketConsumer, data: Resume) -> Any:
 
 @command("get_stats", Nothing)
 async def get_stats(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
-    """Figures of this connection; those of the node as well for administrators."""
+    """Figures of this connection; those of its node and of all nodes together as well for administrators."""
     member, node = consumer.member, consumer.node
     figures: dict[str, Any] = {
         "connection": {
             "id": member.id,
-            "since": member.since.isoformat(),
+            "since": timestamp(member.since),
+            "client": member.client,
+            "health": member.health,
+            "subscriptions": len(subscriptions.types(member.wants, member.audience)),
             "frames": member.frames,
             "bytes": member.sent,
             "unconfirmed_bytes": member.unconfirmed,
+            "dropped": member.dropped,
             "upto": member.upto,
         }
     }
     if member.audience.is_admin:
         figures["node"] = node.figures()
+        figures["cluster"] = await in_database(presence.cluster)
     return figures
 
 
 @command("list_connections", Nothing, administrators_only=True)
 async def list_connections(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
     """Everyone who is connected, on every node."""
-    from realtime import presence
-
     return {"connections": await in_database(presence.everyone)}
 
 
 @command("disconnect", ConnectionId, administrators_only=True)
 async def disconnect(consumer: UnifiedWebSocketConsumer, data: ConnectionId) -> Any:
     """Close somebody's connection, on whichever node it is."""
-    from realtime import doorbell
-
+    if not await in_database(presence.exists, data.connection_id):
+        raise Unanswerable(f"There is no connection {data.connection_id[:40]!r}.")
     doorbell.control("disconnect", connection=data.connection_id)
     return {"connection_id": data.connection_id}
 
@@ -276,3 +288,12 @@ def acknowledge(caller: Caller, data: Acknowledge) -> dict[str, Any]:
         raise Overtaken(str(error)) from None
     assert alert.acknowledged_at is not None
     return {"acknowledged_by": alert.acknowledged_by, "acknowledged_at": alert.acknowledged_at.isoformat()}
+
+
+@command("broadcast_test", BroadcastTest, administrators_only=True)
+async def broadcast_test(consumer: UnifiedWebSocketConsumer, data: BroadcastTest) -> Any:
+    """Send an event through the whole system, log and doorbell included, to everyone who is subscribed to it."""
+    member = consumer.member
+    user = SourceUser(id=member.user_id, username=member.username)
+    with acting_as(Actor(user=user, origin="websocket", address=member.address)):
+        return await in_database(trial.send, data.message)

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from realtime.audience import Audience
@@ -24,6 +25,20 @@ WINDOW = 1024 * 1024
 PING_EVERY = 256 * 1024
 """Bytes after which a ping asks for confirmation, besides the heartbeat's."""
 
+SILENT_AFTER_S = 5.0
+"""Seconds without an answer to a ping after which a connection is called silent."""
+
+
+class Health(StrEnum):
+    """How a connection is."""
+
+    LIVE = "live"
+    CATCHING_UP = "catching_up"
+    SILENT = "silent"
+    LAGGING = "lagging"
+    CLOSING = "closing"
+
+
 Close = Callable[[CloseCode, str, int | None], Awaitable[None]]
 
 
@@ -34,6 +49,8 @@ class WebSocketConnection:
     stale: how often its rights changed since they were loaded; until they are again, nothing else is sent.
     claim: what its client showed itself by.
     deflate: its client reads compressed frames.
+    told: what its presence row says of it.
+    dropped: flow events that it was too slow for, as it was told in `gap`s.
     entering: it was not welcomed yet; nothing else may be sent before that.
     """
 
@@ -41,9 +58,10 @@ class WebSocketConnection:
     # fmt: off
     __slots__ = (
         "_close", "_look_at", "_ping_number", "_pinged_at_byte", "_pings", "_transport", "_upto", "_write", "address",
-        "audience", "channel", "claim", "client", "closing", "confirmed", "deflate", "entering", "frames", "id",
-        "last_heard", "left_out", "next_ping", "on_lag", "on_level", "presence_id", "reader", "room", "route", "sent",
-        "since", "stale", "token_noticed", "user_agent", "user_id", "username", "wants",
+        "audience", "channel", "claim", "client", "close_code", "close_reason", "closing", "confirmed", "deflate",
+        "dropped", "entering", "frames", "id", "last_heard", "left_out", "next_ping", "on_lag", "on_level",
+        "presence_id", "reader", "room", "route", "sent", "since", "stale", "token_noticed", "told", "user_agent",
+        "user_id", "username", "wants",
     )
     # fmt: on
 
@@ -76,10 +94,14 @@ class WebSocketConnection:
         self.stale = 0
         self.entering = True
         self.closing = False
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
         self.deflate = False
         self.route: Route | None = None
         self.reader: asyncio.Task[None] | None = None
         self.left_out: Counter[str] = Counter()
+        self.dropped = 0
+        self.told: object = None
         self.frames = 0
         self.sent = 0
         self.confirmed = 0
@@ -159,10 +181,22 @@ class WebSocketConnection:
         """Seconds since the oldest ping that has no answer; 0 when there is none."""
         return now - self._pings[0][2] if self._pings else 0.0
 
+    @property
+    def health(self) -> Health:
+        """How it is, in one word, the worst first."""
+        if self.closing:
+            return Health.CLOSING
+        if self.lagging:
+            return Health.LAGGING
+        if self.unanswered_s(time.monotonic()) > SILENT_AFTER_S:
+            return Health.SILENT
+        return Health.LIVE if self.route is not None else Health.CATCHING_UP
+
     async def close(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
         """Say goodbye and close, once."""
         if self.closing:
             return
+        self.close_code, self.close_reason = int(code), reason
         bye = {"code": int(code), "reason": reason}
         if retry_in_ms is not None:
             bye["retry_in_ms"] = retry_in_ms

@@ -22,6 +22,7 @@ from channels.exceptions import StopConsumer
 from realtime import authentication, log
 from realtime.audience import Account, Audience, NotAllowed, permitted_types
 from realtime.authentication import AuthenticationFailed, Claim, Credentials
+from realtime.buckets import TokenBucket
 from realtime.commands import answer
 from realtime.connections import WINDOW, WebSocketConnection
 from realtime.database import in_database
@@ -75,7 +76,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.deflate = False
         self.command_id: int | str | None = None
         self.bad_frames: deque[float] = deque(maxlen=MOST_BAD_FRAMES)
-        self.tokens, self.tokens_at = COMMAND_BURST, time.monotonic()
+        self.bucket = TokenBucket(COMMANDS_PER_S, COMMAND_BURST)
         self.waiting: deque[Command] = deque()
         self.worker: asyncio.Task[None] | None = None
         self.deadline: asyncio.TimerHandle | None = None
@@ -270,22 +271,24 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 self.transport.write(frame("pong", id=given.id))
             case _ if not self.admitted and given.type != "authenticate":
                 self.complain(given.id, ErrorCode.NOT_AUTHENTICATED, "Authenticate first.")
-            case _ if not self._spend_token():
-                details = {"retry_after_s": round(1 / COMMANDS_PER_S, 2)}
+            case _ if wait_s := self._wait_s():
+                details = {"retry_after_s": max(0.01, round(wait_s, 2))}
                 self.turn_down(given.id, ErrorCode.RATE_LIMITED, "Too many commands.", details)
             case _:
                 self.waiting.append(given)
                 if self.worker is None:
                     self.worker = asyncio.ensure_future(self._work())
 
-    def _spend_token(self) -> bool:
-        now = time.monotonic()
-        self.tokens = min(COMMAND_BURST, self.tokens + (now - self.tokens_at) * COMMANDS_PER_S)
-        self.tokens_at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
+    def _wait_s(self) -> float:
+        """Seconds until the next command is taken, of this connection and of its user; 0: this one is."""
+        buckets = [self.bucket]
+        if self.admitted:
+            buckets.append(self.node.desk.commands_of(self.member.user_id))
+        wait_s = max(bucket.wait_s() for bucket in buckets)
+        if not wait_s:
+            for bucket in buckets:
+                bucket.take()
+        return wait_s
 
     async def _work(self) -> None:
         """Do the queued commands, one after the other."""

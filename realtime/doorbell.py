@@ -91,9 +91,10 @@ def ring(events: list[Event]) -> None:
     ringer.send(groups.LOG, message)
 
 
-def announce_flow(event: Event) -> None:
-    """Hand a flow event to the processes that have a listener for it."""
-    ringer.send(groups.flow(event.event_type), {"type": "flow", "event": _encode(event).decode()})
+def announce_flow(*events: Event) -> None:
+    """Hand flow events, all of one type, to the processes that have a listener for it."""
+    texts = [_encode(event).decode() for event in events]
+    ringer.send(groups.flow(events[0].event_type), {"type": "flow", "events": texts})
 
 
 def control(order: str, **details: Any) -> None:

@@ -76,6 +76,7 @@ class EventType(StrEnum):
     MAINTENANCE_COMPLETED = "maintenance_completed"
     ROLLOUT_CHANGED = "rollout_changed"
     ERROR_OCCURRED = "error_occurred"
+    BROADCAST_TEST = "broadcast_test"
     # queries
     DNS_QUERY_BATCH = "dns_query_batch"
     DNS_QUERY_STATISTICS = "dns_query_statistics"

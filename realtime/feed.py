@@ -133,7 +133,8 @@ class Feed:
                 else:
                     self._advance([decode_event(text) for text in message["events"]])
             case "flow":
-                self._on_flow(decode_event(message["event"]))
+                for text in message["events"]:
+                    self._on_flow(decode_event(text))
             case "control":
                 self._on_order(message)
 

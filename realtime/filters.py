@@ -6,14 +6,15 @@ from that route, and the error is logged where the route runs it.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any, Protocol
 
 import msgspec
 
 from realtime.audience import Audience
+from realtime.buckets import TokenBucket
 from realtime.events import Event, EventType
+from realtime.flow_filter import EVERY_QUERY, FlowFilter
 from realtime.registry import registry
 
 
@@ -80,21 +81,19 @@ class RateLimitFilter:
     def __init__(self, per_second: float) -> None:
         self.left_out: Counter[EventType] = Counter()
         self._per_second = per_second
-        self._tokens: dict[EventType, tuple[float, float]] = {}
+        self._buckets: dict[EventType, TokenBucket] = {}
 
     def apply(self, seen: Seen, audience: Audience) -> Seen | None:
         event_type = seen.event.event_type
         if registry[event_type].durable:
             return seen
-        now = time.monotonic()
-        tokens, at = self._tokens.get(event_type, (self._per_second, now))
-        tokens = min(self._per_second, tokens + (now - at) * self._per_second)
-        if tokens < 1:
-            self._tokens[event_type] = tokens, now
-            self.left_out[event_type] += 1
-            return None
-        self._tokens[event_type] = tokens - 1, now
-        return seen
+        bucket = self._buckets.get(event_type)
+        if bucket is None:
+            bucket = self._buckets[event_type] = TokenBucket(self._per_second, max(1.0, self._per_second))
+        if bucket.take():
+            return seen
+        self.left_out[event_type] += 1
+        return None
 
 
 FILTERS: tuple[EventFilter, ...] = (PermissionEventFilter(), DataSensitivityFilter())
@@ -102,11 +101,14 @@ FILTERS: tuple[EventFilter, ...] = (PermissionEventFilter(), DataSensitivityFilt
 once for each route, so that it counts and tells only what the route may see (`realtime.routes`)."""
 
 
-def view(event: Event, audience: Audience) -> Seen | None:
-    """The event as `audience` sees it, or `None`. Nobody sees what no app of this release declares."""
+def view(event: Event, audience: Audience, flow: FlowFilter = EVERY_QUERY) -> Seen | None:
+    """The event as `audience` sees it and, if it is of the query stream, wants it; or `None`. Nobody sees what no app of
+    this release declares."""
     seen: Seen | None = Seen(event) if event.event_type in registry else None
     for step in FILTERS:
         if seen is None:
             return None
         seen = step.apply(seen, audience)
-    return seen
+    if seen is None or (wanted := flow.applied(seen.event)) is seen.event:
+        return seen
+    return msgspec.structs.replace(seen, event=wanted) if wanted is not None else None

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from realtime import audience as audiences
 from realtime import presence
 from realtime.audience import Account, Audience, NotAllowed
+from realtime.buckets import TokenBucket
 from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
 from realtime.database import in_database
@@ -20,6 +21,10 @@ from realtime.subscriptions import Wants, subscriptions
 from realtime.together import Together
 
 MOST_ENDED = 1000
+KEPT_FOR_OTHERS = 10
+"""The last of so many parts of all places is kept for addresses that have less than an equal share."""
+COMMANDS_PER_S = 40.0
+COMMAND_BURST = 120.0
 REMEMBER_S = 60.0
 """How long rights are remembered at most: a change past Django's models (SQL, a fixture) leaves no event."""
 
@@ -35,6 +40,8 @@ class FrontDesk:
         self._node = node
         self._conf = conf
         self._addresses: Counter[str] = Counter()
+        self._taken = 0
+        self._commands: dict[int, TokenBucket] = {}
         self._looks: Together[int, tuple[Account, Audience]] = Together(self._look_up)
         self._arrivals: Together[WebSocketConnection, int] = Together(
             self._write_down, abandoned=lambda connection, _: self.depart(connection.presence_id)
@@ -50,17 +57,29 @@ class FrontDesk:
     def take_place(self, address: str) -> None:
         """Count a socket in, signed in or not. Raises `Full`; the share of one address is limited, so that it cannot
         take the places of all others."""
-        if self._addresses.total() >= self._conf.connections:
+        most, taken, own = self._conf.connections, self._taken, self._addresses[address]
+        if taken >= most:
             raise Full("too many connections on this server")
-        if self._addresses[address] >= self._conf.connections_per_address:
+        if own >= self._conf.connections_per_address:
             raise Full("too many connections from this address")
+        if taken >= most - most // KEPT_FOR_OTHERS and own and own >= most / len(self._addresses):
+            raise Full("too many connections from this address while the server is nearly full")
         self._addresses[address] += 1
+        self._taken += 1
 
     def give_place(self, address: str) -> None:
         """Count a socket out."""
+        self._taken -= 1
         self._addresses[address] -= 1
         if not self._addresses[address]:
             del self._addresses[address]
+
+    def commands_of(self, user_id: int) -> TokenBucket:
+        """How fast a user may give commands here, over all of their connections."""
+        bucket = self._commands.get(user_id)
+        if bucket is None:
+            bucket = self._commands[user_id] = TokenBucket(COMMANDS_PER_S, COMMAND_BURST)
+        return bucket
 
     # -- rights
 
@@ -111,7 +130,6 @@ class FrontDesk:
 
     def _enter(self, connections: list[WebSocketConnection]) -> dict[tuple[int, str], int]:
         """In the database: three queries, however many connections."""
-        presence.enter(connections, self._node)
         slots = {(c.user_id, c.client) for c in connections}
         saved = subscriptions.restore(slots)
         for connection in connections:
@@ -119,6 +137,7 @@ class FrontDesk:
             wants = self._unsaved.get(slot) or saved.get(slot)
             if wants is not None:
                 connection.wants = wants
+        presence.enter(connections, self._node)
         return dict(presence.oldest_staying(slots, self._conf.connections_per_user))
 
     # -- what is written a moment later, for all together
@@ -143,3 +162,4 @@ class FrontDesk:
             for slot, wants in unsaved.items():
                 if self._unsaved[slot] is wants:
                     del self._unsaved[slot]
+        self._commands = {user: bucket for user, bucket in self._commands.items() if not bucket.full}

@@ -76,6 +76,11 @@ class Presence(models.Model):
     node = models.CharField(max_length=64)
     address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=200, blank=True)
+    health = models.CharField(max_length=12, default="live")
+    subscriptions = models.JSONField(default=list)
+    frames = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+    dropped = models.BigIntegerField(default=0)
     since = models.DateTimeField(auto_now_add=True)
     last_seen = models.DateTimeField()
 

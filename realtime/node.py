@@ -18,6 +18,7 @@ from channels.layers import channel_layers
 from realtime import doorbell, presence, retention
 from realtime.complaints import Complaints
 from realtime.conf import RealtimeSettings, conf
+from realtime.connection_events import ConnectionNews
 from realtime.connections import UnifiedWebSocketManager, WebSocketConnection
 from realtime.database import in_database
 from realtime.events import Event, EventType
@@ -25,8 +26,8 @@ from realtime.feed import Feed
 from realtime.frontdesk import FrontDesk
 from realtime.mover import Mover
 from realtime.processors import ProcessorRunner
-from realtime.protocol import CloseCode, frame
-from realtime.reader import LogReader
+from realtime.protocol import CloseCode, event_frame, frame
+from realtime.reader import LogReader, visible
 from realtime.registry import registry
 from realtime.routes import Router
 
@@ -53,11 +54,12 @@ class Node:
         self.manager = UnifiedWebSocketManager()
         self.router = Router(self.layer, self.conf)
         self.processors = ProcessorRunner()
-        self.feed = Feed(self.conf.tick_s, self._on_event, self.router.pass_by, self._on_order, self._on_break)
+        self.feed = Feed(self.conf.tick_s, self._on_event, self._on_flow, self._on_order, self._on_break)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
         self.complaints = Complaints()
         self.mover = Mover(self)
+        self.news = ConnectionNews(self.name)
         self.draining = False
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
@@ -111,6 +113,7 @@ class Node:
         connection.on_lag = lambda: self.reader.rewind(connection)
         self.layer.attach(connection.channel, connection.deliver)
         self.manager.admit(connection)
+        self.news.note(EventType.CONNECTION_ESTABLISHED, connection)
         if oldest:
             self._displace(connection.user_id, connection.client, oldest)
             doorbell.control("displace", user=connection.user_id, client=connection.client, oldest=oldest)
@@ -124,6 +127,7 @@ class Node:
         self.router.forget(connection)
         self.layer.detach(connection.channel)
         self.manager.release(connection)
+        self.news.note(EventType.CONNECTION_CLOSED, connection)
         self.desk.depart(connection.presence_id)
 
     def close(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
@@ -138,6 +142,9 @@ class Node:
 
     def _displace(self, user_id: int, client: str, oldest: int) -> None:
         for connection in self.manager.superseded(user_id, client, oldest):
+            connection.deliver(
+                frame("notice", code="displaced", message="A newer connection took this one's place.", data={})
+            )
             self.close(connection, CloseCode.DISPLACED, "displaced by a newer connection of the same user")
 
     def figures(self) -> dict[str, Any]:
@@ -179,6 +186,17 @@ class Node:
             else:
                 self.reader.settle(connection)
 
+    def _on_flow(self, event: Event) -> None:
+        """Pass a flow event by; one's own goes also to who sees it for no other reason."""
+        self.router.pass_by(event)
+        if event.event_type not in registry or not registry[event.event_type].own or event.subject_id is None:
+            return
+        for connection in self.manager.of_user(event.subject_id):
+            if connection.audience.is_admin or connection.lagging or connection.entering or connection.stale:
+                continue
+            if (encoded := visible(event, connection)) is not None:
+                connection.deliver(event_frame(encoded, None))
+
     def _on_order(self, message: dict[str, Any]) -> None:
         match message["order"]:
             case "displace":
@@ -204,6 +222,7 @@ class Node:
         duties: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
             (UPKEEP_S, self._look_after_all),
             (UPKEEP_S, self.desk.catch_up),
+            (UPKEEP_S, self._tell_news),
             (RECONCILE_S, self._reconcile),
             (RECONCILE_S, self.mover.look),
             (REFRESH_S, self._refresh),
@@ -225,8 +244,11 @@ class Node:
         for connection in self.manager:
             self._look_after(connection, now)
 
+    async def _tell_news(self) -> None:
+        self.news.tell()
+
     async def _refresh(self) -> None:
-        await in_database(presence.refresh, [c.presence_id for c in self.manager])
+        await in_database(presence.refresh, list(self.manager), self.name)
 
     async def _prune(self) -> None:
         await in_database(retention.prune, self.conf.retention_days)

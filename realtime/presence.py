@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import QuerySet
+import msgspec
+from django.db import connection
+from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from realtime.connections import WebSocketConnection
 from realtime.departures import departed
 from realtime.models import Presence
+from realtime.subscriptions import subscriptions
 
 FRESH_S = 75.0
 """Seconds after which a row that was not refreshed belongs to a process that died."""
@@ -24,20 +28,22 @@ def enter(connections: Iterable[WebSocketConnection], node: str) -> None:
     """Write the rows of new connections, and give each its presence id."""
     now = timezone.now()
     members = list(connections)
-    rows = Presence.objects.bulk_create(
-        Presence(
-            connection_id=member.id,
-            user_id=member.user_id,
-            client=member.client,
-            node=node,
-            address=member.address,
-            user_agent=member.user_agent,
-            last_seen=now,
-        )
-        for member in members
-    )
+    rows = Presence.objects.bulk_create(_row(member, node, now) for member in members)
     for member, row in zip(members, rows, strict=True):
         member.presence_id = row.pk
+
+
+def _row(member: WebSocketConnection, node: str, now: datetime) -> Presence:
+    return Presence(
+        connection_id=member.id,
+        user_id=member.user_id,
+        client=member.client,
+        node=node,
+        address=member.address,
+        user_agent=member.user_agent,
+        subscriptions=subscriptions.listed(member.wants, member.audience),
+        last_seen=now,
+    )
 
 
 def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:
@@ -57,12 +63,45 @@ def leave(presence_ids: Iterable[int]) -> None:
     _strike_out(Presence.objects.filter(pk__in=list(presence_ids)))
 
 
-def refresh(presence_ids: Iterable[int]) -> None:
-    """Say that these connections are alive, and clear away those whose process died."""
+def refresh(connections: Iterable[WebSocketConnection], node: str) -> None:
+    """Say that these connections are alive and how they are, and clear away those whose process died."""
     now = timezone.now()
-    ids = list(presence_ids)
-    Presence.objects.filter(pk__in=ids).update(last_seen=now)
+    members = {member.presence_id: member for member in connections if member.presence_id}
+    if Presence.objects.filter(pk__in=members).update(last_seen=now) < len(members):
+        _return(members, node, now)
+    _write_figures(members.values())
     _strike_out(Presence.objects.filter(last_seen__lt=_fresh_since()))
+
+
+def _return(members: Mapping[int, WebSocketConnection], node: str, now: datetime) -> None:
+    """This process stood still for so long that others struck its connections out; they take their old places again."""
+    present = set(Presence.objects.filter(pk__in=members).values_list("pk", flat=True))
+    rows = []
+    for pk, member in members.items():
+        if pk not in present and not member.closing:
+            row = _row(member, node, now)
+            row.pk = pk
+            rows.append(row)
+    Presence.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _write_figures(members: Iterable[WebSocketConnection]) -> None:
+    """Bring the rows of those up to date of whom there is news since the last time."""
+    told = []
+    for member in members:
+        figures = (member.health.value, member.frames, member.sent, member.dropped, member.wants)
+        if figures != member.told:
+            member.told = figures
+            listed = msgspec.json.encode(subscriptions.listed(member.wants, member.audience)).decode()
+            told.append((*figures[:4], listed, member.presence_id))
+    if told:
+        table = connection.ops.quote_name(Presence._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {table} SET health = %s, frames = %s, bytes = %s, dropped = %s, subscriptions = %s"  # noqa: S608  # the table's own name
+                " WHERE id = %s",
+                told,
+            )
 
 
 def clear(node: str) -> None:
@@ -94,6 +133,34 @@ def everyone() -> list[dict[str, object]]:
             "user_agent": row.user_agent,
             "since": row.since.isoformat(),
             "last_seen": row.last_seen.isoformat(),
+            "health": row.health,
+            "subscriptions": row.subscriptions,
+            "frames": row.frames,
+            "bytes": row.bytes,
+            "dropped": row.dropped,
         }
         for row in rows
     ]
+
+
+def exists(connection_id: str) -> bool:
+    """Whether there is a connection of that id, on any node."""
+    return Presence.objects.filter(connection_id=connection_id, last_seen__gte=_fresh_since()).exists()
+
+
+def cluster() -> dict[str, Any]:
+    """All nodes together, by their presence rows: how many are connected where, and what they were sent. The figures of
+    a connection are some seconds old."""
+    fresh = Presence.objects.filter(last_seen__gte=_fresh_since())
+    totals = {"connections": Count("pk"), "frames": Sum("frames"), "bytes": Sum("bytes"), "dropped": Sum("dropped")}
+    nodes = {
+        row["node"]: {name: row[name] or 0 for name in totals}  # type: ignore[literal-required]
+        for row in fresh.order_by("node").values("node").annotate(**totals)
+    }
+    health = fresh.order_by("health").values_list("health").annotate(Count("pk"))
+    return {
+        "nodes": nodes,
+        **{name: sum(node[name] for node in nodes.values()) for name in totals},
+        "users": fresh.values("user").distinct().count(),
+        "health": dict(health),
+    }

@@ -46,7 +46,7 @@ def visible(event: Event, connection: WebSocketConnection) -> bytes | None:
         return None
     if not connection.wants.zone_wanted(event):
         return None
-    seen = view(event, connection.audience)
+    seen = view(event, connection.audience, connection.wants.filter)
     return body(seen) if seen is not None else None
 
 
@@ -81,6 +81,7 @@ class LogReader:
     def _join(self, connection: WebSocketConnection) -> None:
         for event_type, dropped in connection.left_out.items():
             connection.deliver(gap_frame(event_type, dropped, "slow_consumer"))
+            connection.dropped += dropped
         connection.left_out.clear()
         while connection.on_level:
             connection.on_level.pop(0)()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -19,10 +20,11 @@ from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
 from realtime.events import Event, EventPriority, EventType
 from realtime.filters import RateLimitFilter, Seen, view
+from realtime.flow_filter import ABOUT_QUERIES, EVERY_QUERY, FlowFilter
 from realtime.layers import LocalChannelLayer
 from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame, gap_frame
 from realtime.registry import registry
-from realtime.subscriptions import FlowFilter, subscriptions
+from realtime.subscriptions import subscriptions
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +42,24 @@ class RouteKey(msgspec.Struct, frozen=True):
 
 
 class Encodings:
-    """One event, encoded at most once per audience."""
+    """One event, encoded at most once per audience and, of the query stream, per filter."""
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self._bodies: dict[Audience, bytes | None] = {}
+        self._bodies: dict[Any, bytes | None] = {}
+        self._filtered = event.event_type in ABOUT_QUERIES
 
-    def body(self, audience: Audience) -> bytes | None:
+    def body(self, audience: Audience, flow: FlowFilter = EVERY_QUERY) -> bytes | None:
         """The event as the audience sees it, or `None`. Fails closed: an error in a filter is logged, and hides it."""
-        if audience not in self._bodies:
+        kind = (audience, flow) if self._filtered else audience
+        if kind not in self._bodies:
             try:
-                seen = view(self.event, audience)
-                self._bodies[audience] = body(seen) if seen is not None else None
+                seen = view(self.event, audience, flow)
+                self._bodies[kind] = body(seen) if seen is not None else None
             except Exception:
                 logger.exception("event %s withheld: a filter failed", self.event.id)
-                self._bodies[audience] = None
-        return self._bodies[audience]
+                self._bodies[kind] = None
+        return self._bodies[kind]
 
     @property
     def count(self) -> int:
@@ -98,7 +102,7 @@ class Route:
         event = encodings.event
         if self.key.zones and not self._zone_wanted(event):
             return
-        encoded = encodings.body(self.key.audience)
+        encoded = encodings.body(self.key.audience, self.key.filter)
         if encoded is None:
             return
         if self._limit.apply(Seen(event), self.key.audience) is None:
@@ -213,7 +217,7 @@ class Router:
             return None
         if encodings.event.event_type not in subscriptions.types(connection.wants, connection.audience):
             return None
-        return encodings.body(connection.audience.shared())
+        return encodings.body(connection.audience.shared(), connection.wants.filter)
 
     # -- members
 

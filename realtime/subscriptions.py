@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 
 from realtime.audience import Audience
 from realtime.events import Event, EventType
+from realtime.flow_filter import EVERY_QUERY, FlowFilter
 from realtime.models import SavedSubscription
 from realtime.protocol import ErrorCode
 from realtime.registry import LONGEST_PATTERN, registry
@@ -17,22 +18,12 @@ from realtime.registry import LONGEST_PATTERN, registry
 MOST_PATTERNS = 64
 
 
-class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which rows of the query stream are wanted. `name_suffix` matches whole labels; the final dot is optional."""
-
-    name_suffix: str | None = None
-    client: str | None = None
-    qtype: str | None = None
-    outcome: str | None = None
-    rows_per_s: float | None = None
-
-
 class Wants(msgspec.Struct, frozen=True, kw_only=True):
     """A subscription: patterns as they were given, zone names (none: all), and the filter of flow."""
 
     patterns: tuple[str, ...] = ()
     zones: frozenset[str] = frozenset()
-    filter: FlowFilter = FlowFilter()
+    filter: FlowFilter = EVERY_QUERY
 
     def zone_wanted(self, event: Event) -> bool:
         """Whether the event is about a wanted zone, or about none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -254,8 +255,13 @@ async def test_a_position_that_was_never_given_out_is_another_epoch(admin: Peer,
 async def test_figures_are_ones_own_and_the_nodes_for_administrators(olivia: Peer, admin: Peer) -> None:
     own = (await olivia.ask("get_stats"))["data"]
     assert own["connection"]["id"] == (await olivia.welcome())["connection_id"]
-    assert "node" not in own
-    assert (await admin.ask("get_stats"))["data"]["node"]["connections"] >= 2
+    assert own["connection"]["health"] in ("live", "catching_up")
+    assert set(own) == {"connection"}
+    figures = (await admin.ask("get_stats"))["data"]
+    assert figures["node"]["connections"] >= 2
+    here = figures["node"]["node"]
+    assert figures["cluster"]["nodes"][here]["connections"] >= 2
+    assert figures["cluster"]["users"] >= 2
 
 
 async def test_administrators_see_who_is_connected_and_can_end_it(site: Site, admin: Peer) -> None:
@@ -264,6 +270,8 @@ async def test_administrators_see_who_is_connected_and_can_end_it(site: Site, ad
         listed = (await admin.ask("list_connections"))["data"]["connections"]
         (entry,) = [c for c in listed if c["connection_id"] == identity]
         assert (entry["user"]["username"], entry["client"], entry["address"]) == ("vera", "to-be-ended", "127.0.0.1")
+        assert entry["subscriptions"] == (await vera.welcome())["subscriptions"]
+        assert entry["health"] == "live"
         await admin.ask("disconnect", connection_id=identity)
         assert await vera.closed() == 4503
         assert vera.frames[-1]["type"] == "bye"
@@ -272,6 +280,53 @@ async def test_administrators_see_who_is_connected_and_can_end_it(site: Site, ad
         while identity in {c["connection_id"] for c in listed}:
             await asyncio.sleep(0.2)
             listed = (await admin.ask("list_connections"))["data"]["connections"]
+
+
+async def test_a_connection_that_is_not_there_cannot_be_ended(admin: Peer) -> None:
+    answer = await admin.ask("disconnect", connection_id="nobody's")
+    assert answer["code"] == "invalid_message"
+    assert "nobody's" in answer["message"]
+
+
+async def test_a_test_event_goes_the_whole_way_to_everyone_who_wants_it(olivia: Peer, admin: Peer) -> None:
+    await admin.ask("subscribe", event_types=["broadcast_test"])
+    answer = (await admin.ask("broadcast_test", message="Is anybody there?"))["data"]
+    for peer in (olivia, admin):
+        event = await peer.event("broadcast_test", message="Is anybody there?")
+        assert (event["id"], event["position"]) == (answer["event_id"], answer["position"])
+        assert event["source_user"]["username"] == "admin"
+
+
+async def test_comings_goings_and_wishes_are_told_to_administrators_and_to_oneself(
+    site: Site, olivia: Peer, admin: Peer
+) -> None:
+    for peer in (olivia, admin):
+        await peer.ask("subscribe", event_types=["connection_*", "subscription_updated"])
+    for username in ("vera", "olivia"):
+        async with as_person(site, username, name="comes-and-goes") as visitor:
+            mine = (await visitor.welcome())["connection_id"]
+            await visitor.ask("unsubscribe", event_types=["*"])
+            await admin.event("subscription_updated", connection_id=mine, subscriptions=[])
+        came = await admin.event("connection_established", connection_id=mine)
+        gone = await admin.event("connection_closed", connection_id=mine)
+        assert came["data"]["username"] == gone["data"]["username"] == username
+        assert came["data"]["address"] == "127.0.0.1"
+    own = await olivia.event("connection_closed", connection_id=mine)
+    assert own["data"]["address"] is None
+    assert {e["data"]["username"] for e in olivia.events() if e["category"] == "connection"} == {"olivia"}
+
+
+async def test_a_user_has_one_measure_of_commands_over_all_connections(site: Site) -> None:
+    async with AsyncExitStack() as stack:
+        several = [await stack.enter_async_context(as_person(site, "oscar", name=f"busy-{n}")) for n in range(4)]
+        for peer in several:
+            await peer.welcome()
+            for _ in range(50):  # less than a connection's own burst
+                await peer.give("get_subscriptions")
+            await peer.settled()
+        refused = [frame for peer in several for frame in peer.frames if frame.get("code") == "rate_limited"]
+        assert refused
+        assert all(frame["details"]["retry_after_s"] > 0 for frame in refused)
 
 
 async def test_a_newer_token_of_the_same_user_extends_and_anothers_does_not(site: Site, olivia: Peer) -> None:
