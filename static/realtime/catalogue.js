@@ -31,6 +31,7 @@ export const EventType = Object.freeze({
   HEALTH_ALERT: "health_alert",
   PERFORMANCE_ALERT: "performance_alert",
   ROLLOUT_CHANGED: "rollout_changed",
+  BROADCAST_TEST: "broadcast_test",
   USER_LOGIN: "user_login",
   USER_LOGOUT: "user_logout",
   AUTHENTICATION_FAILED: "authentication_failed",
@@ -38,6 +39,9 @@ export const EventType = Object.freeze({
   USER_UPDATED: "user_updated",
   USER_DELETED: "user_deleted",
   PERMISSION_CHANGED: "permission_changed",
+  CONNECTION_ESTABLISHED: "connection_established",
+  CONNECTION_CLOSED: "connection_closed",
+  SUBSCRIPTION_UPDATED: "subscription_updated",
 });
 
 /** The events that have a position in the log; the others pass by. */
@@ -66,6 +70,7 @@ export const DURABLE = Object.freeze(new Set([
   "health_alert",
   "performance_alert",
   "rollout_changed",
+  "broadcast_test",
   "user_login",
   "user_logout",
   "authentication_failed",
