@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("realtime", "0003_alerts"),
+        ("realtime", "0004_rollout"),
     ]
 
     operations = [
