@@ -39,6 +39,12 @@ VERBS: dict[EventType, str] = {
     EventType.BULK_OPERATION_COMPLETED: "completed",
     EventType.BULK_OPERATION_FAILED: "could not complete",
     EventType.BULK_OPERATION_CANCELLED: "cancelled",
+    EventType.SECURITY_ALERT: "security alert:",
+    EventType.HEALTH_ALERT: "health alert:",
+    EventType.PERFORMANCE_ALERT: "performance alert:",
+    EventType.ALERT_ACKNOWLEDGED: "looks after",
+    EventType.ALERT_RESOLVED: "over:",
+    EventType.ALERT_ESCALATED: "nobody looks after",
     EventType.USER_LOGIN: "signed in",
     EventType.USER_LOGOUT: "signed out",
     EventType.SESSION_EXPIRED: "session expired of",
@@ -217,6 +223,8 @@ def _what(event: Event) -> str:
         return f"{record['name']} {record['type']}"
     if operation := data.get("operation"):
         return str(operation["kind"])
+    if "alert" in data:
+        return str(data["title"])
     username = data.get("username") or ""
     return "" if event.source_user and event.source_user.username == username else str(username)
 
@@ -248,4 +256,6 @@ def _note(event: Event) -> str:
             return f"{data['count']} differences"
         case EventType.PERMISSION_CHANGED:
             return str(data["reason"])
+        case EventType.ALERT_ACKNOWLEDGED | EventType.ALERT_RESOLVED:
+            return str(data["comment"])
     return ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+
+from realtime import alerts, audience
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -15,3 +18,24 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "demo": settings.SITE.demo,
         "site_name": "dnsadmin",
     }
+
+
+MOST_AT_THE_BELL = 500
+"""Open alerts that a page knows one by one; beyond that, the list of alerts says more than a number."""
+
+
+def bell(request: HttpRequest) -> dict[str, Any]:
+    """`open_alerts`: those that nobody looks after, as the user may see them, for the bell of the frame; `my_groups`: the
+    names of the user's groups. Both are read when a template uses them."""
+
+    @cache
+    def open_alerts() -> list[dict[str, Any]]:
+        if not (user := getattr(request, "user", None)) or not user.is_authenticated:
+            return []
+        rows = alerts.visible_to(audience.of(user)).filter(state="open", muted=False)
+        return list(rows.order_by("-raised_at").values("id", "severity", "title")[:MOST_AT_THE_BELL])
+
+    def my_groups() -> list[str]:
+        return list(request.user.groups.values_list("name", flat=True)) if request.user.is_authenticated else []
+
+    return {"open_alerts": open_alerts, "my_groups": my_groups}

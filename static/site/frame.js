@@ -1,3 +1,5 @@
+import "./alerts/alarms.js";
+import "./alerts/bell.js";
 import "./clock.js";
 import "./connection.js";
 import "./search.js";
@@ -57,5 +59,6 @@ switching.addEventListener("change", () => switchShortcuts(switching.checked));
 showTheme();
 shortcut("g d", () => location.assign("/"));
 shortcut("g z", () => location.assign("/zones/"));
+shortcut("g l", () => location.assign("/alerts/"));
 shortcut("g a", () => location.assign("/activity/"));
 shortcut("?", () => open(/** @type {HTMLDialogElement} */ (find("#keys"))));

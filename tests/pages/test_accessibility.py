@@ -42,6 +42,7 @@ def test_pages_as_one_finds_them(site, make_zone, profile, theme, width):
         "/zones/",
         f"/zones/{zone}/",
         "/activity/",
+        "/alerts/",
         "/zones/?q=nothing-like-this",
         "/zones/missing.example/",
     ):

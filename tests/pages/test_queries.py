@@ -8,6 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from realtime import alerts
+from realtime.events import EventSeverity, EventType
 from zones.changes import change_set, create_zone
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +21,14 @@ def _fill(start: int, count: int) -> None:
         with change_set(zone) as changes:
             for host in range(count):
                 changes.create(name=f"host{host}", type="A", ttl=300, content="192.0.2.1")
+        alerts.raise_alert(
+            key=zone.name,
+            event_type=EventType.HEALTH_ALERT,
+            severity=EventSeverity.CRITICAL,
+            title=f"{zone.name} is in trouble",
+            scope=zone.key,
+            zone=zone.name,
+        )
 
 
 def _cost(client: Client, path: str) -> int:
@@ -27,7 +37,7 @@ def _cost(client: Client, path: str) -> int:
     return len(queries)
 
 
-@pytest.mark.parametrize("path", ["/", "/zones/", "/zones/zone0.example/", "/activity/", "/search/?q=host"])
+@pytest.mark.parametrize("path", ["/", "/zones/", "/zones/zone0.example/", "/activity/", "/search/?q=host", "/alerts/"])
 def test_a_page_costs_the_same_whatever_it_shows(path: str) -> None:
     vera = User.objects.create_user("vera")
     vera.groups.add(Group.objects.get(name="Viewers"))

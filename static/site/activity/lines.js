@@ -10,6 +10,7 @@ const verbs = left("verbs") ?? {};
 /** @param {any} event @returns {string} */
 function what({ data, source_user: user }) {
   if (data.record) return `${data.record.name} ${data.record.type}`;
+  if (data.alert) return data.title;
   return data.operation?.kind ?? (data.username === user?.username ? "" : (data.username ?? ""));
 }
 
@@ -27,6 +28,7 @@ function note({ event_type: type, data }) {
   if (type === "zone_synced") return `serial ${data.serial}`;
   if (type === "zone_sync_failed") return data.error;
   if (type === "zone_drift_detected") return `${data.count} differences`;
+  if (type === "alert_acknowledged" || type === "alert_resolved") return data.comment;
   return type === "permission_changed" ? data.reason : "";
 }
 
