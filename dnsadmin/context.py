@@ -33,7 +33,8 @@ def bell(request: HttpRequest) -> dict[str, Any]:
         if not (user := getattr(request, "user", None)) or not user.is_authenticated:
             return []
         rows = alerts.visible_to(audience.of(user)).filter(state="open", muted=False)
-        return list(rows.order_by("-raised_at").values("id", "severity", "title")[:MOST_AT_THE_BELL])
+        newest = rows.order_by("-raised_at").values("id", "severity", "title")
+        return [dict(alert) for alert in newest[:MOST_AT_THE_BELL]]
 
     def my_groups() -> list[str]:
         return list(request.user.groups.values_list("name", flat=True)) if request.user.is_authenticated else []
