@@ -6,7 +6,7 @@ import logging
 import threading
 
 from zones.nameserver.errors import NameServerError
-from zones.nameserver.private import PrivateNamed
+from zones.nameserver.private import PrivateNamed, held
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ LOOK_EVERY_S = 1.0
 
 
 class NamedKeeper:
-    """Starts `named`, starts it again when it dies, and stops it with the site.
+    """Starts `named`, starts it again when it dies, and stops it with the site, or when somebody asks for that.
 
     Of several web processes on one data directory one keeps it; another takes over when that one ends.
     """
@@ -25,7 +25,12 @@ class NamedKeeper:
         self._thread = threading.Thread(target=self._watch, name="named-keeper", daemon=True)
 
     def start(self) -> None:
-        """Start the server. Raises `NameServerError` when it cannot be; not when another process already runs it."""
+        """Start the server, unless somebody has stopped it on purpose. Raises `NameServerError` when it cannot be; not when
+        another process already runs it."""
+        if held(self._named.directory):
+            logger.warning("named stays stopped, as somebody has asked for; start it on the page of the monitoring")
+            self._thread.start()
+            return
         try:
             endpoint = self._named.start()
             logger.info("named answers on %s port %d", endpoint.host, endpoint.port)
@@ -42,6 +47,9 @@ class NamedKeeper:
 
     def _watch(self) -> None:
         while not self._ending.wait(LOOK_EVERY_S):
+            if held(self._named.directory):
+                self._named.stop()
+                continue
             if self._named.poll() is None:
                 continue
             try:

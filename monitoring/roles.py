@@ -9,11 +9,22 @@ from django.apps import AppConfig
 
 from zones.roles import ANALYSTS, OPERATORS, VIEWERS, establish_for
 
+_SEES = ("view_queries", "view_health", "view_services", "view_forwarder")
+
 ROLES: Mapping[str, tuple[str, ...]] = {
-    OPERATORS: ("view_queries",),
-    ANALYSTS: ("view_queries", "view_client_addresses"),
-    VIEWERS: ("view_queries",),
+    OPERATORS: (
+        *_SEES,
+        "view_system",
+        "control_nameserver",
+        "change_measuringinterval",
+        "add_forwarder",
+        "change_forwarder",
+        "delete_forwarder",
+    ),
+    ANALYSTS: (*_SEES, "view_client_addresses"),
+    VIEWERS: _SEES,
 }
+"""Role -> code names of this app's permissions. Configuration values are for administrators."""
 
 
 def establish(sender: AppConfig, **options: Any) -> None:

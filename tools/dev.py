@@ -92,11 +92,10 @@ NAME_SERVER = [
     package("bind9-dnsutils", "dig"),
 ]
 NODE = [package("nodejs", "node"), package("npm", "npm")]
-FOR_RUN = [Package("python3-venv", has_venv), *NAME_SERVER]
+FOR_RUN = [Package("python3-venv", has_venv), *NAME_SERVER, *NODE]
 FOR_CHECK = [Package("python3-venv", has_venv), *NODE]
 FOR_TEST = [
     *FOR_RUN,
-    *NODE,
     package("redis-server", "redis-server"),
     package("postgresql", "initdb", "postgres"),
     package("chromium", "chromium"),
@@ -175,14 +174,15 @@ def digest(*names: str) -> str:
     return hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names)).hexdigest()
 
 
-def node_modules() -> None:
-    """Install what `package-lock.json` pins (the TypeScript compiler, for checking only), if it is not there yet."""
+def node_modules(*, for_pages: bool = False) -> None:
+    """Install what `package-lock.json` pins, if it is not there yet; `for_pages` only what the site itself serves."""
     done = ROOT / "node_modules" / "installed"
-    wanted = digest("package.json", "package-lock.json")
-    if done.is_file() and done.read_text() == wanted:
+    everything = digest("package.json", "package-lock.json")
+    wanted = f"{everything} for pages" if for_pages else everything
+    if done.is_file() and done.read_text() in (wanted, everything):
         return
     say("installing package-lock.json into node_modules")
-    must("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+    must("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", *(["--omit=dev"] if for_pages else []))
     done.write_text(wanted)
 
 
@@ -193,6 +193,7 @@ def run(arguments: list[str]) -> NoReturn:
     """Bring the database up to date, load the demo on the first start, and become the server."""
     need(FOR_RUN)
     environment(REQUIREMENTS)
+    node_modules(for_pages=True)
     os.environ.setdefault("DNSADMIN_DEMO", "1")
     os.environ["PYTHONUNBUFFERED"] = "1"
     must(PYTHON, "manage.py", "migrate", "--verbosity=0")
@@ -206,6 +207,7 @@ def test(arguments: list[str]) -> int:
     """Run all tests, or those that the arguments choose (they are pytest's)."""
     need(FOR_TEST)
     environment(DEV_REQUIREMENTS)
+    node_modules(for_pages=True)
     # The whole runs a file at a time on each core: most tests wait for servers, and files share theirs.
     workers = () if arguments else ("-n", str(min(os.cpu_count() or 1, 4)), "--dist=loadfile")
     failed = call(PYTHON, "-m", "pytest", *workers, *arguments)
@@ -223,6 +225,7 @@ def soak(arguments: list[str]) -> int:
     """Run the long fault, load and leak tests."""
     need(FOR_TEST)
     environment(DEV_REQUIREMENTS)
+    node_modules(for_pages=True)
     return call(PYTHON, "-m", "pytest", "-m", "soak", "--timeout=0", *arguments)
 
 
@@ -230,6 +233,7 @@ def bench(arguments: list[str]) -> int:
     """Run `benchmarks/<name>_bench.py` for the names given, or all of them, one after the other."""
     need(FOR_TEST)
     environment(DEV_REQUIREMENTS)
+    node_modules(for_pages=True)
     known = {path.stem.removesuffix("_bench"): path for path in sorted((ROOT / "benchmarks").glob("*_bench.py"))}
     if unknown := sorted(set(arguments) - set(known)):
         fail(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known)}")

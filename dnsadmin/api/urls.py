@@ -14,4 +14,5 @@ urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocumentationView.as_view(), name="api-docs"),
     path("", include("zones.api.urls")),
+    path("", include("monitoring.api.urls")),
 ]

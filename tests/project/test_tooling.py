@@ -70,7 +70,7 @@ def public_python() -> str:
 @pytest.mark.parametrize(
     ("command", "packages"),
     [
-        ("run", "bind9-utils bind9-dnsutils"),
+        ("run", "bind9-utils bind9-dnsutils nodejs npm"),
         ("check", "nodejs npm"),
         ("test", "bind9-utils bind9-dnsutils nodejs npm redis-server chromium"),
     ],

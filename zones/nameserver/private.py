@@ -24,8 +24,12 @@ from zones.nameserver.rndc import Rndc
 
 LOOPBACK = "127.0.0.1"
 RPZ_OPTIONS, RPZ_ZONES, FORWARD_ZONES = "rpz-options.conf", "rpz-zones.conf", "forward-zones.conf"
-"""Files included by the configuration, empty at first: what goes into `options` for response policies, their zones, and
-forward zones, which `rndc addzone` cannot make. Rewrite one and tell the server `rndc reconfig`."""
+FORWARD_OPTIONS = "forward-options.conf"
+"""Files included by the configuration, empty at first: what goes into `options` for response policies, their zones,
+forward zones, which `rndc addzone` cannot make, and what goes into `options` to forward everything else. Rewrite one and
+tell the server `rndc reconfig`."""
+STOPPED = "stopped"
+"""File in the directory that says that somebody has stopped the server on purpose."""
 
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 _APPARMOR_PROFILE = Path("/etc/apparmor.d/usr.sbin.named")
@@ -73,6 +77,7 @@ options {{
     version none;
 
     include "{directory}/{rpz_options}";
+    include "{directory}/{forward_options}";
 }};
 
 logging {{
@@ -246,7 +251,7 @@ class PrivateNamed:
         )
         write_secret(self.directory / "rndc.key", endpoint.rndc_key.clause())
         write_secret(self.directory / "tsig.key", endpoint.tsig.clause())
-        for name in (RPZ_OPTIONS, RPZ_ZONES, FORWARD_ZONES):
+        for name in (RPZ_OPTIONS, RPZ_ZONES, FORWARD_ZONES, FORWARD_OPTIONS):
             (self.directory / name).touch(mode=0o640)
         (self.directory / "root.hints").write_text(_ROOT_HINTS)
         (self.directory / "named.conf").write_text(
@@ -261,6 +266,7 @@ class PrivateNamed:
                 rpz_options=RPZ_OPTIONS,
                 rpz_zones=RPZ_ZONES,
                 forward_zones=FORWARD_ZONES,
+                forward_options=FORWARD_OPTIONS,
             )
         )
         # rndc finds the control channel with: rndc -c DIRECTORY/rndc.conf
@@ -285,6 +291,21 @@ class PrivateNamed:
                     return
             time.sleep(0.02)
         raise NameServerError("not_started", f"named is not up after {timeout_s:g} s: {_complaints(boot_log)}")
+
+
+def hold(directory: Path) -> None:
+    """The server in `directory` shall not run until it is released; whoever keeps it running heeds that."""
+    (directory / STOPPED).touch(mode=0o640)
+
+
+def release(directory: Path) -> None:
+    """The server in `directory` may run again."""
+    (directory / STOPPED).unlink(missing_ok=True)
+
+
+def held(directory: Path) -> bool:
+    """Whether the server in `directory` is to stay stopped."""
+    return (directory / STOPPED).exists()
 
 
 def is_free(port: int) -> bool:

@@ -90,3 +90,53 @@ def fetch(endpoint: Endpoint, path: str, *, timeout_s: float = 3.0) -> dict[str,
     if not isinstance(document, dict):
         raise NameServerError("bad_answer", f"{url} does not answer with a JSON object")
     return document
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server counts and holds. counters: by our names, since it started (a counter at 0 is absent from the
+    channel). cache_memory, in_use: bytes."""
+
+    version: str
+    booted_at: datetime
+    configured_at: datetime
+    counters: Mapping[str, int]
+    cache_memory: int
+    in_use: int
+
+
+_COUNTED: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "dns_queries": ("opcodes", ("QUERY",)),
+    "dns_updates": ("opcodes", ("UPDATE",)),
+    "dns_answered": ("nsstats", ("QrySuccess", "QryReferral")),
+    "dns_nodata": ("nsstats", ("QryNxrrset",)),
+    "dns_nxdomain": ("nsstats", ("QryNXDOMAIN",)),
+    "dns_servfail": ("nsstats", ("QrySERVFAIL",)),
+    "dns_refused": ("rcodes", ("REFUSED",)),
+    "dns_dropped": ("nsstats", ("QryDropped", "RateDropped")),
+    "dns_blocked": ("nsstats", ("RPZRewrites",)),
+    "dns_recursive": ("nsstats", ("QryRecursion",)),
+    "dns_transfers": ("nsstats", ("XfrReqDone",)),
+}
+"""Our name -> where in `/json/v1/server`, and which counters of BIND make it up (BIND ARM, section 7.2)."""
+
+
+def figures(endpoint: Endpoint, *, timeout_s: float = 3.0) -> Figures:
+    """Ask for everything that is counted. Raises as `statistics` does."""
+    server = fetch(endpoint, "server", timeout_s=timeout_s)
+    memory = fetch(endpoint, "mem", timeout_s=timeout_s).get("memory", {})
+    views = [view for name, view in server.get("views", {}).items() if name != "_bind"]
+    caches = [view.get("resolver", {}).get("cachestats", {}) for view in views]
+    counters = {name: sum(server.get(group, {}).get(key, 0) for key in keys) for name, (group, keys) in _COUNTED.items()}
+    counters["cache_hits"] = sum(cache.get("QueryHits", 0) for cache in caches)
+    counters["cache_misses"] = sum(cache.get("QueryMisses", 0) for cache in caches)
+    try:
+        return Figures(
+            version=server["version"],
+            booted_at=datetime.fromisoformat(server["boot-time"]),
+            configured_at=datetime.fromisoformat(server["config-time"]),
+            counters=counters,
+            cache_memory=sum(cache.get("TreeMemInUse", 0) + cache.get("HeapMemInUse", 0) for cache in caches),
+            in_use=memory.get("InUse", 0),
+        )
+    except (KeyError, ValueError) as error:
+        raise NameServerError("bad_answer", f"the statistics channel answers something else: {error}") from error
