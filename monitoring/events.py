@@ -230,9 +230,7 @@ registry.declare(
     _health(EventType.FORWARDER_HEALTH_CHECK, ForwarderHealthCheck, "Probes of a forwarder's targets.", durable=False),
     _health(EventType.HEALTH_UPDATE, HealthUpdate, "A component came into another state."),
     _health(EventType.SYSTEM_STATUS, SystemStatus, "The state of the whole changed."),
-    _system(
-        EventType.SERVICE_STARTED, ServiceEvent, "A service came up, or was restarted.", permission=SEES_SERVICES
-    ),
+    _system(EventType.SERVICE_STARTED, ServiceEvent, "A service came up, or was restarted.", permission=SEES_SERVICES),
     _system(EventType.SERVICE_STOPPED, ServiceEvent, "A service ended.", permission=SEES_SERVICES),
     _system(EventType.BIND_RELOAD, BindReload, "The name server read its configuration again."),
     _system(

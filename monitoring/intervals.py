@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from monitoring.events import ConfigChange, FieldChange
+from monitoring.events import ConfigChange
 from monitoring.metrics import GROUPS, Group
 from monitoring.models import MeasuringInterval
 from realtime.broadcasting import emit
 from realtime.events import EventType
+from zones.events import FieldChange
 
 SHORTEST_S, LONGEST_S = 1, 3600
 

@@ -83,3 +83,12 @@ LEASE: ContextVar[Lease] = ContextVar("lease")
 
 def _until() -> datetime:
     return timezone.now() + timedelta(seconds=LEASE_S)
+
+
+@contextlib.contextmanager
+def fenced() -> Iterator[None]:
+    """A transaction of the running collector, which only the leader can commit (raises `LeaseLost`). Outside of a
+    supervisor, in a shell or a test, an ordinary one."""
+    lease = LEASE.get(None)
+    with lease.fenced() if lease is not None else transaction.atomic():
+        yield

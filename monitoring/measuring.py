@@ -10,6 +10,7 @@ import msgspec
 
 from monitoring import intervals, series
 from monitoring.events import DiskMetrics, NetworkMetrics, ResourceUsage, SystemMetrics
+from monitoring.lease import fenced
 from monitoring.machine import Machine
 from monitoring.metrics import METRICS, Group
 from monitoring.series import Measured
@@ -42,7 +43,8 @@ class Measuring:
             return
         at = datetime.now(UTC)
         found = {group: self._machine.read(group) for group in due}
-        series.record(dict(chain.from_iterable(measured.items() for measured in found.values())), at)
+        with fenced():
+            series.record(dict(chain.from_iterable(measured.items() for measured in found.values())), at)
         for event_type, payload in dict.fromkeys(TOLD[group] for group in due):
             self._tell(event_type, payload, [found[group] for group in due if TOLD[group][0] == event_type], at)
 

@@ -278,7 +278,9 @@ class ForwarderTarget(models.Model):
         ordering = ("place", "id")
         default_permissions = ()
         constraints = (
-            models.UniqueConstraint(fields=("forwarder", "address", "port", "transport"), name="one_target_per_address"),
+            models.UniqueConstraint(
+                fields=("forwarder", "address", "port", "transport"), name="one_target_per_address"
+            ),
         )
 
     def __str__(self) -> str:

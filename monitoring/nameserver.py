@@ -17,6 +17,7 @@ from django.db import transaction
 
 from monitoring import series
 from monitoring.events import BindConfigChange, BindReload, BindStatus, ServiceEvent
+from monitoring.lease import fenced
 from monitoring.models import NameServerState
 from monitoring.series import Measured, count, gauge
 from realtime.actors import acting
@@ -74,7 +75,7 @@ class NameServerWatch:
         if error.code == "timed_out" and self._silent < SILENT_ROUNDS:
             return
         now = datetime.now(UTC)
-        with transaction.atomic():
+        with fenced():
             state = _state(now)
             if state.up or not state.reason:
                 was_up, state.up, state.since = state.up, False, now
@@ -94,7 +95,7 @@ class NameServerWatch:
         )
 
     def _answered(self, where: Endpoint, seen: Seen) -> None:
-        with transaction.atomic():
+        with fenced():
             state = _state(seen.at)
             changed = self._told_of_life(where, state, seen)
             bucket, finished = self._counted(state, seen)
@@ -183,10 +184,12 @@ class NameServerWatch:
 
     def _keep_the_last(self, state: NameServerState) -> None:
         """The server has ended: what it had counted by the last look is kept, for the time until then."""
-        latest = self._latest
-        if latest is not None and latest.counters and latest.booted_at == state.booted_at:
+        latest, self._latest = self._latest, None
+        counted_at = state.counted_at
+        if latest is None or counted_at is None or latest.at <= counted_at:
+            return  # or another process has counted since
+        if latest.counters and latest.booted_at == state.booted_at:
             _keep(state, latest)
-        self._latest = None
 
     def _rates(self, seen: Seen) -> dict[str, float]:
         now, before = seen.at, self._latest
@@ -289,7 +292,7 @@ def _state(now: datetime) -> NameServerState:
 def _asked(state: NameServerState, actions: tuple[str, ...]) -> Any:
     """The actor of what happened: whoever has just asked for it, or the system."""
     user = None
-    if state.asked_for in actions and state.asked_at and datetime.now(UTC) - state.asked_at < ASKED_WITHIN:
+    if state.asked_by and state.asked_for in actions and state.asked_at and datetime.now(UTC) - state.asked_at < ASKED_WITHIN:
         user = get_user_model().objects.filter(pk=state.asked_by).first()
     return acting(user, origin="page" if user else "system")
 

@@ -66,7 +66,9 @@ def test_what_cannot_be_answered_is_refused_in_words(api: Api, vera: User, query
     assert answer.json()["errors"]
 
 
-@pytest.mark.parametrize("path", ["/api/monitoring/summary/", "/api/monitoring/series/?metric=load_1", "/api/monitoring/intervals/"])
+@pytest.mark.parametrize(
+    "path", ["/api/monitoring/summary/", "/api/monitoring/series/?metric=load_1", "/api/monitoring/intervals/"]
+)
 def test_owners_of_single_zones_see_nothing_of_the_servers(api: Api, zoe: User, vera: User, path: str) -> None:
     assert api(zoe).get(path).status_code == 403
     assert api(vera).get(path).status_code == 200

@@ -214,7 +214,9 @@ def test_whoever_asks_for_a_stop_or_a_start_is_named(own_server: PrivateNamed, w
         keeper.stop()
 
 
-def test_a_configuration_that_named_would_refuse_is_not_read(own_server: PrivateNamed, where: Endpoint, olivia: User) -> None:
+def test_a_configuration_that_named_would_refuse_is_not_read(
+    own_server: PrivateNamed, where: Endpoint, olivia: User
+) -> None:
     before = control.status(where).configured_at
     (own_server.directory / FORWARD_ZONES).write_text("zone {")
     for action in ("reload", "reconfig"):

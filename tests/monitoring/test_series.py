@@ -52,7 +52,10 @@ def test_fine_rows_go_and_coarse_ones_stay() -> None:
     series.record({"load_1": gauge(2)}, old)
     series.record({"load_1": gauge(2)}, datetime.now(UTC))
     assert series.prune() == 2
-    assert sorted(Sample.objects.filter(at__lt=old + timedelta(days=1)).values_list("step", flat=True)) == [3600, 86_400]
+    assert sorted(Sample.objects.filter(at__lt=old + timedelta(days=1)).values_list("step", flat=True)) == [
+        3600,
+        86_400,
+    ]
     # What is asked in fine steps is answered in the finest that there are.
     points = series.read("load_1", old - timedelta(hours=1), old + timedelta(hours=2), 60)
     assert [point.value for point in points] == [2]
@@ -68,11 +71,7 @@ def test_what_cannot_be_answered_is_refused(start: datetime, end: datetime, step
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 7000), st.integers(0, 10**6), st.floats(0.1, 100)), min_size=1, max_size=30
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 7000), st.integers(0, 10**6), st.floats(0.1, 100)), min_size=1, max_size=30))
 def test_whatever_is_recorded_no_resolution_loses_or_doubles_any(entries: list[tuple[int, int, float]]) -> None:
     Sample.objects.all().delete()
     for second, number, weight in entries:

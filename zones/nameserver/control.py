@@ -68,7 +68,9 @@ def act(endpoint: Endpoint, action: Action, *, wait_s: float = 15.0) -> None:
     start and stop of a server that somebody else runs, `not_started`, `not_stopped`; or what `Rndc.call` raises.
     """
     if action in ("start", "stop") and not endpoint.private:
-        raise NameServerError("not_ours", f"the site does not run the name server at {endpoint}; {action} it over there")
+        raise NameServerError(
+            "not_ours", f"the site does not run the name server at {endpoint}; {action} it over there"
+        )
     if action == "stop":
         hold(endpoint.zone_dir.parent)
         _wait(lambda: not _answers(endpoint), wait_s, NameServerError("not_stopped", "named still answers", retry=True))

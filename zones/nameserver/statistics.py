@@ -126,7 +126,9 @@ def figures(endpoint: Endpoint, *, timeout_s: float = 3.0) -> Figures:
     memory = fetch(endpoint, "mem", timeout_s=timeout_s).get("memory", {})
     views = [view for name, view in server.get("views", {}).items() if name != "_bind"]
     caches = [view.get("resolver", {}).get("cachestats", {}) for view in views]
-    counters = {name: sum(server.get(group, {}).get(key, 0) for key in keys) for name, (group, keys) in _COUNTED.items()}
+    counters = {
+        name: sum(server.get(group, {}).get(key, 0) for key in keys) for name, (group, keys) in _COUNTED.items()
+    }
     counters["cache_hits"] = sum(cache.get("QueryHits", 0) for cache in caches)
     counters["cache_misses"] = sum(cache.get("QueryMisses", 0) for cache in caches)
     try:

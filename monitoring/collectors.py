@@ -1,0 +1,34 @@
+"""The background work of monitoring (`zones.collectors`)."""
+
+from __future__ import annotations
+
+from monitoring import series
+from monitoring.intervals import Timetable, chosen
+from monitoring.lease import fenced
+from monitoring.measuring import Measuring
+from monitoring.nameserver import NameServerWatch
+from zones.collectors import collector
+
+_measuring = Measuring()
+_name_server = NameServerWatch()
+_timetable = Timetable()
+
+TICK_S = 1
+"""How soon a new interval takes effect."""
+
+
+@collector("machine", every_s=TICK_S)
+def measure() -> None:
+    _measuring.round()
+
+
+@collector("name server", every_s=TICK_S)
+def watch_name_server() -> None:
+    if _timetable.due("nameserver", chosen()["nameserver"]):
+        _name_server.round()
+
+
+@collector("retention of figures", every_s=600)
+def prune_figures() -> None:
+    with fenced():
+        series.prune()
