@@ -292,7 +292,12 @@ def _state(now: datetime) -> NameServerState:
 def _asked(state: NameServerState, actions: tuple[str, ...]) -> Any:
     """The actor of what happened: whoever has just asked for it, or the system."""
     user = None
-    if state.asked_by and state.asked_for in actions and state.asked_at and datetime.now(UTC) - state.asked_at < ASKED_WITHIN:
+    if (
+        state.asked_by
+        and state.asked_for in actions
+        and state.asked_at
+        and datetime.now(UTC) - state.asked_at < ASKED_WITHIN
+    ):
         user = get_user_model().objects.filter(pk=state.asked_by).first()
     return acting(user, origin="page" if user else "system")
 
