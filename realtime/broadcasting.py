@@ -17,6 +17,7 @@ from realtime import doorbell, log
 from realtime.actors import current_actor
 from realtime.events import Event, EventSeverity, EventType
 from realtime.identifiers import uuid7
+from realtime.interests import Interest
 from realtime.processors import Handle, processor
 from realtime.registry import EventSpec, registry
 
@@ -58,12 +59,19 @@ class EventBroadcastingService:
         scope: str | None = None,
         severity: EventSeverity = EventSeverity.INFO,
         subject_id: int | None = None,
+        interest: Interest | None = None,
     ) -> None:
-        """Announce a flow event now, to whoever listens now. May be called from any thread; never blocks, never raises
-        for a layer that is out of reach. Raises `TypeError` for the wrong payload or a durable event."""
+        """Announce a flow event now, to whoever listens now; one of a stream that is cut, to those it was cut for.
+
+        May be called from any thread; never blocks, never raises for a layer that is out of reach. Raises `TypeError` for
+        the wrong payload or a durable event.
+        """
         spec = registry[event_type]
         _check(spec, payload, durable=False)
-        doorbell.announce_flow(_event(spec, payload, scope, severity, subject_id))
+        event = _event(spec, payload, scope, severity, subject_id)
+        if interest is not None:
+            event = msgspec.structs.replace(event, interest=interest.token)
+        doorbell.announce_flow(event)
 
 
 def _check(spec: EventSpec, payload: msgspec.Struct, *, durable: bool) -> None:

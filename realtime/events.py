@@ -144,6 +144,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope. `position` is the place in the log of a durable event and `None` for a flow event.
 
     `scope` is the key of the object whose grants also show the event (a zone's key), never sent to clients.
+    `interest` is the token of what a stream that is cut was cut for (`realtime.interests`), never sent either.
     `subject_id` is the id of the user an event is about; one's own `user_*` events are visible without a permission.
     """
 
@@ -157,3 +158,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str = ""
     scope: str | None = None
     subject_id: int | None = None
+    interest: str | None = None

@@ -15,6 +15,7 @@ from realtime.audience import Audience
 from realtime.buckets import TokenBucket
 from realtime.events import Event, EventType
 from realtime.flow_filter import EVERY_QUERY, FlowFilter
+from realtime.interests import interest_of
 from realtime.registry import registry
 
 
@@ -104,11 +105,18 @@ once for each route, so that it counts and tells only what the route may see (`r
 def view(event: Event, audience: Audience, flow: FlowFilter = EVERY_QUERY) -> Seen | None:
     """The event as `audience` sees it and, if it is of the query stream, wants it; or `None`. Nobody sees what no app of
     this release declares."""
-    seen: Seen | None = Seen(event) if event.event_type in registry else None
-    for step in FILTERS:
+    if event.event_type not in registry:
+        return None
+    seen: Seen | None = Seen(event)
+    steps = FILTERS
+    if registry[event.event_type].cut:
+        interest = interest_of(event.event_type, audience.shared(), flow)
+        if interest is None or interest.token != event.interest:
+            return None
+        steps = FILTERS[1:]  # the interest is what the audience may see and wants
+    for step in steps:
         if seen is None:
             return None
         seen = step.apply(seen, audience)
-    if seen is None or (wanted := flow.applied(seen.event)) is seen.event:
-        return seen
-    return msgspec.structs.replace(seen, event=wanted) if wanted is not None else None
+    # After redaction: what was masked is not there to be found out.
+    return seen if seen is not None and flow.wants(seen.event) else None

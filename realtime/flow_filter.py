@@ -1,12 +1,12 @@
 """Which rows of the query stream a client wants, and how many: the `filter` of `subscribe`.
 
-It is asked once per route, after redaction: who may not see clients' addresses cannot find one out by filtering for it.
+The source of the stream asks it, once for each different filter (`realtime.interests`); for the blocked queries, which
+travel one by one, the routes do. Who may not see clients' addresses cannot find one out by filtering for it.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import math
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -37,29 +37,20 @@ class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if self.client is not None:
             _network(self.client)  # raises what msgspec reports as invalid data
 
-    def applied(self, event: Event) -> Event | None:
-        """The event with the rows that are wanted of it, or `None` when none is. Events without rows stay whole.
+    def wants(self, event: Event) -> bool:
+        """Whether an event about a single query is wanted; events about anything else always are."""
+        return event.event_type not in ABOUT_QUERIES or "name" not in event.data or self.matches(event.data)
 
-        A batch is expected to carry every query of its interval, so that `total` can count what matches, shown or not.
-        """
-        if event.event_type not in ABOUT_QUERIES or self == EVERY_QUERY:
-            return event
-        queries = event.data.get("queries")
-        if not isinstance(queries, list):
-            return event if "name" not in event.data or self.matches(event.data) else None
-        data = event.data
-        if self._selects:
-            queries = [query for query in queries if self.matches(query)]
-            if not queries:
-                return None
-            data = {**data, "total": len(queries)}
-        if self.rows_per_s is not None:
-            queries = queries[: max(1, math.ceil(self.rows_per_s * data.get("interval_ms", 1000) / 1000))]
-        return msgspec.structs.replace(event, data={**data, "queries": queries, "shown": len(queries)})
-
-    @property
-    def _selects(self) -> bool:
-        return (self.name_suffix, self.client, self.qtype, self.outcome) != (None, None, None, None)
+    def normal(self) -> FlowFilter:
+        """The same filter as everybody else writes it who means the same."""
+        suffix = (self.name_suffix or "").strip(".").lower()
+        return FlowFilter(
+            name_suffix=suffix or None,
+            client=None if self.client is None else str(_network(self.client)),
+            qtype=self.qtype.upper() if self.qtype else None,
+            outcome=self.outcome or None,
+            rows_per_s=self.rows_per_s,
+        )
 
     def matches(self, query: dict[str, Any]) -> bool:
         """Whether a query (`name`, `client`, `type`, `outcome`) is wanted. What is masked or missing matches nothing."""

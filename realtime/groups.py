@@ -10,6 +10,9 @@ LOG = "realtime.log"
 CONTROL = "realtime.control"
 """Orders about connections: displace, close. One member per process."""
 
+INTERESTS = "realtime.interests"
+"""What the connections of a process want of the streams that are cut at their source, which is the member."""
+
 
 def flow(event_type: str) -> str:
     """The stream of a flow event; joined by a process while one of its connections wants it."""

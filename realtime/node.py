@@ -24,6 +24,7 @@ from realtime.database import in_database
 from realtime.events import Event, EventType
 from realtime.feed import Feed
 from realtime.frontdesk import FrontDesk
+from realtime.interests import InterestTeller
 from realtime.mover import Mover
 from realtime.processors import ProcessorRunner
 from realtime.protocol import CloseCode, event_frame, frame
@@ -57,6 +58,8 @@ class Node:
         self.feed = Feed(self.conf.tick_s, self._on_event, self._on_flow, self._on_order, self._on_break)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_flow_wanted = self.feed.want_streams
+        self.interests = InterestTeller(self.name)
+        self.router.on_interests = self.interests.tell
         self.complaints = Complaints()
         self.mover = Mover(self)
         self.news = ConnectionNews(self.name)
@@ -201,6 +204,8 @@ class Node:
         match message["order"]:
             case "displace":
                 self._displace(message["user"], message["client"], message["oldest"])
+            case "tell_interests":
+                self.interests.tell_again()
             case "disconnect":
                 if connection := self.manager.find(message["connection"]):
                     self.close(connection, CloseCode.NOT_ALLOWED, "disconnected by an administrator")
@@ -223,6 +228,7 @@ class Node:
             (UPKEEP_S, self._look_after_all),
             (UPKEEP_S, self.desk.catch_up),
             (UPKEEP_S, self._tell_news),
+            (UPKEEP_S, self.interests.renew),
             (RECONCILE_S, self._reconcile),
             (RECONCILE_S, self.mover.look),
             (REFRESH_S, self._refresh),

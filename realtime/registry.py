@@ -59,6 +59,8 @@ class EventSpec:
     sensitive: dotted path in `data` (`*` for list items) -> permission without which it is masked as `null`.
     durable: whether it is a row of the log with a position (True) or passes by (False, "flow").
     default: whether a connection that asks for nothing gets it.
+    cut: flow of which the source makes one event for each different interest (`realtime.interests`).
+    filter_permissions: field of the flow filter -> permission without which one may not filter by it.
     """
 
     event_type: EventType
@@ -72,6 +74,8 @@ class EventSpec:
     own: bool = False
     sensitive: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     default: bool = True
+    cut: bool = False
+    filter_permissions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Registry:

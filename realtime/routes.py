@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from realtime.connections import WebSocketConnection
 from realtime.events import Event, EventPriority, EventType
 from realtime.filters import RateLimitFilter, Seen, view
 from realtime.flow_filter import ABOUT_QUERIES, EVERY_QUERY, FlowFilter
+from realtime.interests import Interest, interest_of
 from realtime.layers import LocalChannelLayer
 from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame, gap_frame
 from realtime.registry import registry
@@ -109,7 +110,8 @@ class Route:
             if self._gap_timer is None:
                 self._gap_timer = self._loop.call_later(GAP_EVERY_S, self._tell_gaps)
             return
-        priority = registry[event.event_type].priority
+        spec = registry[event.event_type]
+        priority = spec.priority
         if priority is EventPriority.CRITICAL:
             self._layer.deliver(self.group, event_frame(encoded, self.upto))
             return
@@ -117,7 +119,8 @@ class Route:
             self._before_first = self._head() - (event.position is not None)
         self._bodies.append(encoded)
         self._bytes += len(encoded)
-        due = self._flushed_at + self._waits[priority]
+        # The source of a stream that is cut has its own pace; to wait here as well would only make it late.
+        due = float("-inf") if spec.cut else self._flushed_at + self._waits[priority]
         if due <= self._loop.time() or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
             self.flush()
         elif self._timer is None or due < self._timer.when():
@@ -164,6 +167,7 @@ class Router:
         self.position = 0
         self.readers: set[WebSocketConnection] = set()
         self.on_flow_wanted: Callable[[frozenset[EventType]], None] = lambda types: None
+        self.on_interests: Callable[[frozenset[Interest]], None] = lambda interests: None
         self.events = 0
         self.encodings = 0
         self._layer = layer
@@ -271,6 +275,15 @@ class Router:
                 by_type.setdefault(event_type, []).append(route)
         self._by_type = {event_type: tuple(routes) for event_type, routes in by_type.items()}
         self.on_flow_wanted(_flow(self._by_type))
+        self.on_interests(frozenset(self._interests()))
+
+    def _interests(self) -> Iterator[Interest]:
+        """What the routes want of the streams that are cut at their source."""
+        for event_type, routes in self._by_type.items():
+            if registry[event_type].cut:
+                for route in routes:
+                    if (interest := interest_of(event_type, route.key.audience, route.key.filter)) is not None:
+                        yield interest
 
 
 def _flow(types: Iterable[EventType]) -> frozenset[EventType]:

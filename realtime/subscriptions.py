@@ -66,6 +66,7 @@ class EventSubscriptionManager:
                 rejected.append({"event_type": pattern[:LONGEST_PATTERN], "code": code})
             elif pattern not in accepted:
                 accepted.append(pattern)
+        rejected += self._not_to_be_filtered_by(asked, audience)
         if len(accepted) > max(MOST_PATTERNS, len(wants.patterns)):
             raise TooManySubscriptions(f"{MOST_PATTERNS} patterns at most")
         return Wants(
@@ -73,6 +74,20 @@ class EventSubscriptionManager:
             zones=wants.zones if asked.zones is None else frozenset(z.rstrip(".").lower() for z in asked.zones),
             filter=wants.filter if asked.filter is None else asked.filter,
         ), rejected
+
+    def _not_to_be_filtered_by(self, asked: Subscribe, audience: Audience) -> list[dict[str, str]]:
+        """The events that would stay out because the filter asks for something that the audience may not see."""
+        flow = asked.filter
+        return [
+            {"event_type": spec.event_type, "code": ErrorCode.PERMISSION_DENIED}
+            for spec in registry
+            if flow is not None
+            and any(spec.event_type in registry.matching(pattern) for pattern in asked.event_types)
+            and any(
+                getattr(flow, name) is not None and not audience.has(permission)
+                for name, permission in spec.filter_permissions.items()
+            )
+        ]
 
     def _objection(self, pattern: str, audience: Audience) -> ErrorCode | None:
         named = registry.matching(pattern)
