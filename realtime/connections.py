@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -52,6 +52,7 @@ class WebSocketConnection:
     told: what its presence row says of it.
     dropped: flow events that it was too slow for, as it was told in `gap`s.
     entering: it was not welcomed yet; nothing else may be sent before that.
+    room: set when it lags no more; there only while its reader waits for that.
     """
 
     # What a delivery costs is mostly the memory that it touches: with slots, one object instead of two.
@@ -110,11 +111,11 @@ class WebSocketConnection:
         self.token_noticed = False
         self.on_lag: Callable[[], None] = lambda: None
         self.on_level: list[Callable[[], None]] = []
-        self.room = asyncio.Event()
+        self.room: asyncio.Event | None = None
         self._upto = 0
         self._transport = transport
         self._close = close
-        self._pings: deque[tuple[int, int, float]] = deque()
+        self._pings: list[tuple[int, int, float]] = []  # few; an empty deque takes ten times the memory
         self._ping_number = 0
         self._pinged_at_byte = 0
         self._look_at = PING_EVERY  # bytes sent, from which on there is something to decide
@@ -161,8 +162,8 @@ class WebSocketConnection:
         """The client answered ping `number`: it has everything that was sent before it."""
         received = self.sent - self._transport.buffered()  # what is still here cannot have arrived, whatever it says
         while self._pings and self._pings[0][0] <= number:
-            self.confirmed = max(self.confirmed, min(self._pings.popleft()[1], received))
-        if not self.lagging:
+            self.confirmed = max(self.confirmed, min(self._pings.pop(0)[1], received))
+        if self.room is not None and not self.lagging:
             self.room.set()
 
     # -- health

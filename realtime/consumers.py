@@ -11,11 +11,11 @@ import logging
 import random
 import re
 import time
-from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
@@ -75,9 +75,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.admitted = False
         self.deflate = False
         self.command_id: int | str | None = None
-        self.bad_frames: deque[float] = deque(maxlen=MOST_BAD_FRAMES)
+        self.bad_frames: list[float] = []
         self.bucket = TokenBucket(COMMANDS_PER_S, COMMAND_BURST)
-        self.waiting: deque[Command] = deque()
+        self.waiting: list[Command] = []
         self.worker: asyncio.Task[None] | None = None
         self.deadline: asyncio.TimerHandle | None = None
         self.closed = False
@@ -183,6 +183,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             user_agent=dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1"),
             claim=claim,
         )
+        # Thousands may be held: what was shown at the door is not kept.
+        self.credentials = msgspec.structs.replace(self.credentials, token=None, session_key=None)
         member.deflate = "feature.deflate" in self.scope.get("subprotocols", ()) or self.deflate
         self.admitted = True
         await self.node.admit(member)
@@ -294,7 +296,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         """Do the queued commands, one after the other."""
         try:
             while self.waiting and not self.closed:
-                given = self.waiting.popleft()
+                given = self.waiting.pop(0)
                 if not self.admitted:
                     await self._first_authenticate(given)
                 elif (reply := await answer(self, given)) is not None:
@@ -353,8 +355,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         """Answer a bad frame. One never ends the connection; many within seconds do."""
         self.turn_down(command_id, code, message)
         now = time.monotonic()
-        self.bad_frames.append(now)
-        if len(self.bad_frames) == MOST_BAD_FRAMES and now - self.bad_frames[0] < BAD_FRAMES_WITHIN_S:
+        self.bad_frames = [at for at in self.bad_frames if now - at < BAD_FRAMES_WITHIN_S] + [now]
+        if len(self.bad_frames) >= MOST_BAD_FRAMES:
             self.node.in_background(self.end(CloseCode.PROTOCOL_ERRORS, "too many protocol errors"))
 
     # -- going

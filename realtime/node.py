@@ -124,7 +124,6 @@ class Node:
     def release(self, connection: WebSocketConnection) -> None:
         """Free everything that belongs to a connection."""
         connection.closing = True
-        connection.room.set()
         if connection.reader is not None:
             connection.reader.cancel()
         self.router.forget(connection)

@@ -124,15 +124,15 @@ class LogReader:
             connection.deliver(frame("notice", code="permissions_changed", message="Your rights changed.", data={}))
 
     async def _wait_for_room(self, connection: WebSocketConnection) -> None:
-        connection.room.clear()
+        connection.room = asyncio.Event()
         connection.ping()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while connection.lagging and not connection.closing:
-                    await connection.room.wait()
-                    connection.room.clear()
+                await connection.room.wait()
         except TimeoutError:
             await connection.close(CloseCode.TOO_SLOW, "too slow: resume from your position", 1000)
+        finally:
+            connection.room = None
 
     async def _send_some(self, connection: WebSocketConnection) -> None:
         """Read a piece of the log and send what the connection may see of it, batched, critical events alone."""

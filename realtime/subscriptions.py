@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import msgspec
 from django.contrib.auth import get_user_model
@@ -33,6 +34,12 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True):
         return zone is None or zone in self.zones
 
 
+@lru_cache(maxsize=4096)
+def shared(wants: Wants) -> Wants:
+    """One and the same object for equal wants: thousands of connections hold one."""
+    return wants
+
+
 class TooManySubscriptions(Exception):
     """More than `MOST_PATTERNS` patterns."""
 
@@ -50,7 +57,7 @@ class EventSubscriptionManager:
 
     def defaults(self, audience: Audience) -> Wants:
         """What a connection gets that asked for nothing: everything its role shows that is meant to be unasked."""
-        return Wants(patterns=tuple(s.event_type for s in registry if s.default and audience.may_subscribe(s)))
+        return shared(Wants(patterns=tuple(s.event_type for s in registry if s.default and audience.may_subscribe(s))))
 
     def types(self, wants: Wants, audience: Audience) -> frozenset[EventType]:
         """The events that the patterns name and the audience may subscribe to."""
@@ -140,7 +147,7 @@ class EventSubscriptionManager:
         restored = {}
         for user_id, client, wanted in rows.values_list("user_id", "client", "wanted"):
             with contextlib.suppress(msgspec.ValidationError):  # another release wrote it: they get the defaults
-                restored[user_id, client] = msgspec.convert(wanted, Wants)
+                restored[user_id, client] = shared(msgspec.convert(wanted, Wants))
         return restored
 
 

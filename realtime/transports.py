@@ -1,8 +1,8 @@
 """How a frame leaves the process without waiting: by the server's ASGI `send`, or straight to its socket.
 
 A frame for a thousand connections must not become a thousand tasks. `AsgiTransport` runs `send` on the spot and makes a
-task only if the server really waits (uvicorn, while the client is slow; Daphne never does). `RawTransport` writes the
-prebuilt frame to the socket's buffer; the server offers it as a scope extension (`realtime.uvicorn_protocol`).
+task only if the server really waits. `RawTransport` writes the prebuilt frame to the socket's buffer; the server offers it
+as a scope extension (`realtime.uvicorn_protocol`). `DaphneTransport` does the same where the server is Daphne.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
+from realtime.daphne_transport import daphne_transport
 from realtime.protocol import Frame
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -118,4 +119,4 @@ class _Resumed:
 def transport_for(scope: dict[str, Any], send: Send) -> Transport:
     """The best transport that the server offers for this connection."""
     extension = scope.get("extensions", {}).get(EXTENSION)
-    return RawTransport(extension) if extension else AsgiTransport(send)
+    return RawTransport(extension) if extension else daphne_transport(send) or AsgiTransport(send)
