@@ -21,7 +21,7 @@ import msgspec
 
 from zones.names import IDNA, explain
 
-FieldKind = Literal["name", "integer", "text", "ipv4", "ipv6", "choice", "hex"]
+FieldKind = Literal["name", "integer", "text", "ipv4", "ipv6", "choice", "hex", "base64"]
 
 MAX_RDATA = 65535
 """Octets of rdata on the wire: its length is a 16-bit number (RFC 1035, section 3.2.1)."""
@@ -33,7 +33,9 @@ LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the content, in the order in which the parts are written, separated by spaces.
 
-    least, most: limits of an integer. choices: value -> what it means. quoted: written between double quotes.
+    least, most: limits of an integer. choices: values and what they mean, the one to propose first; others may be typed
+    as text all the same.
+    quoted: written between double quotes. A last field of unquoted text, hex or base64 takes all that is left.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     help: str = ""
     least: int | None = None
     most: int | None = None
-    choices: Mapping[str, str] | None = None
+    choices: tuple[tuple[str, str], ...] | None = None
     quoted: bool = False
 
 
@@ -69,11 +71,40 @@ def _text(name: str, label: str, help: str = "", *, quoted: bool = False) -> Fie
     return Field(name=name, label=label, kind="text", help=help, quoted=quoted)
 
 
+def _choice(name: str, label: str, help: str = "", /, **choices: str) -> Field:
+    """Choices by value; numbers are written `_13="…"`, because a name in Python cannot begin with a digit."""
+    known = tuple((value.removeprefix("_"), meaning) for value, meaning in choices.items())
+    return Field(name=name, label=label, kind="choice", help=help, choices=known)
+
+
 _HASH_FIELDS = (
     _integer("key_tag", "Key tag"),
-    _integer("algorithm", "Algorithm", 255),
-    _integer("digest_type", "Digest type", 255, "2: SHA-256, 4: SHA-384"),
+    _choice(
+        "algorithm",
+        "Algorithm",
+        _13="ECDSA P-256",
+        _14="ECDSA P-384",
+        _15="Ed25519",
+        _16="Ed448",
+        _8="RSA/SHA-256",
+        _10="RSA/SHA-512",
+        _5="RSA/SHA-1, outdated",
+    ),
+    _choice("digest_type", "Digest type", _2="SHA-256", _4="SHA-384", _1="SHA-1, outdated"),
     Field(name="digest", label="Digest", kind="hex"),
+)
+_CERTIFICATE_FIELDS = (
+    _choice(
+        "usage",
+        "Usage",
+        _3="this certificate, whoever issued it",
+        _2="an authority of one's own",
+        _1="this certificate, from a public authority",
+        _0="a public authority",
+    ),
+    _choice("selector", "Selector", _1="the public key", _0="the whole certificate"),
+    _choice("matching_type", "Matching type", _1="SHA-256", _2="SHA-512", _0="not hashed"),
+    Field(name="association", label="Certificate data", kind="hex"),
 )
 _SERVICE_FIELDS = (
     _integer("priority", "Priority", help="0: alias of the target; lower is tried first"),
@@ -156,15 +187,13 @@ _DECLARED = (
         example='0 issue "ca.example.net"',
         fields=(
             _integer("flags", "Flags", 255, "128: refuse when the tag is not understood"),
-            Field(
-                name="tag",
-                label="Tag",
-                kind="choice",
-                choices={
-                    "issue": "may issue certificates",
-                    "issuewild": "may issue wildcard certificates",
-                    "iodef": "where to report violations",
-                },
+            _choice(
+                "tag",
+                "Tag",
+                issue="may issue certificates",
+                issuewild="may issue wildcard certificates",
+                issuemail="may issue certificates for mail",
+                iodef="where to report violations",
             ),
             _text("value", "Value", quoted=True),
         ),
@@ -218,8 +247,8 @@ _DECLARED = (
         help="Fingerprint of a host's SSH key (RFC 4255).",
         example="4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789",
         fields=(
-            _integer("algorithm", "Algorithm", 255, "1: RSA, 3: ECDSA, 4: Ed25519"),
-            _integer("fingerprint_type", "Fingerprint type", 255, "1: SHA-1, 2: SHA-256"),
+            _choice("algorithm", "Algorithm", _4="Ed25519", _3="ECDSA", _1="RSA", _6="Ed448", _2="DSA, outdated"),
+            _choice("fingerprint_type", "Fingerprint type", _2="SHA-256", _1="SHA-1, outdated"),
             Field(name="fingerprint", label="Fingerprint", kind="hex"),
         ),
     ),
@@ -228,12 +257,21 @@ _DECLARED = (
         label="TLS certificate",
         help="Which certificate a service has, at a name such as _443._tcp.www (RFC 6698).",
         example="3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        fields=(
-            _integer("usage", "Usage", 255),
-            _integer("selector", "Selector", 255),
-            _integer("matching_type", "Matching type", 255),
-            Field(name="association", label="Certificate data", kind="hex"),
-        ),
+        fields=_CERTIFICATE_FIELDS,
+    ),
+    RecordType(
+        name="SMIMEA",
+        label="Mail certificate",
+        help="The S/MIME certificate of a mail address, at a name below _smimecert (RFC 8162).",
+        example="3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        fields=_CERTIFICATE_FIELDS,
+    ),
+    RecordType(
+        name="OPENPGPKEY",
+        label="OpenPGP key",
+        help="The OpenPGP key of a mail address, at a name below _openpgpkey (RFC 7929).",
+        example="mDMEZm9vYhYJKwYBBAHaRw8BAQdA",
+        fields=(Field(name="key", label="Public key", kind="base64", help="In base64, without the armour."),),
     ),
     RecordType(
         name="NAPTR",

@@ -157,6 +157,9 @@ def _rules_of_a_name(name: str, entries: Sequence[Entry]) -> list[Problem]:
         problems.append(_problem(types["SOA"], "soa_apex", "an SOA stands at the apex only", "name"))
     if "DS" in types and name == APEX:
         problems.append(_problem(types["DS"], "ds_apex", "a DS belongs into the zone above (RFC 4034)", "name"))
+    elif "DS" in types and "NS" not in types:
+        text = f"a DS belongs to a delegation, and {name} has no NS: the name server would drop it without a word"
+        problems.append(_problem(types["DS"], "ds_without_ns", text, "type"))
     if "NS" in types and _is_wildcard(name):
         problems.append(_problem(types["NS"], "wildcard", "a wildcard name cannot have NS (RFC 4592)", "name"))
     return problems

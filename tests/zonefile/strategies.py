@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from hypothesis import strategies as st
 
 ADDRESSES = st.ip_addresses(v=4).map(str)
@@ -31,6 +33,23 @@ def _words(*parts: st.SearchStrategy) -> st.SearchStrategy[str]:
     return st.tuples(*parts).map(lambda values: " ".join(str(value) for value in values))
 
 
+SECOND = st.integers(0, 59_999).map(lambda thousandths: f"{thousandths / 1000:.3f}")
+SERVICES = _words(
+    st.integers(1, 65535),
+    TARGETS,
+    st.sampled_from(
+        [
+            "",
+            "alpn=h2,h3",
+            "port=8443 ipv4hint=192.0.2.1",
+            "mandatory=alpn alpn=h2 no-default-alpn",
+            "ipv6hint=2001:db8::1,::2 port=53",
+            'alpn="h2" key65000="a b"',
+        ]
+    ),
+) | _words(st.just(0), TARGETS)
+SOA_RDATA = _words(TARGETS, TARGETS, st.integers(0, 2**32 - 1), SECONDS, SECONDS, SECONDS, SECONDS)
+
 RDATA: dict[str, st.SearchStrategy[str]] = {
     "A": ADDRESSES,
     "AAAA": ADDRESSES_6,
@@ -50,10 +69,22 @@ RDATA: dict[str, st.SearchStrategy[str]] = {
     "SSHFP": _words(st.sampled_from([1, 2, 3, 4]), st.just(1), st.binary(min_size=20, max_size=20).map(bytes.hex)),
     "TLSA": _words(OCTET, OCTET, st.just(0), HEX),
     "DS": _words(SHORT, st.just(13), st.just(2), st.binary(min_size=32, max_size=32).map(bytes.hex)),
-    "LOC": st.just("52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m"),
-    "HTTPS": _words(
-        st.integers(1, 65535), TARGETS, st.sampled_from(["", "alpn=h2,h3", "port=8443 ipv4hint=192.0.2.1"])
+    "SMIMEA": _words(OCTET, OCTET, st.just(0), HEX),
+    "OPENPGPKEY": st.binary(min_size=1, max_size=300).map(lambda octets: b64encode(octets).decode()),
+    "LOC": _words(
+        st.integers(0, 89),
+        st.integers(0, 59),
+        SECOND,
+        st.sampled_from("NS"),
+        st.integers(0, 179),
+        st.integers(0, 59),
+        SECOND,
+        st.sampled_from("EW"),
+        st.integers(-100_000, 40_000_000).map(lambda metres: f"{metres}.{abs(metres) % 100:02d}m"),
+        st.sampled_from(["", "1m", "30m 100m", "0m 10000m 10m"]),
     ),
+    "HTTPS": SERVICES,
+    "SVCB": SERVICES,
     "TYPE65280": st.binary(max_size=30).map(lambda octets: f"\\# {len(octets)} {octets.hex()}"),
 }
 """Type -> rdata as people write it, relative names included."""

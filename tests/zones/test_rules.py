@@ -115,6 +115,9 @@ ACCEPTED_BY_BOTH = [
     'a 1 NAPTR 100 10 "u" "E2U+sip" "!^.*$!sip:i@x.org!" .',
 ]
 
+IGNORED_IN_UPDATES = {"ds_without_ns"}
+"""What `named` loads from a file, and silently drops when an update brings it."""
+
 WARNED = {
     "an MX that is not there": ("@ 300 MX 1 mail", "dangling_target"),
     "an MX without an address": ('@ 300 MX 1 mail\nmail 1 TXT "x"', "no_address"),
@@ -197,6 +200,19 @@ def test_what_named_would_repair_or_ignore_silently_is_refused(
     assert code in {problem.code for problem in errors}
 
 
+def test_a_ds_without_a_delegation_is_refused(zone: Zone) -> None:
+    ds = {"name": "sub", "type": "DS", "ttl": 300, "content": "1 8 2 " + "ab" * 32}
+    with pytest.raises(InvalidChange) as refused, change_set(zone) as changes:
+        changes.create(**ds)
+    assert [problem.code for problem in refused.value.problems] == ["ds_without_ns"]
+
+    with change_set(zone) as changes:
+        changes.create(name="sub", type="NS", ttl=300, content="ns.example.org.")
+        changes.create(**ds)
+    with pytest.raises(InvalidChange), change_set(zone) as changes:
+        changes.delete(zone.records.get(name="sub", type="NS"))
+
+
 @pytest.mark.parametrize(("kind", "code"), [("SOA", "soa_missing"), ("NS", "ns_missing")])
 def test_the_last_soa_and_ns_cannot_be_deleted(zone: Zone, kind: str, code: str) -> None:
     with pytest.raises(InvalidChange) as refused, change_set(zone) as changes:
@@ -262,5 +278,5 @@ def test_named_has_the_same_opinion_of_a_random_zone(
     kinds = [chance.choice(list(VALUES)) for _ in range(chance.randint(1, 4))]
     made = {f"{chance.choice(NAMES)} 300 {kind} {VALUES[kind].format(chance.choice(TARGETS))}" for kind in kinds}
     lines = "\n".join(sorted(made))
-    errors, _ = judge(lines)
+    errors = [error for error in judge(lines)[0] if error.code not in IGNORED_IN_UPDATES]
     assert bool(errors) == named_refuses(tmp_path, lines), (lines, errors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from django.contrib.auth import get_user_model
@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from zones import rdata
 from zones.changes import BULK, Changes, Problem
 from zones.models import (
     Change,
@@ -29,6 +30,11 @@ from zones.validation import MAX_TTL
 
 MAX_CONTENT = 400_000
 """Characters: 65,535 octets of rdata, each as `\\DDD`, and the quotes."""
+
+TYPES_HELP = (
+    f"{', '.join(sorted(rdata.TYPES))}, or any other in the form of RFC 3597 (TYPE65280, with \\# 2 abcd as content). "
+    "What each takes: /api/record-types/."
+)
 
 CHANGES_SHOWN = 100
 """Changes of one change set that a list of change sets shows."""
@@ -103,6 +109,30 @@ class ZoneChangeSerializer(serializers.Serializer):
     version = serializers.IntegerField(min_value=1, required=False)
 
 
+class FieldSerializer(serializers.Serializer):
+    """One part of a content. `choices`: values and what they mean."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()
+    kind = serializers.ChoiceField(choices=get_args(rdata.FieldKind))
+    help = serializers.CharField()
+    least = serializers.IntegerField(allow_null=True)
+    most = serializers.IntegerField(allow_null=True)
+    choices = serializers.ListField(child=serializers.ListField(child=serializers.CharField()), allow_null=True)
+    quoted = serializers.BooleanField()
+
+
+class RecordTypeSerializer(serializers.Serializer):
+    """A record type, with the fields of its content in their order."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()
+    help = serializers.CharField()
+    example = serializers.CharField()
+    fields = FieldSerializer(many=True)  # type: ignore[assignment]  # that is what it is called
+    targets = serializers.BooleanField()
+
+
 class RecordSerializer(serializers.ModelSerializer):
     """A record. The serial in an SOA is that which the name server last reported. A private comment is null for those
     who may not edit the zone."""
@@ -154,7 +184,7 @@ class RecordFields(serializers.Serializer):
     """What people set of a record. `name`: relative to the zone, `@` for the apex. `content`: presentation format."""
 
     name = serializers.CharField(max_length=1016)
-    type = serializers.CharField(max_length=16)
+    type = serializers.CharField(max_length=16, help_text=TYPES_HELP)
     ttl = serializers.IntegerField(min_value=0, max_value=MAX_TTL)
     content = serializers.CharField(max_length=MAX_CONTENT)
     comment = serializers.CharField(allow_blank=True, required=False)

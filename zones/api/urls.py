@@ -8,6 +8,7 @@ from zones.api import views
 from zones.api.transfer_views import ExportView, ImportView
 
 urlpatterns = [
+    path("record-types/", views.RecordTypesView.as_view(), name="api-record-types"),
     path("zones/", views.ZonesView.as_view(), name="api-zones"),
     path("zones/<str:zone_name>/", views.ZoneView.as_view(), name="api-zone"),
     path("zones/<str:zone_name>/records/", views.RecordsView.as_view(), name="api-records"),

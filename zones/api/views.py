@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -19,7 +20,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from zones import grants, names
+from zones import grants, names, rdata
 from zones.access import Level, levels, may, may_create_zones, visible_zones
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
@@ -140,6 +141,17 @@ def shown(zone: Zone, request: Request, **options: Any) -> Response:
     """A zone as an answer, with its version as `ETag`."""
     data = shapes.ZoneSerializer(zone, context={"levels": levels(request.user, [zone])}).data
     return _tagged(Response(data, **options), zone.version)
+
+
+class RecordTypesView(View):
+    """The types that people make records of, the most usual first. Others are taken as RFC 3597 writes them."""
+
+    serializer_class = shapes.RecordTypeSerializer
+    pagination_class = None
+
+    @extend_schema(operation_id="record_types_list", responses=shapes.RecordTypeSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(msgspec.to_builtins(rdata.catalogue()))
 
 
 # -- records -------------------------------------------------------------------------------------------------------------

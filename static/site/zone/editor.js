@@ -71,13 +71,13 @@ export class Editor {
   /** What stands in the inputs now. @returns {Typed} */
   typed() {
     const value = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, this.form)).value;
-    const type = value("type");
+    const type = value("type").trim();
     const asText = Boolean(seek("[name=content]", this.form));
     const fields = this.#fields(type);
     const parts = () => fields.map((field) => this.#part(field)?.value ?? this.#hidden.get(field.name) ?? "");
     return {
       name: value("name").trim(),
-      type,
+      type: type === OTHER ? type : type.toUpperCase(),
       ttl: value("ttl").trim(),
       content: asText ? value("content").trim() : together(fields, parts()),
       comment: value("comment"),
@@ -219,7 +219,8 @@ export class Editor {
       element("div", { class: "inputs" },
         this.#field("name", "Name", { class: "name-field", placeholder: "@", autocapitalize: "none" }),
         this.#field("type", "Type", { class: "type-field" },
-          element("select", { disabled: this.#base !== null, onchange: () => this.#retype() }, ...types.map((type) => element("option", {}, type)))),
+          element("select", { disabled: this.#base !== null, onchange: () => this.#retype() },
+            ...types.map((type) => element("option", {}, type)), element("option", { value: OTHER }, "Other …"))),
         this.#field("ttl", "TTL", { class: "ttl-field", inputmode: "numeric" }),
         element("div", { class: "inputs part-list grow" })),
       element("div", { class: "inputs" },
@@ -253,6 +254,7 @@ export class Editor {
       /** @type {HTMLInputElement} */ (find(`[name=${name}]`, this.form)).value = value;
     };
     set("name", typed.name);
+    if (!this.#fields(typed.type).length && !this.#base) this.#typeByHand(typed.type);
     set("type", typed.type);
     set("ttl", typed.ttl);
     set("comment", typed.comment ?? "");
@@ -271,7 +273,8 @@ export class Editor {
     else list.replaceChildren(...fields.flatMap((field, index) => this.#partField(type, field, values?.[index] ?? "")));
     if (text) /** @type {HTMLTextAreaElement} */ (find("[name=content]", this.form)).value = content;
     const declared = this.#place.types.find(({ name }) => name === type);
-    find("[data-help]", this.form).textContent = declared ? `${declared.help} For example ${declared.example}` : "";
+    find("[data-help]", this.form).textContent = declared
+      ? `${declared.help} For example ${declared.example}` : "Content as text, or octets in the form for any type (RFC 3597): \\# 2 abcd";
     const toggle = find("[data-as-text]", this.form);
     toggle.textContent = text ? "Edit by fields" : "Edit as text";
     toggle.hidden = !fields.length;
@@ -287,20 +290,32 @@ export class Editor {
     /** @type {any} */
     let control;
     if (choices) {
-      const known = Object.keys(choices);
-      const options = value && !known.includes(value) ? [...known, value] : known;
-      control = element("select", {}, ...options.map((choice) => element("option", { value: choice, title: choices[choice] }, choice)));
-    } else if (field.kind === "text") control = element("textarea", { rows: value.length > 80 ? 3 : 1, spellcheck: "false" });
+      const known = new Map(value ? [...choices, [value, new Map(choices).get(value) ?? ""]] : choices);
+      control = element("select", {}, ...[...known].map(([choice, meaning]) =>
+        element("option", { value: choice }, meaning ? `${choice} – ${meaning}` : choice)));
+    } else if (LONG.includes(field.kind)) control = element("textarea", { rows: value.length > 80 ? 3 : 1, spellcheck: "false" });
     const whole = field.kind === "integer" ? { inputmode: "numeric" } : { autocapitalize: "none" };
     const made = this.#field(`part-${field.name}`, field.label, { class: `part ${field.kind}`, help: field.help, ...whole }, control);
-    /** @type {HTMLInputElement} */ (find("input, select, textarea", made)).value = value || (choices ? Object.keys(choices)[0] : "");
+    /** @type {HTMLInputElement} */ (find("input, select, textarea", made)).value = value || (choices?.[0][0] ?? "");
     return [made];
   }
 
   #retype() {
     const { type, asText } = this.typed();
+    if (type === OTHER) this.#typeByHand("TYPE");
     this.#fillParts(type, "", Boolean(asText));
     this.#draft();
+  }
+
+  /** Types that nobody has declared are named by hand, and their content is text (RFC 3597). @param {string} type */
+  #typeByHand(type) {
+    const select = find("[name=type]", this.form);
+    const input = element("input", { name: "type", value: type, autocomplete: "off", spellcheck: "false", autocapitalize: "characters",
+      "aria-describedby": select.getAttribute("aria-describedby") ?? "" });
+    input.id = select.id;
+    input.addEventListener("change", () => this.#fields(this.typed().type).length && this.#fillParts(this.typed().type, this.typed().content, false));
+    select.replaceWith(input);
+    input.focus();
   }
 
   #toggleText() {
@@ -353,6 +368,11 @@ export class Editor {
     button.textContent = busy ? "Saving …" : "Save";
   }
 }
+
+const OTHER = "other";
+
+/** Kinds of fields whose values may take several lines. */
+const LONG = ["text", "hex", "base64"];
 
 /** @type {Typed} */
 const EMPTY = { name: "", type: "A", ttl: "3600", content: "", comment: "", private: false };

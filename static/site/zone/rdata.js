@@ -11,7 +11,7 @@
  * @property {string} help
  * @property {number | null} least
  * @property {number | null} most
- * @property {Record<string, string> | null} choices
+ * @property {[string, string][] | null} choices
  * @property {boolean} quoted
  */
 
@@ -28,8 +28,10 @@ export function wordsOf(content) {
   return found.join("").replace(/\s/g, "") === content.replace(/\s/g, "") ? [...found] : null;
 }
 
+const OPEN_ENDED = ["text", "hex", "base64"];
+
 /** @param {Field[]} fields */
-const takesAll = (fields) => fields.length === 1 || (fields.at(-1)?.kind === "text" && !fields.at(-1)?.quoted);
+const takesAll = (fields) => fields.length === 1 || (OPEN_ENDED.includes(fields.at(-1)?.kind ?? "") && !fields.at(-1)?.quoted);
 
 /**
  * The values of the fields, or null when the content does not fit them: then it is edited as text.
@@ -54,10 +56,13 @@ export function apart(fields, content) {
 export function together(fields, values) {
   if (fields.length === 1 && fields[0].quoted) return strings(values[0]).map(quoted).join(" ");
   return values
-    .map((value, index) => (fields[index].quoted ? quoted(value) : value.trim()))
+    .map((value, index) => (fields[index].quoted ? quoted(value) : onOneLine(fields[index], value)))
     .filter(Boolean)
     .join(" ");
 }
+
+/** Digests and keys are pasted in lines, which mean nothing. @param {Field} field @param {string} value */
+const onOneLine = ({ kind }, value) => value.trim().replace(/\s+/g, kind === "hex" || kind === "base64" ? "" : " ");
 
 /** Text in pieces of at most 255 octets, never within a character. @param {string} text @returns {string[]} */
 export function strings(text) {
