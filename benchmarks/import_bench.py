@@ -99,7 +99,7 @@ def zone_text(records: int) -> bytes:
             case 9:
                 lines.append(f'{owner} TXT "v=spf1 ip4:192.0.2.{number % 256} -all"')
             case 5 | 6:
-                lines.append(f"{owner} AAAA 2001:db8::{number:x}")
+                lines.append(f"{owner} AAAA 2001:db8::{number >> 16:x}:{number & 0xFFFF:x}")
             case _:
                 lines.append(f"{owner} A 10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
     return ("\n".join(lines) + "\n").encode()

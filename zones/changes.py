@@ -25,6 +25,7 @@ from zones import grants, names, rdata
 from zones.models import Change, ChangeKind, ChangeSet, GrantLevel, Record, Zone, ZoneKind
 from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, pend, snapshot
 from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion
+from zones.replacement import Replacement
 from zones.rrsets import APEX, RRset
 from zones.validation import MAX_COMMENT, Problem
 
@@ -56,14 +57,14 @@ class Changes:
     """The changes of one block; carried out when it ends.
 
     result: the change set, after the block; `None` when nothing changed or it was a dry run.
-    warnings: what is allowed but looks wrong. done: what was, or in a dry run would be, done, in order.
+    warnings: what is allowed but looks wrong.
     """
 
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
         self.result: ChangeSet | None = None
         self.warnings: list[Problem] = []
-        self.done: list[Change] = []
+        self._plan: Plan | Replacement | None = None
         self._asked: list[Asked] = []
         self._replacement: tuple[Iterable[RRset], bool] | None = None
 
@@ -109,36 +110,41 @@ class Changes:
         """
         self._replacement = rrsets, keep_others
 
-    def carry_out(self, *, comment: str, dry_run: bool, reverts: ChangeSet | None, announce: bool) -> None:
+    def carry_out(self, *, comment: str, dry_run: bool, reverts: ChangeSet | None) -> None:
         """Do it, in the transaction that holds the zone: for `change_set()` alone."""
-        plan = Plan(self.zone)
+        plan: Plan | Replacement
         if self._replacement is not None:
             rrsets, keep_others = self._replacement
-            plan.take_over(rrsets, keep_others=keep_others)
+            plan = Replacement(self.zone, rrsets, keep_others=keep_others)
         else:
+            plan = Plan(self.zone)
             plan.ask(self._asked)
         plan.check()
         self.warnings = plan.warnings
-        self.done = [change for change, _ in plan.done]
+        self._plan = plan
         if not dry_run:
-            self.result = plan.write(comment=comment, reverts=reverts, announce=announce)
+            self.result = plan.write(comment=comment, reverts=reverts)
+
+    @property
+    def done(self) -> list[Change]:
+        """What was, or in a dry run would be, done, in order; empty before the block has ended."""
+        return list(self._plan.changes()) if self._plan is not None else []
 
 
 @contextmanager
 def change_set(
-    zone: Zone, *, comment: str = "", dry_run: bool = False, reverts: ChangeSet | None = None, announce: bool = True
+    zone: Zone, *, comment: str = "", dry_run: bool = False, reverts: ChangeSet | None = None
 ) -> Iterator[Changes]:
     """Collect changes of `zone` and carry them out together when the block ends; with `dry_run`, only check them.
 
     The author and origin are those of `realtime.actors.current_actor()`. reverts: the change set that this one takes back.
-    announce: off where the caller emits an event that tells it all.
     Raises `StaleVersion`, `InvalidChange`, or `Zone.DoesNotExist` when the zone was deleted meanwhile.
     """
     changes = Changes(zone)
     yield changes
     with transaction.atomic():
         _lock(zone)
-        changes.carry_out(comment=_comment(comment), dry_run=dry_run, reverts=reverts, announce=announce)
+        changes.carry_out(comment=_comment(comment), dry_run=dry_run, reverts=reverts)
 
 
 def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Changes:
@@ -221,7 +227,7 @@ def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str
             problem = Problem(code="exists", message=f"there is a zone {zone.name} already", field="name")
             raise InvalidChange([problem]) from error
         given = list(rrsets)
-        with change_set(zone, comment="new zone", announce=False) as changes:
+        with change_set(zone, comment="new zone") as changes:
             changes.replace([*given, *_apex(zone.name, given, nameservers)])
         pend(zone)
         if owner is not None:

@@ -7,6 +7,7 @@ change set of origin `import`, and its events. Nothing is ever half imported. An
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from realtime.actors import acting, current_actor
@@ -218,20 +220,24 @@ def _new_zone(name: str, serial: int, rrsets: list[RRset], comment: str) -> tupl
     # The name server goes on counting from the serial in the file, so that secondaries see that it is newer.
     Zone.objects.filter(pk=zone.pk).update(serial=serial)
     zone.serial = serial
-    return zone, ChangeSet.objects.filter(zone=zone).first()
+    return zone, ChangeSet.objects.filter(zone=zone).defer("rrsets").first()
 
 
 def _import(zone: Zone, made: ChangeSet | None, zone_file: ZoneFile, operation: Operation, *, new: bool) -> Import:
-    ops = list(made.changes.values_list("op", flat=True)) if made is not None else []
+    counts = (
+        Counter(dict(made.changes.order_by().values_list("op").annotate(n=Count("pk"))))
+        if made is not None
+        else Counter()
+    )
     return Import(
         zone=zone,
         new=new,
         records=len(zone_file.records),
         serial=zone_file.serial,
         change_set=made,
-        created=ops.count("create"),
-        updated=ops.count("update"),
-        deleted=ops.count("delete"),
+        created=counts["create"],
+        updated=counts["update"],
+        deleted=counts["delete"],
         warnings=zone_file.warnings,
         operation=operation,
     )

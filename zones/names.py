@@ -95,8 +95,8 @@ def readable(name: str) -> str:
 
 def suspicious(name: str) -> list[str]:
     """Why people might be misled by an internationalised name: a list of sentences, empty for ordinary ones."""
-    reasons = []
-    for label in name.split("."):
+    reasons: list[str] = []
+    for label in name.split(".") if "xn--" in name else ():
         if not label.startswith("xn--"):
             continue
         shown = _u_label(label)

@@ -1,4 +1,5 @@
-"""What a change set makes of the records that it touches: thought through in memory, then written in one go.
+"""What a change set makes of the records that it touches: thought through in memory, then written in one go. For changes
+that are asked for one by one; a whole zone is replaced by `zones.replacement`.
 
 Behind `zones.changes`, which is the front door.
 """
@@ -22,7 +23,7 @@ from zones.events import ChangeSetEvent
 from zones.models import Change, ChangeKind, ChangeSet, Record, SyncState, Zone
 from zones.names import absolute
 from zones.refusals import InvalidChange, StaleVersion
-from zones.rrsets import APEX, RR, RRset, group, ungroup
+from zones.rrsets import APEX, RR, group
 from zones.validation import Entry, Problem
 
 FIELDS = ("name", "type", "ttl", "content", "comment", "private")
@@ -53,7 +54,7 @@ class Plan:
     """The records at every name that is touched, as they would be.
 
     before: id -> the record as it was. index: of the change that asked, by `id()` of the record object (new ones have no
-    key yet). whole: all records of the zone are in memory. quiet: written in bulk, with one event for all.
+    key yet). quiet: written in bulk, with one event for all.
     """
 
     def __init__(self, zone: Zone) -> None:
@@ -64,7 +65,6 @@ class Plan:
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.done: list[tuple[Change, Record]] = []
-        self.whole = False
         self.quiet = False
 
     # what was asked
@@ -90,21 +90,6 @@ class Plan:
             else:
                 self._set(rows[one.record_id], fields, index)
         self.records = [*rows.values(), *created]
-
-    def take_over(self, rrsets: Iterable[RRset], *, keep_others: bool) -> None:
-        """Turn the zone into `rrsets`: records with an equal value stay, the others go or come."""
-        self.whole = self.quiet = True
-        rrsets = list(rrsets)
-        present = list(Record.rows.filter(zone=self.zone))
-        self.before = {record.pk: snapshot(record) for record in present}
-        by_value = {(record.name, record.type, record.content): record for record in present}
-        replaced = {(rrset.name, rrset.type) for rrset in rrsets}
-        self.records = [record for record in present if keep_others and (record.name, record.type) not in replaced]
-        for index, wanted in enumerate(ungroup(rrsets)):
-            record = by_value.get((wanted.name, wanted.type, wanted.content))
-            if record is None:
-                record = Record(name=wanted.name, type=wanted.type, content=wanted.content)
-            self.records.append(self._set(record, {"ttl": wanted.ttl}, index))
 
     def _clean(self, index: int, one: Asked, mentioned: Mapping[int, Record]) -> dict[str, Any]:
         given = dict(one.fields)
@@ -202,13 +187,13 @@ class Plan:
         for record in self.records:
             types.setdefault(record.name, set()).add(record.type)
         in_memory = types.keys() | {before["name"] for before in self.before.values()}
-        for some in () if self.whole else chunks(set(names) - in_memory):
+        for some in chunks(set(names) - in_memory):
             for name, kind in Record.rows.filter(zone=self.zone, name__in=some).values_list("name", "type"):
                 types.setdefault(name, set()).add(kind)
         return types
 
     def _referrers(self, names: Collection[str]) -> Iterable[tuple[str, str, str]]:
-        if self.whole or len(names) > 20:  # for a few names that go, a look is cheap and worth it
+        if len(names) > 20:  # for a few names that go, a look is cheap and worth it
             return []
         pointing = Q(pk__in=[])
         for target in (absolute(name, self.zone.name) for name in names):
@@ -222,52 +207,32 @@ class Plan:
 
     # writing it
 
-    def write(self, *, comment: str, reverts: ChangeSet | None = None, announce: bool = True) -> ChangeSet | None:
-        """Write rows, history and events. `None` when there is nothing to do. Without `announce` no events are emitted:
-        whoever asked tells what happened."""
+    def changes(self) -> list[Change]:
+        """What there is to do, in the order of history."""
+        return [change for change, _ in self.done]
+
+    def write(self, *, comment: str, reverts: ChangeSet | None = None) -> ChangeSet | None:
+        """Write rows, history and events. `None` when there is nothing to do."""
         if not self.done:
             return None
-        actor = current_actor()
-        rrsets = self._rrsets()
-        made = ChangeSet(
-            zone=self.zone,
-            comment=comment,
-            author_id=actor.user.id if actor.user else None,
-            author_name=actor.user.username if actor.user else "",
-            origin=actor.origin,
-            reverts=reverts,
-            rrsets=rrsets,
-            # Where only comments change, the name server has nothing to do.
-            state=SyncState.PENDING if rrsets else SyncState.SERVED,
-            serial=None if rrsets else self.zone.serial,
-        )
-        made.save()
-        quietly = self.quiet or not announce
+        made = begin(self.zone, comment, self._rrsets(), reverts=reverts)
         for _, record in self.done:
             record.updated_by_id = made.author_id
-        (self._write_rows if quietly else self._write_one_by_one)(made)
+        (self._write_rows if self.quiet else self._write_one_by_one)(made)
         for change, record in self.done:
             change.change_set = made
             if change.after is not None:
                 change.record_id = record.pk
                 change.after = snapshot(record)
-        bulk.insert([change for change, _ in self.done])
-        if announce:
-            emit(
-                EventType.CHANGE_SET_REVERTED if reverts else EventType.CHANGE_SET_APPLIED,
-                ChangeSetEvent(
-                    zone=self.zone.name,
-                    change_set=made.pk,
-                    comment=comment,
-                    created=self._count(ChangeKind.CREATE),
-                    updated=self._count(ChangeKind.UPDATE),
-                    deleted=self._count(ChangeKind.DELETE),
-                    reverts=reverts.pk if reverts else None,
-                    announced=not quietly,
-                ),
-                scope=self.zone.key,
-            )
-        if rrsets:
+        bulk.insert(self.changes())
+        announce(
+            made,
+            created=self._count(ChangeKind.CREATE),
+            updated=self._count(ChangeKind.UPDATE),
+            deleted=self._count(ChangeKind.DELETE),
+            announced=not self.quiet,
+        )
+        if made.rrsets:
             pend(self.zone)
         return made
 
@@ -305,6 +270,43 @@ class Plan:
 
     def _count(self, op: ChangeKind) -> int:
         return sum(change.op is op for change, _ in self.done)
+
+
+def begin(zone: Zone, comment: str, rrsets: list[dict[str, Any]], *, reverts: ChangeSet | None) -> ChangeSet:
+    """Write the row of a new change set, by whoever acts now."""
+    actor = current_actor()
+    made = ChangeSet(
+        zone=zone,
+        comment=comment,
+        author_id=actor.user.id if actor.user else None,
+        author_name=actor.user.username if actor.user else "",
+        origin=actor.origin,
+        reverts=reverts,
+        rrsets=rrsets,
+        # Where only comments change, the name server has nothing to do.
+        state=SyncState.PENDING if rrsets else SyncState.SERVED,
+        serial=None if rrsets else zone.serial,
+    )
+    made.save()
+    return made
+
+
+def announce(made: ChangeSet, *, created: int, updated: int, deleted: int, announced: bool) -> None:
+    """The one event that every change set has. announced: each of its records had one, too."""
+    emit(
+        EventType.CHANGE_SET_REVERTED if made.reverts_id else EventType.CHANGE_SET_APPLIED,
+        ChangeSetEvent(
+            zone=made.zone.name,
+            change_set=made.pk,
+            comment=made.comment,
+            created=created,
+            updated=updated,
+            deleted=deleted,
+            reverts=made.reverts_id,
+            announced=announced,
+        ),
+        scope=made.zone.key,
+    )
 
 
 def pend(zone: Zone) -> None:

@@ -16,6 +16,7 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
+import dns.rdtypes.ANY.LOC
 import dns.rdtypes.ANY.SOA
 import msgspec
 
@@ -360,9 +361,7 @@ def canonical(rdtype: str, content: str, origin: str) -> str:
         raise ValueError("a value is a single line without control characters")
     zone = _origin(origin)
     try:
-        parsed = dns.rdata.from_text(
-            dns.rdataclass.IN, type_name(rdtype), content, origin=zone, relativize=False, idna_codec=IDNA
-        )
+        parsed = parse(type_name(rdtype), content, zone)
     except (dns.exception.DNSException, ValueError, OverflowError) as error:
         raise ValueError(_explain(rdtype, error)) from error
     if parsed.rdcomment is not None:
@@ -379,6 +378,17 @@ def canonical(rdtype: str, content: str, origin: str) -> str:
     if len(content) > MAX_RDATA // 4 and len(parsed.to_wire() or b"") > MAX_RDATA:
         raise ValueError(f"the value is longer than {MAX_RDATA} octets (RFC 1035)")
     return parsed.to_text()
+
+
+def parse(rdtype: str, content: str, origin: dns.name.Name) -> dns.rdata.Rdata:
+    """Presentation text as dnspython's object. Raises what dnspython raises."""
+    parsed = dns.rdata.from_text(dns.rdataclass.IN, rdtype, content, origin=origin, relativize=False, idna_codec=IDNA)
+    if isinstance(parsed, dns.rdtypes.ANY.LOC.LOC):
+        # It keeps centimetres as a float and cuts it off on the wire, where 37.37 m would become 37.36 m.
+        place = parsed.latitude, parsed.longitude, round(parsed.altitude)
+        precision = parsed.size, parsed.horizontal_precision, parsed.vertical_precision
+        parsed = dns.rdtypes.ANY.LOC.LOC(parsed.rdclass, parsed.rdtype, *place, *precision)  # type: ignore[no-untyped-call]
+    return parsed
 
 
 def target(rdtype: str, content: str) -> str | None:

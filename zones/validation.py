@@ -25,6 +25,8 @@ BESIDE_CNAME = frozenset({"RRSIG", "NSEC", "KEY"})
 
 _SINGLE = {"CNAME": "RFC 1034", "DNAME": "RFC 6672", "SOA": "RFC 1035"}
 _ADDRESSES = {"A", "AAAA"}
+_WITHOUT_RULES = frozenset(rdata.TYPES) - {"CNAME", "DNAME", "SOA", "DS", "NS"}
+"""Types of which a single one may stand at any name."""
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
 
@@ -38,7 +40,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None = None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A record as it would be, and the index of the change that makes it so (`None`: it was there)."""
 
     rr: RR
@@ -111,7 +113,8 @@ def judge(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, 
     errors: list[Problem] = []
     warnings: list[Problem] = []
     for name, entries in touched.items():
-        errors += _rules_of_a_name(name, entries)
+        if len(entries) != 1 or entries[0].rr.type not in _WITHOUT_RULES:
+            errors += _rules_of_a_name(name, entries)
     if APEX in touched:
         errors += _rules_of_the_apex(touched[APEX])
     about_targets = _targets(zone, touched, types_at)
@@ -241,20 +244,10 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]]) -> list[Problem]:
     """What is allowed but is usually a slip of the hand."""
     problems = []
     for name, entries in touched.items():
-        mine = [entry for entry in entries if entry.index is not None]
-        if _is_wildcard(name) and (aliases := [entry for entry in mine if entry.rr.type == "DNAME"]):
-            text = "what a DNAME at a wildcard means is not defined (RFC 4592, 4.4)"
-            problems.append(_problem(aliases, "wildcard", text, "name"))
-        if mine and name != APEX:
-            doubled = f".{name}".endswith(f".{zone}")
-            if doubled:
-                text = (
-                    f"the name is {names.absolute(name, zone)}: is {name.removesuffix(zone).rstrip('.') or APEX} meant?"
-                )
-                problems.append(_problem(mine, "doubled_zone", text, "name"))
-            problems += [_problem(mine, "misleading_name", reason, "name") for reason in names.suspicious(name)]
-        for entry in mine:
-            target = rdata.target(entry.rr.type, entry.rr.content)
+        if name.endswith(zone) or name.startswith("*") or "xn--" in name:
+            problems += _looks_of_a_name(zone, name, [entry for entry in entries if entry.index is not None])
+        for entry in entries:
+            target = rdata.target(entry.rr.type, entry.rr.content) if entry.index is not None else None
             if target is None:
                 continue
             inside = names.within(target, zone)
@@ -263,6 +256,19 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]]) -> list[Problem]:
                 problems.append(Problem(code="doubled_zone", message=text, field="content", index=entry.index))
             for reason in names.suspicious(target):
                 problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
+    return problems
+
+
+def _looks_of_a_name(zone: str, name: str, mine: Sequence[Entry]) -> list[Problem]:
+    problems = []
+    if _is_wildcard(name) and (aliases := [entry for entry in mine if entry.rr.type == "DNAME"]):
+        text = "what a DNAME at a wildcard means is not defined (RFC 4592, 4.4)"
+        problems.append(_problem(aliases, "wildcard", text, "name"))
+    if mine and f".{name}".endswith(f".{zone}"):
+        meant = name.removesuffix(zone).rstrip(".") or APEX
+        text = f"the name is {names.absolute(name, zone)}: is {meant} meant?"
+        problems.append(_problem(mine, "doubled_zone", text, "name"))
+    problems += [_problem(mine, "misleading_name", reason, "name") for reason in names.suspicious(name) if mine]
     return problems
 
 

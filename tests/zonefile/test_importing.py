@@ -65,6 +65,7 @@ def test_it_is_announced_as_one_operation_and_not_record_by_record() -> None:
     assert [event.event_type for event in events()] == [
         "bulk_operation_started",
         "zone_created",
+        "change_set_applied",
         "zone_imported",
         "bulk_operation_completed",
     ]

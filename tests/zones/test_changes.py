@@ -221,7 +221,7 @@ def test_a_zone_is_created_with_what_it_needs_to_be_served(db: None) -> None:
     zone = create_zone("Example.ORG.", comment="ours")
     assert zone.name == "example.org"
     assert sorted(zone.records.values_list("name", "type")) == [("@", "NS"), ("@", "SOA")]
-    assert [name for name, _ in log()] == ["zone_created"]
+    assert [name for name, _ in log()] == ["zone_created", "change_set_applied"]
     assert ChangeSet.objects.get(zone=zone).state == SyncState.PENDING
     with pytest.raises(InvalidChange):
         create_zone("example.org")

@@ -113,7 +113,7 @@ class FieldSerializer(serializers.Serializer):
     """One part of a content. `choices`: values and what they mean."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # that is what it is called
     kind = serializers.ChoiceField(choices=get_args(rdata.FieldKind))
     help = serializers.CharField()
     least = serializers.IntegerField(allow_null=True)
@@ -126,7 +126,7 @@ class RecordTypeSerializer(serializers.Serializer):
     """A record type, with the fields of its content in their order."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # that is what it is called
     help = serializers.CharField()
     example = serializers.CharField()
     fields = FieldSerializer(many=True)  # type: ignore[assignment]  # that is what it is called

@@ -8,11 +8,11 @@ from functools import lru_cache
 import dns.exception
 import dns.name
 import dns.rdata
-import dns.rdataclass
 import msgspec
 
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.transfer import GENERATED
+from zones.rdata import parse
 from zones.rrsets import RRset
 
 
@@ -62,7 +62,7 @@ def shown(rrset: RRset | None) -> str:
 def rdata_of(kind: str, content: str, origin: dns.name.Name) -> dns.rdata.Rdata:
     """Presentation text as dnspython's object. Raises `NameServerError` (code `bad_record`)."""
     try:
-        return dns.rdata.from_text(dns.rdataclass.IN, kind, content, origin=origin, relativize=False)
+        return parse(kind, content, origin)
     except (dns.exception.DNSException, ValueError) as error:
         raise NameServerError("bad_record", f"{kind} {content!r} cannot be pushed: {error}") from error
 

@@ -48,7 +48,6 @@ events.on("zone_updated", (/** @type {any} */ { data }) => {
 });
 events.on("change_set_applied", changed);
 events.on("change_set_reverted", changed);
-events.on("zone_imported", changed);
 events.on("zone_created", listChanged);
 events.on("zone_deleted", listChanged);
 events.onResync(() => held.offer("read again", () => swap(section)));
