@@ -179,6 +179,7 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "SIGNING_KEY": SECRET_KEY,
+    "AUTH_TOKEN_CLASSES": ("realtime.sessions.RevocableAccessToken",),
     "CHECK_REVOKE_TOKEN": True,  # a new password ends the tokens that were made with the old one
 }
 SPECTACULAR_SETTINGS = {

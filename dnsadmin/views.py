@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from dnsadmin import activity
-from dnsadmin.sign_in import SignInLimit
+from realtime.sign_in import SignInLimit
 from zones.access import may_create_zones, visible_zones
 from zones.models import Record, SyncState
 from zones.nameserver.endpoint import endpoint

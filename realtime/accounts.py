@@ -26,13 +26,19 @@ from realtime.registry import ADMINISTRATORS, EventSpec, registry
 User = get_user_model()
 
 
+ALL_SESSIONS = "*"
+
+
 class SessionPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign-in, a sign-out or the end of a session. `session` is a digest, to find its sockets; no key, no secret."""
+    """A sign-in, a sign-out or the end of a session. `session` is a digest, to find its sockets; no key, no secret;
+    `*` stands for all sessions of the user. method: `session`, `token`, `password` or `websocket`. reason:
+    why it failed or ended."""
 
     username: str
     method: str
     address: str | None = None
     session: str | None = None
+    reason: str = ""
 
 
 class AccountPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +75,12 @@ def _spec(event_type: EventType, payload: type[msgspec.Struct], summary: str, **
 registry.declare(
     _spec(EventType.USER_LOGIN, SessionPayload, "Someone signed in.", sensitive=_SESSION),
     _spec(EventType.USER_LOGOUT, SessionPayload, "Someone signed out.", sensitive=_SESSION),
+    _spec(
+        EventType.SESSION_EXPIRED,
+        SessionPayload,
+        "A session or a token ended, by time or by hand.",
+        sensitive=_SESSION,
+    ),
     _spec(EventType.AUTHENTICATION_FAILED, SessionPayload, "A sign-in failed.", sensitive=_SESSION),
     _spec(EventType.USER_CREATED, AccountPayload, "An account was made."),
     _spec(EventType.USER_UPDATED, AccountPayload, "An account was changed."),

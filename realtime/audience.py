@@ -58,6 +58,10 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
 class NotAllowed(Exception):
     """The user may not be connected at all: deactivated or gone."""
 
+    def __init__(self, user_id: int) -> None:
+        super().__init__(user_id)
+        self.user_id = user_id
+
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of a user between two looks at the database.
@@ -86,6 +90,11 @@ def load_all(user_ids: Iterable[int]) -> dict[int, tuple[Account, Audience]]:
     _fill_permission_caches(ordinary)
     visible = _visible(ordinary)
     return {user.pk: (_account(user), _audience(user, visible)) for user in users}
+
+
+def exists(user_id: int) -> bool:
+    """Whether there is an account of that id, even one that may not be used."""
+    return get_user_model().objects.filter(pk=user_id).exists()
 
 
 def of(user: Any) -> Audience:

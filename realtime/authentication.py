@@ -13,34 +13,53 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db import transaction
 from django.utils.crypto import constant_time_compare
-from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime.accounts import session_digest
+from realtime.accounts import SessionPayload, session_digest
+from realtime.actors import Actor, acting_as
 from realtime.audience import Account
+from realtime.broadcasting import emit
+from realtime.events import EventType
+from realtime.sessions import token_session
+from realtime.sign_in import SignInLimit
 
 
 class AuthenticationFailed(Exception):
     """The client could not show who it is; the message says why, in words fit for it."""
 
 
+class TokenExpired(AuthenticationFailed):
+    """The token was good, and its time is over."""
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """What credentials show: whose they are, and for how long.
 
-    expires_at: seconds since 1970 at which a token ends. session: digest that names the session in events.
-    password_mark: what session or token say of the password that it was made with: a new one ends both.
+    session: digest that names the session in events (`realtime.sessions`). session_key: of the site's session; none for a
+    token. issued_at, expires_at: seconds since 1970, of a token. password_mark: what session or token say of the
+    password that it was made with: a new one ends both.
     """
 
     user_id: int
     password_mark: str
-    expires_at: float | None = None
     session: str | None = None
+    session_key: str | None = None
+    issued_at: float = 0.0
+    expires_at: float | None = None
+
+    @property
+    def method(self) -> str:
+        """`session` or `token`."""
+        return "session" if self.session_key is not None else "token"
 
     def holds_for(self, account: Account) -> bool:
         """Whether the claim is still good for the account, fresh from the database."""
-        return constant_time_compare(self.password_mark, account.session_mark if self.session else account.token_mark)
+        mark = account.session_mark if self.method == "session" else account.token_mark
+        return constant_time_compare(self.password_mark, mark)
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +106,7 @@ def by_session(credentials: Credentials) -> Claim:
         return Claim(
             user_id=int(store[SESSION_KEY]),
             session=session_digest(credentials.session_key),
+            session_key=credentials.session_key,
             password_mark=store[HASH_SESSION_KEY],
         )
     except (KeyError, ValueError):
@@ -94,15 +114,32 @@ def by_session(credentials: Credentials) -> Claim:
 
 
 def by_token(credentials: Credentials, token: str) -> Claim:
-    """The claim of a JWT access token. Raises `AuthenticationFailed`."""
+    """The claim of a JWT access token. Raises `AuthenticationFailed`, `TokenExpired` when that is all that is wrong."""
     if credentials.origin is not None and not credentials.origin_allowed():
         raise AuthenticationFailed("This origin may not connect.")
     try:
         claims = AccessToken(token)  # type: ignore[arg-type]
         return Claim(
-            user_id=int(claims["user_id"]),
+            user_id=int(claims[api_settings.USER_ID_CLAIM]),
+            session=token_session(claims.payload),
+            issued_at=float(claims.payload.get("iat", 0)),
             expires_at=float(claims["exp"]),
             password_mark=str(claims[api_settings.REVOKE_TOKEN_CLAIM]),
         )
+    except ExpiredTokenError:
+        raise TokenExpired("The token has expired: get a new one.") from None
     except (TokenError, KeyError, ValueError, TypeError):
-        raise AuthenticationFailed("The token is not valid, or it has expired.") from None
+        raise AuthenticationFailed("The token is not valid.") from None
+
+
+def note_failure(address: str, why: str) -> float:
+    """Count a failed attempt to come in by the socket, with those of page and token endpoint, and tell of it. Answers the
+    seconds to wait when there were too many from this address: those are told of no more. Uses the database."""
+    limit = SignInLimit(address)
+    if wait_s := limit.wait_s():
+        return wait_s
+    limit.failed()
+    with acting_as(Actor(origin="websocket", address=address)), transaction.atomic():
+        payload = SessionPayload(username="", method="websocket", address=address, reason=why)
+        emit(EventType.AUTHENTICATION_FAILED, payload)
+    return 0.0

@@ -17,7 +17,7 @@ from msgspec import Meta
 from realtime import doorbell, log, presence, trial
 from realtime.actors import Actor, acting_as
 from realtime.audience import permitted_types
-from realtime.authentication import AuthenticationFailed
+from realtime.authentication import AuthenticationFailed, note_failure
 from realtime.database import in_database
 from realtime.events import EventType, SourceUser
 from realtime.protocol import Command, ErrorCode, Frame, error, response, timestamp
@@ -176,7 +176,11 @@ class BroadcastTest(msgspec.Struct, frozen=True):
 @command("authenticate", Authenticate)
 async def authenticate(consumer: UnifiedWebSocketConsumer, data: Authenticate) -> Any:
     """Show a newer token of the same user."""
-    return await consumer.reauthenticate(data.token)
+    try:
+        return await consumer.reauthenticate(data.token)
+    except AuthenticationFailed as problem:
+        await in_database(note_failure, consumer.address, str(problem))
+        raise
 
 
 @command("subscribe", Subscribe)

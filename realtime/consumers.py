@@ -19,9 +19,10 @@ import msgspec
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
+from realtime import audience as audiences
 from realtime import authentication, log
 from realtime.audience import Account, Audience, NotAllowed, permitted_types
-from realtime.authentication import AuthenticationFailed, Claim, Credentials
+from realtime.authentication import AuthenticationFailed, Claim, Credentials, TokenExpired
 from realtime.buckets import TokenBucket
 from realtime.commands import answer
 from realtime.connections import WINDOW, WebSocketConnection
@@ -153,7 +154,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 claim = await in_database(authentication.by_session, self.credentials)
             account, audience = await desk.identify(claim.user_id)
             changes = desk.changes
-            if not claim.holds_for(account) or desk.has_ended(claim.session):
+            if not claim.holds_for(account) or desk.has_ended(claim):
                 raise AuthenticationFailed("The session has ended: sign in again.")
             if self.deadline is not None:
                 self.deadline.cancel()
@@ -162,9 +163,12 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             elif not self.closed:
                 await self.enter(claim, account, audience, changes)
         except AuthenticationFailed as problem:
-            await self.refuse(str(problem))
-        except NotAllowed:
-            await self.refuse("This account may not sign in.")
+            await self.fail(problem)
+        except NotAllowed as problem:
+            if await in_database(audiences.exists, problem.user_id):
+                await self.refuse("This account may not sign in.", CloseCode.NOT_ALLOWED)
+            else:
+                await self.refuse("There is no such account any more.")
         except Exception:
             logger.exception("a client could not be let in")
             await self.end(CloseCode.GOING_AWAY, "the server failed; come back", random.randint(1000, 5000))
@@ -188,7 +192,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.deflate = "feature.deflate" in self.scope.get("subprotocols", ()) or self.deflate
         self.admitted = True
         await self.node.admit(member)
-        if self.node.desk.has_ended(claim.session):
+        if self.node.desk.has_ended(claim):
             await self.end(CloseCode.NOT_SIGNED_IN, "signed out")
             return
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
@@ -211,7 +215,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         return subscriptions.defaults(audience)
 
     def client_name(self, claim: Claim) -> str:
-        name = self.named or ("web" if claim.session is not None else "api")
+        name = self.named or ("web" if claim.method == "session" else "api")
         return name if CLIENT_NAME.fullmatch(name) else "api"
 
     async def _replay_from(self, since: str | log.Position) -> tuple[dict[str, Any], int, int]:
@@ -332,7 +336,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             raise AuthenticationFailed("The token is of another user.")
         if not claim.holds_for((await self.node.desk.identify(claim.user_id))[0]):
             raise AuthenticationFailed("The token was made with an old password.")
-        if self.member.claim is None or self.member.claim.session is None:
+        if self.node.desk.has_ended(claim):
+            raise AuthenticationFailed("The session of the token has ended.")
+        if self.member.claim is None or self.member.claim.method == "token":
             self.member.claim = claim
             self.member.token_noticed = False
         return {"token_expires_at": self._expiry()}
@@ -361,11 +367,29 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
 
     # -- going
 
-    async def refuse(self, why: str) -> None:
+    async def fail(self, problem: AuthenticationFailed) -> None:
+        """Turn a client away that tried to show who it is, and count that; who tries too often is to wait."""
+        try:
+            wait_s = await in_database(authentication.note_failure, self.address, str(problem))
+        except Exception:  # whatever the database says, a bad token stays one
+            logger.exception("a failed attempt could not be counted")
+            wait_s = 0.0
+        if wait_s:
+            why = "Too many failed attempts from this address."
+            if not self.closed:
+                self.transport.write(error(None, ErrorCode.RATE_LIMITED, why, {"retry_after_s": round(wait_s, 1)}))
+            await self.end(CloseCode.TOO_MANY, why, int(wait_s * 1000))
+        elif isinstance(problem, TokenExpired):
+            await self.refuse(str(problem), CloseCode.TOKEN_EXPIRED)
+        else:
+            await self.refuse(str(problem))
+
+    async def refuse(self, why: str, code: CloseCode = CloseCode.NOT_SIGNED_IN) -> None:
         """Turn a client away that could not show who it is."""
         if not self.closed:
-            self.transport.write(error(None, ErrorCode.NOT_AUTHENTICATED, why))
-        await self.end(CloseCode.NOT_SIGNED_IN, why)
+            told = ErrorCode.PERMISSION_DENIED if code is CloseCode.NOT_ALLOWED else ErrorCode.NOT_AUTHENTICATED
+            self.transport.write(error(None, told, why))
+        await self.end(code, why)
 
     async def end(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
         """Say goodbye and close, whether the client was admitted or not."""

@@ -8,11 +8,13 @@ log tells that they changed.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 
 from realtime import audience as audiences
 from realtime import presence
+from realtime.accounts import ALL_SESSIONS
 from realtime.audience import Account, Audience, NotAllowed
+from realtime.authentication import Claim
 from realtime.buckets import TokenBucket
 from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
@@ -20,7 +22,7 @@ from realtime.database import in_database
 from realtime.subscriptions import Wants, subscriptions
 from realtime.together import Together
 
-MOST_ENDED = 1000
+MOST_ENDED = 100_000
 KEPT_FOR_OTHERS = 10
 """The last of so many parts of all places is kept for addresses that have less than an equal share."""
 COMMANDS_PER_S = 40.0
@@ -49,7 +51,7 @@ class FrontDesk:
         self._gone: list[int] = []
         self._unsaved: dict[tuple[int, str], Wants] = {}
         self._remembered: dict[int, tuple[float, Account, Audience]] = {}
-        self._ended: deque[str] = deque(maxlen=MOST_ENDED)
+        self._ended: dict[str | int, float] = {}
         self.changes = 0
 
     # -- room
@@ -107,13 +109,19 @@ class FrontDesk:
 
     # -- sessions
 
-    def session_ended(self, session: str) -> None:
-        """Somebody signed out of the session of that digest."""
-        self._ended.append(session)
+    def session_ended(self, session: str, user_id: int, ended_at: float) -> None:
+        """The session of that digest ended, or all of the user's until then (seconds since 1970)."""
+        self._ended[user_id if session == ALL_SESSIONS else session] = ended_at
+        while len(self._ended) > MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
 
-    def has_ended(self, session: str | None) -> bool:
-        """Whether it is known that somebody signed out of the session: the log may tell before the session is gone."""
-        return session is not None and session in self._ended
+    def has_ended(self, claim: Claim | None) -> bool:
+        """Whether what somebody came in by is known to have ended. The log may tell before the session is gone, and
+        nothing else tells of a token."""
+        if claim is None:
+            return False
+        everywhere = self._ended.get(claim.user_id, -1.0) if claim.method == "token" else -1.0
+        return claim.session in self._ended or claim.issued_at <= everywhere
 
     # -- arrivals
 

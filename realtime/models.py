@@ -220,3 +220,18 @@ class TraceReport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.request} by {self.node}"
+
+
+class EndedSession(models.Model):
+    """A session of tokens that was ended before its time. `session`: its digest; blank: all of the user's until then."""
+
+    session = models.CharField(max_length=16, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    ended_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["session"], name="ended_by_session"),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id}/{self.session or 'all'}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from channels.layers import channel_layers
 
-from realtime import doorbell, presence, retention
+from realtime import doorbell, presence, retention, sessions
 from realtime.complaints import Complaints
 from realtime.conf import RealtimeSettings, conf
 from realtime.connection_events import ConnectionNews
@@ -34,6 +34,8 @@ from realtime.routes import Router
 
 logger = logging.getLogger(__name__)
 
+ENDS = (EventType.USER_LOGOUT, EventType.SESSION_EXPIRED)
+"""What ends a session."""
 UPKEEP_S = 1.0
 RECONCILE_S = 5.0
 REFRESH_S = 20.0
@@ -79,6 +81,8 @@ class Node:
 
     async def _start(self) -> None:
         await self.feed.start()
+        for session, user_id, ended_at in await in_database(sessions.ended_lately):
+            self.desk.session_ended(session, user_id, ended_at)
         self.router.position = self.feed.position
         await self.mover.look()
         self._upkeep = asyncio.create_task(self._keep_up())
@@ -180,11 +184,12 @@ class Node:
         self.router.publish(event)
         if event.event_type is EventType.ROLLOUT_CHANGED:
             self.in_background(self.mover.look())
-        if event.event_type is EventType.USER_LOGOUT and event.data["session"] is not None:
-            self.desk.session_ended(event.data["session"])
+        ended = event.data["session"] if event.event_type in ENDS else None
+        if ended:
+            self.desk.session_ended(ended, event.subject_id or 0, event.timestamp.timestamp())
         for connection in concerned:
-            if connection.claim is not None and self.desk.has_ended(connection.claim.session):
-                self.close(connection, CloseCode.NOT_SIGNED_IN, "signed out")
+            if ended and self.desk.has_ended(connection.claim):
+                self.close(connection, CloseCode.NOT_SIGNED_IN, event.data.get("reason") or "signed out")
             else:
                 self.reader.settle(connection)
 
@@ -231,6 +236,7 @@ class Node:
             (RECONCILE_S, self._reconcile),
             (RECONCILE_S, self.mover.look),
             (REFRESH_S, self._refresh),
+            (RECONCILE_S, self._look_at_sessions),
             (PRUNE_EVERY_S, self._prune),
         )
         due = [time.monotonic() + every * random.uniform(0.1, 1.0) for every, _ in duties]
@@ -257,6 +263,7 @@ class Node:
 
     async def _prune(self) -> None:
         await in_database(retention.prune, self.conf.retention_days)
+        await in_database(sessions.prune)
 
     def _look_after(self, connection: WebSocketConnection, now: float) -> None:
         if connection.closing:
@@ -272,11 +279,29 @@ class Node:
 
     def _look_at_token(self, connection: WebSocketConnection, left_s: float) -> None:
         if left_s < -TOKEN_GRACE_S:
-            self.close(connection, CloseCode.TOKEN_EXPIRED, "the token expired")
+            self._expire(connection, CloseCode.TOKEN_EXPIRED, "the token expired: get a new one")
         elif left_s < TOKEN_NOTICE_S and not connection.token_noticed:
             connection.token_noticed = True
             data = {"expires_in_s": max(0, int(left_s))}
             connection.deliver(frame("notice", code="token_expiring", message="Authenticate again soon.", data=data))
+
+    def _expire(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
+        """The time of what a connection came in by is over."""
+        self.close(connection, code, reason)
+        claim = connection.claim
+        assert claim is not None
+        tell = in_database(sessions.expired, connection.user_id, connection.username, claim.method, claim.session)
+        self.in_background(tell)
+
+    async def _look_at_sessions(self) -> None:
+        """Find the sessions of the site that are over, or were removed without a word."""
+        by_key = {c.claim.session_key: c for c in self.manager if c.claim is not None and c.claim.session_key}
+        if by_key:
+            lasting = await in_database(sessions.lasting, list(by_key))
+            for connection in self.manager:
+                key = connection.claim.session_key if connection.claim is not None else None
+                if key in by_key and key not in lasting and not self.desk.has_ended(connection.claim):
+                    self._expire(connection, CloseCode.NOT_SIGNED_IN, "the session has expired: sign in again")
 
     async def _reconcile(self) -> None:
         """Displace whoever should have been told and was not: the order may have been lost with the layer."""

@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework_simplejwt.views import TokenObtainPairView
+from rest_framework.views import APIView
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
+from rest_framework_simplejwt.tokens import UntypedToken
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from dnsadmin.sign_in import SignInLimit
 from realtime.accounts import SessionPayload
 from realtime.actors import acting
 from realtime.broadcasting import emit
 from realtime.events import EventType
+from realtime.sessions import CLAIM, RevocableRefreshToken, new_session, revoke, token_session
+from realtime.sign_in import SignInLimit
+
+
+class NamedSessionSerializer(TokenObtainPairSerializer):
+    """Gives a pair whose tokens name their session, so that it can be ended as one."""
+
+    token_class = RevocableRefreshToken
+
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        token = super().get_token(user)
+        token[CLAIM] = new_session()
+        return token
+
+
+class RevocableRefreshSerializer(TokenRefreshSerializer):
+    """Gives a new access token for a refresh token whose session lasts."""
+
+    token_class = RevocableRefreshToken
+
+
+class RefreshView(TokenRefreshView):
+    """Get a new access token."""
+
+    serializer_class = RevocableRefreshSerializer
+
+
+class RevokedTokenSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField(help_text="The refresh token, or any access token that was made with it.")
+
+
+class RevokeView(APIView):
+    """End the session of a token (RFC 7009): its refresh token, every access token made with it, and their sockets.
+
+    Who has the token may do it. A token that is none, or has ended, is fine too: it does not work afterwards.
+    """
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(request=RevokedTokenSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        given = RevokedTokenSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        with contextlib.suppress(TokenError):
+            revoke(given.validated_data["token"], address=request.META.get("REMOTE_ADDR"))
+        return Response(status=204)
 
 
 class TokenView(TokenObtainPairView):
     """Sign in with a password. Too many attempts are answered 429 with `Retry-After`, the right password included."""
+
+    serializer_class = NamedSessionSerializer
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         address = request.META.get("REMOTE_ADDR", "")
@@ -34,7 +91,8 @@ class TokenView(TokenObtainPairView):
             raise
         limit.succeeded()
         user = serializer.user
-        payload = SessionPayload(username=user.get_username(), method="token", address=address)
+        session = token_session(UntypedToken(serializer.validated_data["access"]).payload)
+        payload = SessionPayload(username=user.get_username(), method="token", address=address, session=session)
         with acting(user, origin="api", address=address), transaction.atomic():
             emit(EventType.USER_LOGIN, payload, subject_id=user.pk)
         return Response(serializer.validated_data)

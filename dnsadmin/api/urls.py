@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from rest_framework_simplejwt.views import TokenRefreshView
 
 from dnsadmin.api.documentation import DocumentationView, SchemaView
-from dnsadmin.api.tokens import TokenView
+from dnsadmin.api.tokens import RefreshView, RevokeView, TokenView
 
 urlpatterns = [
     path("token/", TokenView.as_view(), name="token"),
-    path("token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
+    path("token/refresh/", RefreshView.as_view(), name="token-refresh"),
+    path("token/revoke/", RevokeView.as_view(), name="token-revoke"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocumentationView.as_view(), name="api-docs"),
     path("", include("zones.api.urls")),

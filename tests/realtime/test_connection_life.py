@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.parts.json_client import JsonClient
+from tests.parts.site import PASSWORD as GOOD_PASSWORD
 from tests.parts.site import Site
 from tests.realtime.peer import Peer, as_page, as_person
 from tests.realtime.test_handshake import token_of
@@ -156,6 +158,81 @@ async def test_a_new_password_ends_sessions_and_tokens_that_were_made_with_the_o
         bye(page)
 
 
+async def test_a_session_that_runs_out_closes_its_sockets_and_is_told_of(site: Site) -> None:
+    cookie = await asyncio.to_thread(site.cookie, "nils")
+    async with as_page(site, "nils", cookie) as page, as_person(site, "admin", name="hears") as admin:
+        await page.welcome()
+        await admin.welcome()
+        await run(site, RUN_OUT)
+        assert await page.closed(40) == 4501
+        assert "expired" in bye(page)["reason"]
+        told = await admin.event("session_expired", username="nils", reason="expired")
+        assert told["data"]["method"] == "session"
+
+
+RUN_OUT = """
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+nils = User.objects.get(username="nils")
+for session in Session.objects.all():
+    if session.get_decoded().get(SESSION_KEY) == str(nils.pk):
+        Session.objects.filter(pk=session.pk).update(expire_date=timezone.now())
+"""
+
+
+async def test_a_revoked_token_closes_its_sockets_and_opens_nothing_any_more(site: Site) -> None:
+    pairs = [await asyncio.to_thread(sign_in, site, "oscar") for _ in range(2)]
+    mine, other = (pair["access"] for pair in pairs)
+    refreshed = site.client().post("/api/token/refresh/", {"refresh": pairs[0]["refresh"]}).data["access"]
+    async with (
+        Peer(site.socket_url(), token=mine, name="mine") as first,
+        Peer(site.socket_url(), token=refreshed, name="refreshed") as second,
+        Peer(site.socket_url(), token=other, name="other") as stays,
+    ):
+        for peer in (first, second, stays):
+            await peer.welcome()
+        assert site.client().post("/api/token/revoke/", {"token": pairs[0]["refresh"]}).status == 204
+        for peer in (first, second):
+            assert await peer.closed() == 4501
+            assert bye(peer)["reason"] == "revoked"
+        await stays.settled()
+        for token in (mine, refreshed):
+            assert (await stays.ask("authenticate", token=token))["code"] == "not_authenticated"
+    async with Peer(site.socket_url(), token=mine, name="mine") as again:
+        assert await again.closed() == 4501
+    assert site.client().post("/api/token/refresh/", {"refresh": pairs[0]["refresh"]}).status == 401
+    for token, status in ((mine, 401), (refreshed, 401), (other, 200)):
+        assert JsonClient(site.url, {"Authorization": f"Bearer {token}"}).get("/api/zones/").status == status
+
+
+def sign_in(site: Site, username: str) -> Any:
+    return site.client().post("/api/token/", {"username": username, "password": GOOD_PASSWORD}).data
+
+
+async def test_who_is_signed_out_everywhere_has_to_sign_in_again_everywhere(site: Site) -> None:
+    cookie = await asyncio.to_thread(site.cookie, "sam")
+    token = (await asyncio.to_thread(sign_in, site, "sam"))["access"]
+    async with (
+        as_page(site, "sam", cookie, name="page") as page,
+        Peer(site.socket_url(), token=token, name="script") as script,
+        as_person(site, "vera", name="bystander") as bystander,
+    ):
+        for peer in (page, script, bystander):
+            await peer.welcome()
+        done = await asyncio.to_thread(site.manage, "realtime_sign_out", "sam", "--json")
+        assert json.loads(done.stdout)["sessions"] >= 1
+        assert await page.closed() == await script.closed() == 4501
+        await bystander.settled()
+    async with as_page(site, "sam", cookie) as page, Peer(site.socket_url(), token=token) as script:
+        assert await page.closed() == await script.closed() == 4501
+    await asyncio.sleep(1)  # tokens carry whole seconds
+    anew = (await asyncio.to_thread(sign_in, site, "sam"))["access"]
+    async with Peer(site.socket_url(), token=anew) as script:
+        await script.welcome()
+
+
 ADD = """
 import sys
 from django.contrib.auth.models import User
@@ -180,7 +257,7 @@ async def test_who_is_deactivated_or_removed_is_told_not_to_come_back(site: Site
             assert await peer.closed() == 4503
             bye(peer)
         async with as_person(site, name) as peer:
-            assert await peer.closed() == 4501
+            assert await peer.closed() == (4503 if name == "dora" else 4501)
 
 
 async def test_a_token_about_to_expire_is_told_and_a_newer_one_goes_on(site: Site) -> None:

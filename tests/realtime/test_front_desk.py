@@ -9,6 +9,7 @@ import pytest
 
 from realtime import audience as audiences
 from realtime import frontdesk, presence, subscriptions
+from realtime.authentication import Claim
 from realtime.conf import RealtimeSettings
 from realtime.frontdesk import FrontDesk, Full
 from realtime.subscriptions import Wants
@@ -186,10 +187,17 @@ async def test_rights_are_not_remembered_for_ever(database: dict[str, Any]) -> N
 
 def test_an_ended_session_stays_ended_and_none_is_no_session() -> None:
     front = desk()
-    front.session_ended("digest")
-    assert front.has_ended("digest")
-    assert not front.has_ended("other")
+    front.session_ended("digest", 7, 1000.0)
+    assert front.has_ended(Claim(user_id=7, password_mark="", session="digest"))
+    assert not front.has_ended(Claim(user_id=7, password_mark="", session="other"))
     assert not front.has_ended(None)
+
+
+def test_who_was_signed_out_everywhere_needs_a_token_from_after_it() -> None:
+    front = desk()
+    front.session_ended("*", 7, 1000.0)
+    for user_id, issued_at, ended in ((7, 999.0, True), (7, 1000.0, True), (7, 1001.0, False), (8, 999.0, False)):
+        assert front.has_ended(Claim(user_id=user_id, password_mark="", session="s", issued_at=issued_at)) is ended
 
 
 def test_places_are_limited_in_all_and_by_address_and_come_back() -> None:

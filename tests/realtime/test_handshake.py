@@ -131,14 +131,13 @@ async def test_a_token_that_is_none_is_refused(site: Site, token: str) -> None:
 @pytest.mark.parametrize(
     "claims",
     [
-        {"exp": 1_000_000_000},
         {"user_id": "999999"},
         {"user_id": "x"},
         {"user_id": None},
         {"token_type": "refresh"},
         {"hash_password": "0" * 32, "hash": "0" * 32},
     ],
-    ids=["expired", "nobody's", "no number", "no user", "refresh token", "another password's"],
+    ids=["nobody's", "no number", "no user", "refresh token", "another password's"],
 )
 async def test_a_token_that_does_not_hold_is_refused(site: Site, claims: dict[str, Any]) -> None:
     from rest_framework_simplejwt.settings import api_settings
@@ -146,6 +145,35 @@ async def test_a_token_that_does_not_hold_is_refused(site: Site, claims: dict[st
     if "hash" in claims:
         claims = {api_settings.REVOKE_TOKEN_CLAIM: claims["hash"]}
     await refused(Peer(site.socket_url(), token=token_of(site, "olivia", **claims)))
+
+
+async def test_an_expired_token_is_refused_with_the_word_to_get_a_new_one(site: Site) -> None:
+    why = await refused(Peer(site.socket_url(), token=token_of(site, "olivia", exp=1_000_000_000)), 4003)
+    assert "expired" in why
+
+
+async def test_failed_attempts_are_told_of_and_too_many_have_to_wait(start_site: Any) -> None:
+    site = await asyncio.to_thread(start_site)
+    await asyncio.to_thread(site.token, "olivia")
+    async with as_person(site, "admin", name="guard") as guard:
+        await guard.welcome()
+        codes = []
+        for _ in range(80):
+            async with Peer(site.socket_url(), token="not.a.token") as peer:
+                codes.append(await peer.closed())
+                last = peer.frames
+        assert codes == [4501] * 60 + [4029] * 20
+        assert last[0]["code"] == "rate_limited"
+        assert 0 < last[0]["details"]["retry_after_s"] <= 60
+        assert last[1]["retry_in_ms"] > 0
+        told = await guard.event("authentication_failed", method="websocket", address="127.0.0.1")
+        assert "not valid" in told["data"]["reason"]
+        await guard.settled()
+        assert len([e for e in guard.events() if e["event_type"] == "authentication_failed"]) == 60
+        async with as_person(site, "olivia") as olivia:  # a good token cannot be guessed, so it need not wait
+            await olivia.welcome()
+        answer = site.client().post("/api/token/", {"username": "vera", "password": "a guess"})
+        assert answer.status == 429, "the same measure for every way in"
 
 
 async def test_a_token_with_a_foreign_signature_is_refused(site: Site) -> None:

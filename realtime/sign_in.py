@@ -1,7 +1,7 @@
 """How often one may try to sign in, by address and by account; the same count for every way in.
 
-Correct sign-ins: 30 a minute per address. Wrong ones: 5 a minute per address and user name. Kept in Django's cache as
-the times of the last minute.
+Correct sign-ins: 30 a minute per address. Wrong ones: 5 a minute per address and user name, and 60 per address, whatever
+the name, which also counts what fails at the socket. Kept in Django's cache as the times of the last minute.
 """
 
 from __future__ import annotations
@@ -15,19 +15,29 @@ from django.core.cache import cache
 WINDOW_S = 60.0
 CORRECT = 30
 WRONG = 5
+WRONG_IN_ALL = 60
 
 
 class SignInLimit:
-    """The attempts from one address for one user name, which counts the same however it is capitalised or composed."""
+    """The attempts from one address for one user name, which counts the same however it is capitalised or composed.
 
-    def __init__(self, address: str, username: str) -> None:
-        name = unicodedata.normalize("NFKC", username).casefold()
+    Without a name: those that name nobody, as by a token that is none.
+    """
+
+    def __init__(self, address: str, username: str | None = None) -> None:
         self._correct = f"sign-in-correct-{_digest(address)}"
-        self._wrong = f"sign-in-wrong-{_digest(f'{address} {name}')}"
+        self._in_all = f"sign-in-wrong-in-all-{_digest(address)}"
+        self._wrong = ""
+        if username is not None:
+            name = unicodedata.normalize("NFKC", username).casefold()
+            self._wrong = f"sign-in-wrong-{_digest(f'{address} {name}')}"
 
     def wait_s(self) -> float:
         """Seconds until the next attempt is looked at; 0 when it may be made now."""
-        return max(_wait_s(self._correct, CORRECT), _wait_s(self._wrong, WRONG))
+        wait_s = _wait_s(self._in_all, WRONG_IN_ALL)
+        if self._wrong:
+            wait_s = max(wait_s, _wait_s(self._correct, CORRECT), _wait_s(self._wrong, WRONG))
+        return wait_s
 
     def succeeded(self) -> None:
         """Count a correct one."""
@@ -35,7 +45,9 @@ class SignInLimit:
 
     def failed(self) -> None:
         """Count a wrong one."""
-        _count(self._wrong)
+        _count(self._in_all)
+        if self._wrong:
+            _count(self._wrong)
 
 
 def _wait_s(key: str, most: int) -> float:
