@@ -16,6 +16,7 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("health/realtime", health.realtime),
+    path("metrics", health.exposition),
 ]
 for module, prefix in (("dnsadmin.api.urls", "api/"), ("zones.urls", ""), ("dnsadmin.pages", "")):
     if find_spec(module):

@@ -119,6 +119,7 @@ async def answer(consumer: UnifiedWebSocketConsumer, given: Command) -> Frame | 
             if isinstance(problem, kind):
                 return error(given.id, code, str(problem))
         logger.exception("command %s failed", spec.name)
+        consumer.note_error(ErrorCode.INTERNAL)
         return error(given.id, ErrorCode.INTERNAL, "The server failed to do this; it is logged.")
     return response(given.id, result) if result is not None else None
 

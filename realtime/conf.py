@@ -66,8 +66,8 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_returns: Annotated[
         float, Meta(gt=0, description="Abnormal ends of connections, per open connection, that roll back.")
     ] = 0.5
-    most_dropped: Annotated[
-        float, Meta(gt=0, le=1, description="Share of flow events left out for slow clients that rolls back.")
+    most_lagging: Annotated[
+        float, Meta(gt=0, le=1, description="Share of connections too slow for what they are sent that rolls back.")
     ] = 0.2
     most_memory_growth: Annotated[
         float, Meta(gt=1, description="Resident memory relative to the start of the stage that rolls back.")

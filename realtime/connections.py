@@ -178,6 +178,11 @@ class WebSocketConnection:
         """Bytes that were sent and not confirmed."""
         return self.sent - self.confirmed
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next ping is going to have."""
+        return self._ping_number + 1
+
     def unanswered_s(self, now: float) -> float:
         """Seconds since the oldest ping that has no answer; 0 when there is none."""
         return now - self._pings[0][2] if self._pings else 0.0

@@ -29,6 +29,7 @@ from realtime.connections import WINDOW, WebSocketConnection
 from realtime.database import in_database
 from realtime.frontdesk import Full
 from realtime.lifespan import node_of
+from realtime.metrics import metrics
 from realtime.protocol import (
     SUBPROTOCOL,
     VERSION,
@@ -65,6 +66,7 @@ CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 class UnifiedWebSocketConsumer(AsyncConsumer):
     """One connection of one client."""
 
+    system = "unified"
     member: WebSocketConnection
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -84,6 +86,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.closed = False
         self.address: str = (scope.get("client") or ("",))[0]
         self.placed = False
+        self.erred = False
         try:
             while True:
                 await self.dispatch(await receive())
@@ -201,6 +204,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.upto = upto = self.node.feed.position
         if self.since is not None:
             resumed, member.upto, upto = await self._replay_from(self.since)
+            metrics.resumes.labels(resumed.get("reason", "recovered")).inc()
         member.deliver(self.welcome(resumed, upto))
         member.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
         member.entering = False
@@ -273,6 +277,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 number = given.data.get("n")
                 if isinstance(number, int):
                     self.member.confirm(number)
+                    metrics.confirmed(self.member, number)
             case "ping":
                 self.transport.write(frame("pong", id=given.id))
             case _ if not self.admitted and given.type != "authenticate":
@@ -347,6 +352,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         """Send again from `since`; the answer follows the events."""
         command_id, member = self.command_id, self.member
         outcome, position, _ = await self._replay_from(since)
+        metrics.resumes.labels(outcome.get("reason", "recovered")).inc()
         member.on_level.append(lambda: member.deliver(response(command_id, outcome)))
         self.node.reader.rewind(member, position if outcome["recovered"] else None)
 
@@ -356,6 +362,12 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         """Answer a frame that is not acted on."""
         self.transport.write(error(command_id, code, message, details))
         self.node.complaints.note(code, self.address)
+        self.note_error(code)
+
+    def note_error(self, code: ErrorCode) -> None:
+        """Count an error that this client met."""
+        metrics.turned_down(code, self.system, first=not self.erred)
+        self.erred = True
 
     def complain(self, command_id: int | str | None, code: ErrorCode, message: str) -> None:
         """Answer a bad frame. One never ends the connection; many within seconds do."""
@@ -398,6 +410,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         elif not self.closed:
             more = {} if retry_in_ms is None else {"retry_in_ms": retry_in_ms}
             self.transport.write(frame("bye", code=int(code), reason=reason, **more))
+            metrics.refused.labels(str(int(code))).inc()
             await self.close_socket(code, reason, retry_in_ms)
 
     async def close_socket(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:

@@ -1,52 +1,80 @@
-"""Health of a web process, for load balancers and people: no sign-in, no secrets."""
+"""Health of a web process, for load balancers and people: no sign-in, no secrets.
+
+Three questions, each with its own answer, so that one cause turns one of them red: does the process live (`live`), can it
+do its work (`ready`), and do events get through at once (`realtime`). What fails says why.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from realtime import log
 from realtime.database import in_database
 from realtime.lifespan import this_node
+from realtime.metrics import metrics
 
 PATIENCE_S = 2.0
+
+Check = Callable[[], str | None]
+REALTIME_CHECKS: dict[str, Check] = {}
+"""What other apps add to `/health/realtime`: a function that uses the database and says what is wrong, or `None`."""
 
 
 async def live(request: HttpRequest) -> JsonResponse:
     """The process runs and its event loop turns."""
-    return JsonResponse({"status": "ok"})
+    return _answer({"event_loop": this_node().watch.blockage()})
 
 
 async def ready(request: HttpRequest) -> JsonResponse:
     """It can do its work: the database answers, the feed is up, and it is not about to stop."""
     node = this_node()
-    checks = {
-        "draining": not node.draining,
-        "database": await _database() is not None,
-        "feed": node.feed.ready.is_set(),
-    }
-    return _answer(checks)
+    return _answer(
+        {
+            "draining": "the process is about to stop" if node.draining else None,
+            "database": await _asked(_database, "the database does not answer"),
+            "feed": None if node.feed.ready.is_set() else "the process has not begun to follow the log",
+        }
+    )
 
 
 async def realtime(request: HttpRequest) -> JsonResponse:
-    """Events get through: the feed is level with the log, give or take what was written a moment ago."""
-    node = this_node()
-    head = await _database()
-    behind = None if head is None else max(0, head - node.feed.position)
-    return _answer({"database": head is not None, "feed_level": behind == 0}, behind=behind)
+    """Events get through at once: a canary comes back through the channel layer every second, the feed is level with the
+    log, and what else the apps watch works. Whether the database answers is the question of `ready`."""
+    watch = this_node().watch
+    checks = {"channel_layer": watch.silence(), "feed_level": watch.lateness()}
+    for name, check in REALTIME_CHECKS.items():
+        checks[name] = await _asked(check, None)
+    return _answer(checks)
 
 
-async def _database() -> int | None:
+async def exposition(request: HttpRequest) -> HttpResponse:
+    """The figures of this process for Prometheus."""
+    return HttpResponse(metrics.exposition(this_node()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _database() -> str | None:
+    log.position()
+    return None
+
+
+async def _asked(check: Check, otherwise: str | None) -> str | None:
+    """What a check says; `otherwise`, when it cannot be made."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return (await in_database(log.position)).position
+            return await in_database(check)
     except Exception:  # noqa: BLE001  # unreachable is the answer, whatever the reason
-        return None
+        return otherwise
 
 
-def _answer(checks: dict[str, bool], **more: Any) -> JsonResponse:
-    good = all(checks.values())
-    body = {"status": "ok" if good else "failing", "checks": checks, **more}
-    return JsonResponse(body, status=200 if good else 503)
+def _answer(checks: dict[str, str | None]) -> JsonResponse:
+    why = {name: problem for name, problem in checks.items() if problem}
+    body = {
+        "status": "failing" if why else "ok",
+        "checks": {name: problem is None for name, problem in checks.items()},
+        "why": why,
+    }
+    return JsonResponse(body, status=503 if why else 200, headers={"Cache-Control": "no-store"})

@@ -52,6 +52,11 @@ class LocalChannelLayer(BaseChannelLayer):
         for deliver in tuple(self._groups.get(group, {}).values()):
             deliver(message)
 
+    @property
+    def channels(self) -> int:
+        """How many channels are open."""
+        return len(self._channels)
+
     def size(self, group: str) -> int:
         """How many members a group has."""
         return len(self._groups.get(group, ()))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from realtime import rollout
 from realtime.connections import WebSocketConnection
 from realtime.database import in_database
+from realtime.metrics import system_of
 from realtime.protocol import CloseCode, frame
-from realtime.rollout import EVERYBODY, OLD_CLIENT
+from realtime.rollout import EVERYBODY
 
 if TYPE_CHECKING:
     from realtime.node import Node
@@ -46,7 +47,7 @@ class Mover:
         connections = list(self._node.manager)
         self._told = {c.id: self._told[c.id] for c in connections if c.id in self._told}
         for connection in connections:
-            here = "legacy" if connection.client.startswith(OLD_CLIENT) else "unified"
+            here = system_of(connection)
             belongs = "unified" if self.assignment.unified(connection.user_id) else "legacy"
             if here == belongs or connection.client in TOOLS:
                 self._told.pop(connection.id, None)

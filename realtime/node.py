@@ -24,13 +24,19 @@ from realtime.database import in_database
 from realtime.events import Event, EventType
 from realtime.feed import Feed
 from realtime.frontdesk import FrontDesk
+from realtime.guard import LOOK_EVERY_S as GUARD_S
+from realtime.guard import Guard
 from realtime.interests import InterestTeller
+from realtime.leaks import LOOK_EVERY_S as LEAKS_S
+from realtime.leaks import LeakWatch
+from realtime.metrics import metrics
 from realtime.mover import Mover
 from realtime.processors import ProcessorRunner
 from realtime.protocol import CloseCode, event_frame, frame
 from realtime.reader import LogReader, visible
 from realtime.registry import registry
 from realtime.routes import Router
+from realtime.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +71,9 @@ class Node:
         self.complaints = Complaints()
         self.mover = Mover(self)
         self.news = ConnectionNews(self.name)
+        self.watch = Watch(self)
+        self.guard = Guard(self)
+        self.leaks = LeakWatch(self)
         self.draining = False
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
@@ -87,6 +96,7 @@ class Node:
         await self.mover.look()
         self._upkeep = asyncio.create_task(self._keep_up())
         self.processors.start()
+        self.watch.start()
         with contextlib.suppress(TimeoutError):  # without the layer, the feed finds everything on its tick
             async with asyncio.timeout(2):
                 await self.feed.ready.wait()
@@ -97,6 +107,7 @@ class Node:
         if self._upkeep is not None:
             self._upkeep.cancel()
         if self._starting is not None:
+            await self.watch.stop()
             await self.processors.stop()
             await self.feed.stop()
             await self.desk.catch_up()
@@ -121,6 +132,7 @@ class Node:
         self.layer.attach(connection.channel, connection.deliver)
         self.manager.admit(connection)
         self.news.note(EventType.CONNECTION_ESTABLISHED, connection)
+        metrics.admitted(connection)
         if oldest:
             self._displace(connection.user_id, connection.client, oldest)
             doorbell.control("displace", user=connection.user_id, client=connection.client, oldest=oldest)
@@ -134,6 +146,7 @@ class Node:
         self.layer.detach(connection.channel)
         self.manager.release(connection)
         self.news.note(EventType.CONNECTION_CLOSED, connection)
+        metrics.ended(connection)
         self.desk.depart(connection.presence_id)
 
     def close(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
@@ -182,6 +195,7 @@ class Node:
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale += 1
         self.router.publish(event)
+        metrics.probe(event, self)
         if event.event_type is EventType.ROLLOUT_CHANGED:
             self.in_background(self.mover.look())
         ended = event.data["session"] if event.event_type in ENDS else None
@@ -210,6 +224,8 @@ class Node:
                 self._displace(message["user"], message["client"], message["oldest"])
             case "tell_interests":
                 self.interests.tell_again()
+            case "canary" if message["node"] == self.name:
+                self.watch.sang()
             case "disconnect":
                 if connection := self.manager.find(message["connection"]):
                     self.close(connection, CloseCode.NOT_ALLOWED, "disconnected by an administrator")
@@ -235,6 +251,8 @@ class Node:
             (UPKEEP_S, self.interests.renew),
             (RECONCILE_S, self._reconcile),
             (RECONCILE_S, self.mover.look),
+            (GUARD_S, self.guard.look),
+            (LEAKS_S, self.leaks.look),
             (REFRESH_S, self._refresh),
             (RECONCILE_S, self._look_at_sessions),
             (PRUNE_EVERY_S, self._prune),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
@@ -12,8 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import rollout
+from realtime import presence, rollout
 from realtime.actors import acting
+from realtime.guard import LIVE
+from realtime.models import MetricSample, Presence
 
 
 class Locked(APIException):
@@ -29,6 +33,30 @@ class RolloutStep(serializers.Serializer):
     action = serializers.ChoiceField(choices=list(rollout.STEPS))
     percent = serializers.FloatField(required=False, min_value=0, max_value=100)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
+
+
+class StatsView(APIView):
+    """Figures of every web process, as each last wrote them down, and of the site as a whole."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request) -> Response:
+        nodes: dict[str, dict[str, Any]] = {}
+        samples = MetricSample.objects.filter(taken_at__gte=timezone.now() - LIVE).order_by("taken_at")
+        for node, taken_at, figures in samples.values_list("node", "taken_at", "figures"):
+            nodes[node] = {**figures, "taken_at": taken_at.isoformat()}
+        connected = presence.everyone()
+        total = {
+            "connections": len(connected),
+            "users": Presence.objects.filter(connection_id__in=[c["connection_id"] for c in connected])
+            .values("user")
+            .distinct()
+            .count(),
+            "by_client": dict(Counter(str(each["client"]).rpartition(":")[0] or each["client"] for each in connected)),
+            "nodes": len(nodes),
+        }
+        return Response({"total": total, "nodes": list(nodes.values())})
 
 
 class RolloutView(APIView):

@@ -15,6 +15,7 @@ import msgspec
 
 from realtime.events import Event
 from realtime.filters import Seen
+from realtime.metrics import metrics
 from realtime.registry import registry
 
 SUBPROTOCOL = "dnsadmin.v1"
@@ -191,6 +192,7 @@ def batch_frame(bodies: list[bytes], upto: int) -> Frame:
 
 def gap_frame(event_type: str, dropped: int, reason: str) -> Frame:
     """How many flow events of a type were left out since the last time it was told, and why."""
+    metrics.gap(reason, dropped)
     return frame("gap", event_type=event_type, dropped=dropped, reason=reason)
 
 

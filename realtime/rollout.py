@@ -20,12 +20,11 @@ from django.utils import timezone
 from realtime.broadcasting import emit
 from realtime.conf import rollout_conf
 from realtime.events import EventCategory, EventPriority, EventSeverity, EventType
-from realtime.models import MetricSample, Presence, Rollout, RolloutFlag, rank
+from realtime.metrics import OLD_CLIENT
+from realtime.models import Presence, Rollout, RolloutFlag, rank
 from realtime.registry import EventSpec, registry
 
 FLAG = "unified_websocket"
-OLD_CLIENT = "legacy:"
-"""How the client names of connections to the old system begin; no client of the protocol can take such a name."""
 FRESH = timedelta(seconds=75)
 
 
@@ -133,7 +132,6 @@ def status() -> dict[str, Any]:
     old = sum(client.startswith(OLD_CLIENT) for client in clients)
     users = list(get_user_model().objects.filter(is_active=True).values_list("pk", flat=True))
     unified = sum(share.unified(user) for user in users)
-    latest = MetricSample.objects.order_by("-taken_at").values_list("figures", flat=True).first()
     return {
         "mode": mode(row),
         "state": now.state,
@@ -147,7 +145,6 @@ def status() -> dict[str, Any]:
         "reason": now.reason,
         "users": {"unified": unified, "legacy": len(users) - unified},
         "connections": {"unified": len(clients) - old, "legacy": old},
-        "guard": (latest or {}).get("guard", {}),
     }
 
 

@@ -3,12 +3,13 @@
 from django.urls import path
 
 from realtime.api import ConnectionsView, DisconnectView, EventsView, EventTypesView
-from realtime.operations import RolloutView
+from realtime.operations import RolloutView, StatsView
 
 urlpatterns = [
     path("events/", EventsView.as_view(), name="realtime-events"),
     path("event-types/", EventTypesView.as_view(), name="realtime-event-types"),
     path("connections/", ConnectionsView.as_view(), name="realtime-connections"),
     path("connections/<str:connection_id>/disconnect/", DisconnectView.as_view(), name="realtime-disconnect"),
+    path("stats/", StatsView.as_view(), name="realtime-stats"),
     path("rollout/", RolloutView.as_view(), name="realtime-rollout"),
 ]

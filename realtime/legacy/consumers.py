@@ -19,8 +19,8 @@ from realtime.consumers import MOST_UNREAD, UnifiedWebSocketConsumer
 from realtime.events import EventType
 from realtime.frontdesk import Full
 from realtime.legacy.translation import KINDS, OldTransport, old_frame
+from realtime.metrics import OLD_CLIENT
 from realtime.protocol import CloseCode, ErrorCode, Frame, InvalidMessage, error, parse
-from realtime.rollout import OLD_CLIENT
 from realtime.subscriptions import Wants
 
 GUIDE = "/docs/how-to/leave-the-old-sockets/"
@@ -42,6 +42,8 @@ _decode = msgspec.json.Decoder(OldCommand).decode
 
 class LegacyConsumer(UnifiedWebSocketConsumer):
     """One socket of one of the five `kind`s."""
+
+    system = "legacy"
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
