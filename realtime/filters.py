@@ -6,6 +6,7 @@ from that route, and the error is logged where the route runs it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from realtime.events import Event, EventType
 from realtime.flow_filter import EVERY_QUERY, FlowFilter
 from realtime.interests import interest_of
 from realtime.registry import registry
+
+_SELECTOR = re.compile(r"\[(?P<field>\w+)=(?P<value>\w+)\]")
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -55,15 +58,23 @@ class DataSensitivityFilter:
             smaller = _mask(data, path.split("."))
             if smaller is not data:
                 data = smaller
-                masked.append(path)
+                masked.append(_SELECTOR.sub("", path))
         return Seen(msgspec.structs.replace(seen.event, data=data), (*seen.redacted, *masked)) if masked else seen
 
 
 def _mask(value: Any, path: list[str]) -> Any:
-    """`value` with `None` at `path` (`*` for each item of a list); the same object when there is nothing to mask."""
+    """`value` with `None` at `path` (`*` for each item of a list); the same object when there is nothing to mask.
+
+    A step `rule[trigger_type=client_ip]` goes on only where that field of the object has that value.
+    """
     if not path:
         return None
     step, rest = path[0], path[1:]
+    if condition := _SELECTOR.search(step):
+        step = step[: condition.start()]
+        inner = value.get(step) if isinstance(value, dict) else None
+        if not isinstance(inner, dict) or str(inner.get(condition["field"])) != condition["value"]:
+            return value
     if step == "*" and isinstance(value, list):
         items = [_mask(item, rest) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items

@@ -56,7 +56,8 @@ class EventSpec:
         everyone who is signed in.
     scope: kind of object (`"zone"`) whose grants show the events about it to people without `permission`.
     own: whether the user an event is about (`Event.subject_id`) sees it without `permission`.
-    sensitive: dotted path in `data` (`*` for list items) -> permission without which it is masked as `null`.
+    sensitive: dotted path in `data` (`*` for list items, `rule[trigger_type=client_ip]` for objects of which that is true)
+        -> permission without which it is masked as `null`.
     durable: whether it is a row of the log with a position (True) or passes by (False, "flow").
     default: whether a connection that asks for nothing gets it.
     cut: flow of which the source makes one event for each different interest (`realtime.interests`).

@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class SecurityConfig(AppConfig):
     name = "security"
+
+    def ready(self) -> None:
+        from security import roles
+
+        post_migrate.connect(roles.establish, sender=self, dispatch_uid="security.roles")

@@ -7,22 +7,21 @@ oldest first. A push may be cut off at any point and done again: what is served 
 from __future__ import annotations
 
 import logging
-import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils import timezone
 
 from realtime.broadcasting import emit
 from realtime.events import EventSeverity, EventType
+from zones import leases
 from zones.events import RRsetDifference, ZoneDrift, ZoneSynced, ZoneSyncFailed
+from zones.leases import FREE
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.nameserver.comparison import RRsetChange, differences
 from zones.nameserver.endpoint import Endpoint, endpoint
@@ -35,10 +34,6 @@ from zones.zonefile.export import export, in_file_order
 
 logger = logging.getLogger(__name__)
 
-LEASE_S = 6.0
-"""How long a zone stays with a process that died while pushing it."""
-RENEW_S = 2.0
-
 RETRY_S = (1, 2, 4, 5)
 """Waits after failures that pass by themselves, such as a server that is down; the last one for all further ones."""
 RETRY_FAILED_S = (30, 60, 120, 300, 600)
@@ -47,8 +42,6 @@ RETRY_FAILED_S = (30, 60, 120, 300, 600)
 TIMEOUT_S = 5.0
 DRIFTED = "changed at the name server: "
 """How the error of a zone begins that serves something else than is wanted."""
-
-_FREE: Mapping[str, Any] = {"lease": "", "lease_until": None}
 
 WAITING = (SyncState.PENDING, SyncState.PUSHING, SyncState.FAILED)
 
@@ -123,34 +116,9 @@ def repair(pk: int, *, wait_s: float = 20.0, progress: Callable[[int, int], None
         time.sleep(0.2)
 
 
-@contextmanager
-def lease(pk: int) -> Iterator[Zone | None]:
+def lease(pk: int) -> AbstractContextManager[Zone | None]:
     """Have a zone to oneself; `None` when another process has it. Kept up while the block runs, however long."""
-    now, token = timezone.now(), secrets.token_hex(8)
-    free = Q(lease_until=None) | Q(lease_until__lt=now)
-    if not Zone.objects.filter(free, pk=pk).update(lease=token, lease_until=now + timedelta(seconds=LEASE_S)):
-        yield None
-        return
-    done = threading.Event()
-    keeper = threading.Thread(target=_keep_lease, args=(pk, token, done), name=f"lease-{pk}", daemon=True)
-    keeper.start()
-    try:
-        yield Zone.objects.get(pk=pk)
-    finally:
-        done.set()
-        keeper.join()
-        Zone.objects.filter(pk=pk, lease=token).update(**_FREE)
-
-
-def _keep_lease(pk: int, token: str, done: threading.Event) -> None:
-    while not done.wait(RENEW_S):
-        try:
-            until = timezone.now() + timedelta(seconds=LEASE_S)
-            Zone.objects.filter(pk=pk, lease=token).update(lease_until=until)
-        except Exception:
-            logger.exception("the lease of zone %s was not renewed", pk)
-        finally:
-            connection.close()
+    return leases.lease(Zone, pk)
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------------
@@ -296,7 +264,7 @@ def _record_served(zone: Zone, serial: int, change_sets: Sequence[int], *, last:
             synced_at=timezone.now(),
             attempts=0,
             retry_at=None,
-            **(_FREE if last else {}),
+            **(FREE if last else {}),
         )
         emit(
             EventType.ZONE_SYNCED,

@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from security.guards import NeedsConfirmation
 from zones.changes import Conflict, InvalidChange, StaleVersion
 from zones.nameserver.errors import NameServerError
 from zones.zonefile.problems import ZoneFileError
@@ -66,6 +67,9 @@ def _document(error: Exception) -> dict[str, Any] | None:
         case Conflict():
             detail = f"Not taken back, because {error}."
             return {"status": 409, "code": "conflict", "detail": detail, "conflicts": error.conflicts}
+        case NeedsConfirmation():
+            detail = f"Not done, because it needs to be confirmed: {error}."
+            return {"status": 409, "code": "needs_confirmation", "detail": detail, "reasons": error.reasons}
         case ZoneFileError():
             lines = [{"line": each.line, "message": each.reason} for each in error.problems]
             return {

@@ -13,6 +13,7 @@ urlpatterns = [
     path("token/revoke/", RevokeView.as_view(), name="token-revoke"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocumentationView.as_view(), name="api-docs"),
+    path("rpz/", include("security.api.urls")),
     path("", include("zones.api.urls")),
     path("", include("monitoring.api.urls")),
 ]

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.nameserver.wishes import change, events, in_state, make_zone, served, until
-from zones import pushing, synchronizer
+from zones import leases, pushing, synchronizer
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.hosting import zone_status
@@ -23,7 +23,7 @@ _PUSH_AND_DIE = """
 import os, signal, sys
 import django
 django.setup()
-from zones import pushing
+from zones import leases, pushing
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -80,7 +80,7 @@ def test_killed_between_the_update_and_writing_it_down(server: Endpoint, running
     assert ChangeSet.objects.get(pk=made.pk).state == SyncState.PENDING
     assert Zone.objects.get(pk=zone.pk).lease
     synchronizer.start()
-    until(in_state(zone, SyncState.SERVED), timeout_s=pushing.LEASE_S + 20)
+    until(in_state(zone, SyncState.SERVED), timeout_s=leases.LEASE_S + 20)
     assert ChangeSet.objects.get(pk=made.pk).serial == serial == zone_status(server, zone.name).serial
     assert events(zone, "zone_sync_failed") == events(zone, "zone_drift_detected") == []
 

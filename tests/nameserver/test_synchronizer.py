@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, in_state, make_zone, served, until
-from zones import pushing, synchronizer
+from zones import leases, pushing, synchronizer
 from zones.changes import create_zone, delete_zone
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint, new_key, write_secret
@@ -304,7 +304,7 @@ def test_a_zone_that_another_process_pushes_is_left_to_it_until_its_lease_ends(s
 
 
 def test_a_lease_is_kept_up_while_the_work_lasts(server: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pushing, "RENEW_S", 0.05)
+    monkeypatch.setattr(leases, "RENEW_S", 0.05)
     zone = make_zone()
     with pushing.lease(zone.pk) as held:
         assert held

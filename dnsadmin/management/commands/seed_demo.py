@@ -12,6 +12,8 @@ from django.db import transaction
 
 from dnsadmin.management.commands.serve import is_loopback
 from realtime.actors import acting
+from security.models import Policy, Rule
+from security.rules import create_policy, create_rule
 from zones import grants, roles
 from zones.changes import create_zone
 from zones.models import Zone
@@ -128,8 +130,37 @@ build 300 AAAA 2001:db8:2::102
 }
 
 
+class DemoRule(NamedTuple):
+    """A rule of the demo's policies."""
+
+    policy: str
+    trigger: str
+    action: str
+    comment: str
+    trigger_type: str = "qname"
+    target: str = ""
+    category: str = ""
+    trial: bool = False
+
+
+POLICIES = {
+    "Allow list": "What must stay reachable, whatever a feed says.",
+    "House rules": "What people block here by hand.",
+}
+
+RULES = (
+    DemoRule("Allow list", "updates.vendor.example", "passthru", "Needed by the build machines"),
+    DemoRule("House rules", "malware.test", "nxdomain", "The example that is always blocked", category="malware"),
+    DemoRule("House rules", "*.malware.test", "nxdomain", "And all below it", category="malware"),
+    DemoRule("House rules", "phish.test", "redirect", "Shows why", target="www.example.com", category="phishing"),
+    DemoRule("House rules", "tracker.test", "nodata", "Quiet", category="tracking"),
+    DemoRule("House rules", "203.0.113.66", "nxdomain", "A known sink", trigger_type="response_ip", category="malware"),
+    DemoRule("House rules", "*.games.test", "nxdomain", "Would anybody miss them?", category="leisure", trial=True),
+)
+
+
 class Command(BaseCommand):
-    help = """Make the demo's accounts (admin, olivia, sam, vera, zoe) and zones, as far as they are missing.
+    help = """Make the demo's accounts (admin, olivia, sam, vera, zoe), zones and policies, as far as they are missing.
 
     The accounts share DNSADMIN_ADMIN_PASSWORD; when it is unset, a random one is made and printed once.
 
@@ -144,11 +175,20 @@ class Command(BaseCommand):
                 for name, (comment, text) in ZONES.items():
                     if not Zone.objects.filter(name=name).exists():  # one that was deleted stays so
                         create_zone(name, comment=comment, rrsets=rrsets(name, text))
+                self._policies()
                 for person in PEOPLE:
                     for zone in Zone.objects.living().filter(name=person.zone):
                         user = User.objects.get(username=person.username)
                         if not zone.grants.filter(user=user).exists():
                             grants.give(zone, level="edit", user=user)
+
+    def _policies(self) -> None:
+        """The policies with their rules, unless somebody has made or deleted some since."""
+        if Policy.objects.exists() or Rule.objects.exists():
+            return
+        made = {name: create_policy(name, comment=comment) for name, comment in POLICIES.items()}
+        for rule in RULES:
+            create_rule(confirm=True, **{**rule._asdict(), "policy": made[rule.policy]})
 
     def _people(self) -> User:
         """Make who is missing, and give everyone the password of the settings where that has changed."""

@@ -43,10 +43,13 @@ class Command(BaseCommand):
                 except NameServerError as error:
                     raise CommandError(str(error)) from error
                 running.callback(keeper.stop)
+            from security import enforcement
             from zones import synchronizer
 
             synchronizer.start()
             running.callback(synchronizer.stop)
+            enforcement.start()
+            running.callback(enforcement.stop)
             self.stderr.write(f"dnsadmin on http://{bind}:{port}/")
             server(bind, port, settings.SITE.log_level).run()
 

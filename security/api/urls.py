@@ -1,0 +1,15 @@
+"""Response policies under `/api/rpz/`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from security.api import views
+
+urlpatterns = [
+    path("policies/", views.PoliciesView.as_view(), name="api-rpz-policies"),
+    path("policies/<int:policy_id>/", views.PolicyView.as_view(), name="api-rpz-policy"),
+    path("policies/<int:policy_id>/sync/", views.PolicySyncView.as_view(), name="api-rpz-policy-sync"),
+    path("rules/", views.RulesView.as_view(), name="api-rpz-rules"),
+    path("rules/<int:rule_id>/", views.RuleView.as_view(), name="api-rpz-rule"),
+]

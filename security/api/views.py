@@ -1,0 +1,218 @@
+"""The HTTP interface of response policies and their rules."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from security import rules, serving
+from security.access import may_edit, may_manage, may_see, may_see_clients
+from security.api import serializers as shapes
+from security.guards import hosted_hints
+from security.models import Policy, Rule
+from security.triggers import TriggerType
+from zones.api.views import IF_MATCH
+from zones.api.views import View as ZoneView
+
+
+class View(ZoneView):
+    """A view for those who may see policies. `needed`: what else writing takes."""
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        if not may_see(request.user):
+            raise PermissionDenied("You may not see response policies.")
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            self.check_writer(request)
+
+    def check_writer(self, request: Request) -> None:
+        if not may_manage(request.user):
+            raise PermissionDenied("You may see response policies, but not change them.")
+
+    def seen(self) -> dict[str, Any]:
+        """What serializers of rules need to know of the asker."""
+        return {"clients": may_see_clients(self.request.user), "request": self.request}
+
+
+def counted(policies: QuerySet[Policy]) -> QuerySet[Policy]:
+    """`policies` with the number of their rules."""
+    counts = policies.annotate(rule_count=Count("rules", filter=Q(rules__deleted_at=None)))
+    return counts.order_by(*Policy._meta.ordering)
+
+
+# -- policies ---------------------------------------------------------------------------------------------------------------
+
+
+class PoliciesView(View):
+    """Response policies, in the order in which the name server asks them."""
+
+    serializer_class = shapes.PolicySerializer
+
+    @extend_schema(
+        operation_id="rpz_policies_list", parameters=[shapes.PolicyFilter], responses=shapes.PolicySerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        wanted = self.valid(shapes.PolicyFilter, request.query_params)
+        return self.page(counted(Policy.objects.filter(**wanted)), shapes.PolicySerializer)
+
+    @extend_schema(request=shapes.NewPolicySerializer, responses={201: shapes.PolicySerializer})
+    def post(self, request: Request) -> Response:
+        """Make a policy, last among those that people make."""
+        made = rules.create_policy(**self.valid(shapes.NewPolicySerializer))
+        return policy_answer(made.pk, status=201, headers={"Location": f"/api/rpz/policies/{made.pk}/"})
+
+
+class PolicyView(View):
+    """One response policy."""
+
+    serializer_class = shapes.PolicySerializer
+
+    def get(self, request: Request, policy_id: int) -> Response:
+        return policy_answer(policy_id)
+
+    @extend_schema(request=shapes.PolicyChangeSerializer, parameters=[IF_MATCH])
+    def patch(self, request: Request, policy_id: int) -> Response:
+        """Change fields of the policy itself, or its place."""
+        asked = self.valid(shapes.PolicyChangeSerializer)
+        rules.update_policy(policy_id, version=self.version(asked.pop("version", None)), **asked)
+        return policy_answer(policy_id)
+
+    @extend_schema(parameters=[IF_MATCH], responses={204: None})
+    def delete(self, request: Request, policy_id: int) -> Response:
+        """Delete the policy with all of its rules."""
+        rules.delete_policy(policy_id, version=self.version())
+        return Response(status=204)
+
+
+class PolicySyncView(View):
+    """Setting a policy right that somebody changed at the name server."""
+
+    serializer_class = shapes.PolicySerializer
+
+    @extend_schema(request=None)
+    def post(self, request: Request, policy_id: int) -> Response:
+        """Make the name server have exactly the rules of this policy."""
+        serving.repair(get_object_or_404(Policy, pk=policy_id))
+        return policy_answer(policy_id)
+
+
+def policy_answer(pk: int, **options: Any) -> Response:
+    policy = get_object_or_404(counted(Policy.objects.all()), pk=pk)
+    response = Response(shapes.PolicySerializer(policy).data, **options)
+    response["ETag"] = f'"{policy.version}"'
+    return response
+
+
+# -- rules ------------------------------------------------------------------------------------------------------------------
+
+
+class RuleView(View):
+    """One rule."""
+
+    serializer_class = shapes.RuleSerializer
+
+    def check_writer(self, request: Request) -> None:
+        if not may_edit(request.user):
+            raise PermissionDenied("You may see policy rules, but not change them.")
+
+    def get(self, request: Request, rule_id: int) -> Response:
+        return self.rule_answer(rule_id)
+
+    @extend_schema(request=shapes.RuleChange, parameters=[IF_MATCH], responses=shapes.RuleAnswer)
+    def patch(self, request: Request, rule_id: int) -> Response:
+        """Change some fields. A `version` (or `If-Match`) that is not the present one answers 409 with the rule as it is."""
+        return self._change(rule_id, partial=True)
+
+    @extend_schema(request=shapes.RuleChange, parameters=[IF_MATCH], responses=shapes.RuleAnswer)
+    def put(self, request: Request, rule_id: int) -> Response:
+        """Change all fields; what is not sent gets its default."""
+        return self._change(rule_id, partial=False)
+
+    @extend_schema(parameters=[IF_MATCH, OpenApiParameter("version", int)], responses={204: None})
+    def delete(self, request: Request, rule_id: int) -> Response:
+        """Delete the rule; it goes out of force."""
+        sent = request.query_params.get("version", "")
+        version = int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 19 else None
+        rules.delete_rule(rule_id, version=self.version(version))
+        return Response(status=204)
+
+    def _change(self, rule_id: int, *, partial: bool) -> Response:
+        asked = rule_fields(self.valid(shapes.RuleChange, partial=partial))
+        version = self.version(asked.pop("version", None))
+        if not partial:
+            plain = {"target": "", "category": "", "comment": "", "enabled": True, "trial": False, "expires_at": None}
+            asked = plain | asked
+        elif asked.get("action", "redirect") != "redirect":
+            asked.setdefault("target", "")
+        rules.update_rule(rule_id, version=version, **asked)
+        return self.rule_answer(rule_id, hints=True)
+
+    def rule_answer(self, pk: int, *, hints: bool = False, **options: Any) -> Response:
+        """A rule as an answer, with its version as `ETag`."""
+        found = Rule.objects.living().select_related("policy", "created_by", "updated_by")
+        rule = get_object_or_404(found, pk=pk)
+        data: dict[str, Any] = dict(shapes.RuleSerializer(rule, context=self.seen()).data)
+        if hints:
+            data["warnings"] = hosted_hints(rule.trigger_type, rule.trigger, rule.action)
+        response = Response(data, **options)
+        response["ETag"] = f'"{rule.version}"'
+        return response
+
+
+class RulesView(RuleView):
+    """Rules, newest first."""
+
+    @extend_schema(
+        operation_id="rpz_rules_list", parameters=[shapes.RuleFilter], responses=shapes.RuleSerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:  # type: ignore[override]
+        wanted = self.valid(shapes.RuleFilter, request.query_params)
+        found = filtered(wanted, clients=may_see_clients(request.user))
+        return self.page(
+            found.select_related("policy", "created_by", "updated_by"), shapes.RuleSerializer, **self.seen()
+        )
+
+    @extend_schema(request=shapes.RuleFields, responses={201: shapes.RuleAnswer})
+    def post(self, request: Request) -> Response:
+        """Make a rule. To block a name with one call, send nothing but `trigger`; to let it through, `action` as well."""
+        made = rules.create_rule(**rule_fields(self.valid(shapes.RuleFields)))
+        return self.rule_answer(made.pk, hints=True, status=201, headers={"Location": f"/api/rpz/rules/{made.pk}/"})
+
+
+def rule_fields(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was sent, as `security.rules` takes it."""
+    seconds = asked.pop("expires_in", None)
+    if seconds is not None:
+        if asked.get("expires_at"):
+            raise ValidationError({"expires_in": "either expires_in or expires_at"}, code="invalid")
+        asked["expires_at"] = timezone.now() + timedelta(seconds=seconds)
+    return asked
+
+
+def filtered(wanted: dict[str, Any], *, clients: bool) -> QuerySet[Rule]:
+    """The rules that fit. clients: whether triggers on client addresses may be searched."""
+    found: QuerySet[Rule] = Rule.objects.living()
+    for field in ("policy", "trigger_type", "action", "category", "sync_state", "enabled", "trial"):
+        if wanted.get(field) not in (None, ""):
+            found = found.filter(**{field: wanted[field]})
+    visible = Q() if clients else ~Q(trigger_type=TriggerType.CLIENT_IP)
+    if trigger := wanted.get("trigger"):
+        found = found.filter(visible, trigger=trigger.lower().rstrip("."))
+    if search := wanted.get("search"):
+        text = search.strip().lower().rstrip(".")
+        found = found.filter(
+            (Q(trigger__icontains=text) & visible)
+            | Q(target__icontains=text)
+            | Q(category__icontains=text)
+            | Q(comment__icontains=search)
+        )
+    return found

@@ -1,0 +1,160 @@
+"""The events of response policies and feeds. Operators, analysts and viewers see them; owners of single zones do not.
+
+The trigger of a rule on client addresses is shown to those who may see client addresses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from realtime.events import EventCategory, EventPriority, EventType
+from realtime.registry import VIEW_CLIENT_ADDRESSES, EventSpec, registry
+
+if TYPE_CHECKING:
+    from security.models import Policy, Rule
+
+SEES_SECURITY = "security.view_rule"
+SEES_CLIENTS = VIEW_CLIENT_ADDRESSES
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of an object before and after."""
+
+    field: str
+    old: Any = None
+    new: Any = None
+
+
+class RuleData(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as it is after the event (before it, when deleted). policy: id. expires_at: ISO 8601.
+    sync_state: `pending`, `served` (in force, or out of force as wanted) or `failed`."""
+
+    id: int
+    policy: int
+    policy_name: str
+    trigger_type: str
+    trigger: str
+    action: str
+    target: str
+    category: str
+    comment: str
+    enabled: bool
+    trial: bool
+    expires_at: str | None
+    version: int
+    sync_state: str
+    sync_error: str = ""
+
+    @classmethod
+    def of(cls, rule: Rule) -> RuleData:
+        return cls(
+            id=rule.pk,
+            policy=rule.policy_id,
+            policy_name=rule.policy.name,
+            trigger_type=rule.trigger_type,
+            trigger=rule.trigger,
+            action=rule.action,
+            target=rule.target,
+            category=rule.category,
+            comment=rule.comment,
+            enabled=rule.enabled,
+            trial=rule.trial,
+            expires_at=rule.expires_at.isoformat(timespec="seconds") if rule.expires_at else None,
+            version=rule.version,
+            sync_state=rule.sync_state,
+            sync_error=rule.sync_error,
+        )
+
+
+class RuleEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule was created, updated or deleted by people, or ran out."""
+
+    rule: RuleData
+    changes: list[Change] = []
+
+
+class PolicyData(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy as it is after the event. serial: of its zone, as last seen at the name server."""
+
+    id: int
+    name: str
+    zone: str
+    kind: str
+    mode: str
+    position: int
+    comment: str
+    version: int
+    serial: int | None
+    sync_state: str
+    sync_error: str
+
+    @classmethod
+    def of(cls, policy: Policy) -> PolicyData:
+        return cls(
+            id=policy.pk,
+            name=policy.name,
+            zone=policy.zone,
+            kind=policy.kind,
+            mode=policy.mode,
+            position=policy.position,
+            comment=policy.comment,
+            version=policy.version,
+            serial=policy.serial,
+            sync_state=policy.sync_state,
+            sync_error=policy.sync_error,
+        )
+
+
+class PolicyUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a policy. what: `created`, `changed` or `deleted` by people; `accepted` (the name server has the rules),
+    `in_force` (it acts by them), `failed` (it does not, and why), `drifted` (somebody changed it there), `imported`.
+    rules: ids of those concerned. rule: the one, where it is one."""
+
+    policy: PolicyData
+    what: str
+    changes: list[Change] = []
+    rules: list[int] = []
+    rule: RuleData | None = None
+    count: int | None = None
+
+
+_CLIENT_TRIGGERS = {"rule[trigger_type=client_ip].trigger": SEES_CLIENTS}
+
+
+def _security(
+    event_type: EventType,
+    payload: type[msgspec.Struct],
+    summary: str,
+    *,
+    priority: EventPriority = EventPriority.NORMAL,
+    sensitive: dict[str, str] | None = None,
+) -> EventSpec:
+    return EventSpec(
+        event_type=event_type,
+        category=EventCategory.SECURITY,
+        payload=payload,
+        permission=SEES_SECURITY,
+        summary=summary,
+        priority=priority,
+        sensitive=sensitive or {},
+    )
+
+
+registry.declare(
+    _security(
+        EventType.RPZ_UPDATE,
+        PolicyUpdate,
+        "A response policy was changed, or is (or is not) in force at the name server.",
+        sensitive=_CLIENT_TRIGGERS,
+    ),
+    _security(EventType.RPZ_RULE_CREATED, RuleEvent, "A policy rule was created.", sensitive=_CLIENT_TRIGGERS),
+    _security(
+        EventType.RPZ_RULE_UPDATED,
+        RuleEvent,
+        "A policy rule was changed, or ran out: the values before and after.",
+        sensitive=_CLIENT_TRIGGERS,
+    ),
+    _security(EventType.RPZ_RULE_DELETED, RuleEvent, "A policy rule was deleted.", sensitive=_CLIENT_TRIGGERS),
+)
