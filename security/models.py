@@ -32,6 +32,10 @@ class Mode(models.TextChoices):
     OFF = "off", "off"
 
 
+IN_ORDER = ("-kind", "position", "id")
+"""How `named` asks policies: what people made ("rules") before what feeds bring."""
+
+
 class Policy(models.Model):
     """A response policy zone. `named` asks them in their order here; the first that has a rule decides.
 
@@ -62,7 +66,7 @@ class Policy(models.Model):
     field_changes: list[dict[str, Any]] = []
 
     class Meta:
-        ordering = ("-kind", "position", "id")  # "rules" before "feed"
+        ordering = IN_ORDER
         verbose_name_plural = "policies"
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from security import rules, serving
 from security.access import may_edit, may_manage, may_see, may_see_clients
 from security.api import serializers as shapes
 from security.guards import hosted_hints
-from security.models import Policy, Rule
+from security.models import IN_ORDER, Policy, Rule
 from security.triggers import TriggerType
 from zones.api.views import IF_MATCH
 from zones.api.views import View as ZoneView
@@ -46,7 +46,7 @@ class View(ZoneView):
 def counted(policies: QuerySet[Policy]) -> QuerySet[Policy]:
     """`policies` with the number of their rules."""
     counts = policies.annotate(rule_count=Count("rules", filter=Q(rules__deleted_at=None)))
-    return counts.order_by(*Policy._meta.ordering)
+    return counts.order_by(*IN_ORDER)
 
 
 # -- policies ---------------------------------------------------------------------------------------------------------------

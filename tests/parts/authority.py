@@ -57,11 +57,11 @@ class Authority:
         found = node.get_rdataset(zone.rdclass, question.rdtype) if node else None
         if found is not None:
             rrset = response.find_rrset(response.answer, question.name, zone.rdclass, question.rdtype, create=True)
-            rrset.update(found)
+            rrset.update(found)  # type: ignore[no-untyped-call]
         else:
             assert zone.origin is not None
             soa = response.find_rrset(response.authority, zone.origin, zone.rdclass, dns.rdatatype.SOA, create=True)
-            soa.update(zone.find_rdataset(zone.origin, dns.rdatatype.SOA))
+            soa.update(zone.find_rdataset(zone.origin, dns.rdatatype.SOA))  # type: ignore[no-untyped-call]
         return response.to_wire()
 
     def _run(self) -> None:
