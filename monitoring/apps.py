@@ -7,5 +7,6 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         from monitoring import roles
+        from monitoring.forwarding import applying  # noqa: F401  # knows of forward zones (`zones.forwarding.source`)
 
         post_migrate.connect(roles.establish, sender=self)

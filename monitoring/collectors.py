@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from monitoring import series
+from monitoring import demo, series
+from monitoring.forwarding.watch import ForwarderWatch
 from monitoring.intervals import Timetable, chosen
 from monitoring.lease import fenced
 from monitoring.measuring import Measuring
@@ -11,6 +12,7 @@ from zones.collectors import collector
 
 _measuring = Measuring()
 _name_server = NameServerWatch()
+_forwarders = ForwarderWatch()
 _timetable = Timetable()
 
 TICK_S = 1
@@ -28,7 +30,16 @@ def watch_name_server() -> None:
         _name_server.round()
 
 
+@collector("forwarders", every_s=TICK_S)
+def probe_forwarders() -> None:
+    if _timetable.due("forwarders", chosen()["forwarders"]):
+        _forwarders.round()
+
+
 @collector("retention of figures", every_s=600)
 def prune_figures() -> None:
     with fenced():
         series.prune()
+
+
+__all__ = ["demo", "measure", "probe_forwarders", "prune_figures", "watch_name_server"]

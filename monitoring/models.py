@@ -234,8 +234,6 @@ class Forwarder(models.Model):
     reason = models.TextField(blank=True, editable=False)
     apply_error = models.TextField(blank=True, editable=False)
 
-    targets: models.Manager[ForwarderTarget]
-
     class Meta:
         ordering = ("domain",)
 

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from dnsadmin.management.commands.serve import is_loopback
+from monitoring.demo import make_forwarders
 from realtime.actors import acting
 from security.models import Policy, Rule
 from security.rules import create_policy, create_rule
@@ -169,9 +170,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_loopback(settings.SITE.bind):
             raise CommandError(f"The demo has well-known accounts: not on {settings.SITE.bind}, on loopback only.")
+        first = not Zone.objects.exists()
         with transaction.atomic():
             admin = self._people()
             with acting(admin, origin="command"):
+                if first:
+                    make_forwarders()
                 for name, (comment, text) in ZONES.items():
                     if not Zone.objects.filter(name=name).exists():  # one that was deleted stays so
                         create_zone(name, comment=comment, rrsets=rrsets(name, text))
