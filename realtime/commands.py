@@ -153,6 +153,12 @@ class Resume(msgspec.Struct, frozen=True):
     position: int
 
 
+class EventId(msgspec.Struct, frozen=True):
+    """The id of an event, as its envelope gives it."""
+
+    event_id: str
+
+
 class ConnectionId(msgspec.Struct, frozen=True):
     """The id of a connection, as `list_connections` gives it."""
 
@@ -254,6 +260,17 @@ async def get_stats(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
         figures["node"] = node.figures()
         figures["cluster"] = await in_database(presence.cluster)
     return figures
+
+
+@command("trace", EventId, administrators_only=True)
+async def trace(consumer: UnifiedWebSocketConsumer, data: EventId) -> Any:
+    """The way of an event of the last hour: who got it when, and who did not and why."""
+    from realtime import tracing
+
+    try:
+        return await in_database(tracing.trace, data.event_id)
+    except tracing.Unknown as problem:
+        raise Unanswerable(str(problem)) from None
 
 
 @command("list_connections", Nothing, administrators_only=True)

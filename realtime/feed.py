@@ -43,10 +43,11 @@ class Feed:
         on_order: Callable[[dict[str, Any]], None],
         on_break: Callable[[], None],
     ) -> None:
-        self.epoch = ""
+        self.epoch = ""  # `source`: what brought the events that are being handed on
         self.position = 0
         self.rings = 0
         self.found = 0
+        self.source = "log"
         self._tick_s = tick_s
         self._memory = settings.DATA_DIR / "log_position"
         self._remembered = 0
@@ -131,6 +132,7 @@ class Feed:
                 if "events" not in message or message["first"] > self.position + 1:
                     self._behind.set()
                 else:
+                    self.source = "doorbell"
                     self._advance([decode_event(text) for text in message["events"]])
             case "flow":
                 for text in message["events"]:
@@ -174,6 +176,7 @@ class Feed:
     async def _catch_up(self) -> None:
         while events := await in_database(log.read, self.position):
             before = self.position
+            self.source = "log"
             self._advance(events)
             self.found += self.position - before
             if len(events) < log.CHUNK:

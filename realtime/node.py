@@ -36,6 +36,8 @@ from realtime.protocol import CloseCode, event_frame, frame
 from realtime.reader import LogReader, visible
 from realtime.registry import registry
 from realtime.routes import Router
+from realtime.tracing import Tracer
+from realtime.tracing import answer as answer_trace
 from realtime.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,9 @@ class Node:
         self.router.on_flow_wanted = self.feed.want_streams
         self.interests = InterestTeller(self.name)
         self.router.on_interests = self.interests.tell
+        self.tracer = Tracer(self)
+        self.router.on_joined, self.router.on_left = self.tracer.joined, self.tracer.left
+        self.reader.on_read = self.tracer.read
         self.complaints = Complaints()
         self.mover = Mover(self)
         self.news = ConnectionNews(self.name)
@@ -147,6 +152,7 @@ class Node:
         self.manager.release(connection)
         self.news.note(EventType.CONNECTION_CLOSED, connection)
         metrics.ended(connection)
+        self.tracer.ended(connection)
         self.desk.depart(connection.presence_id)
 
     def close(self, connection: WebSocketConnection, code: CloseCode, reason: str) -> None:
@@ -194,6 +200,7 @@ class Node:
             self.router.leave(connection)
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale += 1
+        self.tracer.heard(event, self.feed.source)
         self.router.publish(event)
         metrics.probe(event, self)
         if event.event_type is EventType.ROLLOUT_CHANGED:
@@ -226,13 +233,19 @@ class Node:
                 self.interests.tell_again()
             case "canary" if message["node"] == self.name:
                 self.watch.sang()
+            case "trace":
+                self.in_background(self._answer_trace(message["request"], message["event"]))
             case "disconnect":
                 if connection := self.manager.find(message["connection"]):
                     self.close(connection, CloseCode.NOT_ALLOWED, "disconnected by an administrator")
 
+    async def _answer_trace(self, request: str, event_id: str) -> None:
+        await in_database(answer_trace, self.tracer, request, event_id)
+
     def _on_break(self) -> None:
         """The log has a break: nobody here can be led across it, but everybody can come back and begin behind it."""
         self.router.position = self.feed.position
+        self.tracer.forget()
         for connection in self.manager:
             pause = random.randint(200, LONGEST_SPREAD_MS // 4)
             self.in_background(connection.close(CloseCode.TOO_SLOW, "the log begins anew: come back", pause))

@@ -8,13 +8,13 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, NotFound
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import presence, rollout
+from realtime import presence, rollout, tracing
 from realtime.actors import acting
 from realtime.guard import LIVE
 from realtime.models import MetricSample, Presence
@@ -57,6 +57,19 @@ class StatsView(APIView):
             "nodes": len(nodes),
         }
         return Response({"total": total, "nodes": list(nodes.values())})
+
+
+class TraceView(APIView):
+    """The way of one event of the last hour."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request, event_id: str) -> Response:
+        try:
+            return Response(tracing.trace(event_id))
+        except tracing.Unknown as problem:
+            raise NotFound(str(problem)) from None
 
 
 class RolloutView(APIView):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from realtime.audience import NotAllowed
@@ -57,6 +58,7 @@ class LogReader:
         self._feed = feed
         self._router = router
         self._desk = desk
+        self.on_read: Callable[[WebSocketConnection, int, int], None] = lambda connection, start, upto: None
 
     def settle(self, connection: WebSocketConnection) -> None:
         """Put the connection where it belongs: on its route if it is level with the feed, else to reading."""
@@ -166,6 +168,8 @@ class LogReader:
                     send()
         send()
         connection.upto = upto
+        if upto > start:
+            self.on_read(connection, start, upto)
         await asyncio.sleep(0)  # many may be reading; each gets its turn
 
 

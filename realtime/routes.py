@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -29,6 +31,8 @@ from realtime.subscriptions import subscriptions
 
 logger = logging.getLogger(__name__)
 
+REMEMBERED_FRAMES = 4000
+"""Frames of a route whose time is remembered, for `realtime.tracing`."""
 GAP_EVERY_S = 1.0
 """Seconds over which the flow that a limit leaves out is summed up before it is told."""
 
@@ -92,6 +96,8 @@ class Route:
         self._timer: asyncio.TimerHandle | None = None
         self._gap_timer: asyncio.TimerHandle | None = None
         self._flushed_at = float("-inf")
+        self.sent: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_FRAMES)  # up to which position, when
+        self.sent_alone: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_FRAMES)  # critical events
 
     @property
     def upto(self) -> int:
@@ -114,6 +120,7 @@ class Route:
         priority = spec.priority
         if priority is EventPriority.CRITICAL:
             self._layer.deliver(self.group, event_frame(encoded, self.upto))
+            self.sent_alone.append((event.position or 0, time.time()))
             return
         if self._before_first is None:
             self._before_first = self._head() - (event.position is not None)
@@ -138,6 +145,7 @@ class Route:
             return
         bodies, self._bodies, self._bytes, self._before_first = self._bodies, [], 0, None
         self._flushed_at = self._loop.time()
+        self.sent.append((self._head(), time.time()))
         frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
         self._layer.deliver(self.group, frame)
 
@@ -168,6 +176,8 @@ class Router:
         self.readers: set[WebSocketConnection] = set()
         self.on_flow_wanted: Callable[[frozenset[EventType]], None] = lambda types: None
         self.on_interests: Callable[[frozenset[Interest]], None] = lambda interests: None
+        self.on_joined: Callable[[WebSocketConnection, Route, int], None] = lambda connection, route, position: None
+        self.on_left: Callable[[WebSocketConnection, int], None] = lambda connection, position: None
         self.events = 0
         self.encodings = 0
         self._layer = layer
@@ -245,6 +255,7 @@ class Router:
         self.readers.discard(connection)
         self._layer.add(route.group, connection.channel)
         connection.route = route
+        self.on_joined(connection, route, self.position)
 
     def leave(self, connection: WebSocketConnection) -> None:
         """Take a connection off its route: from here on it is a reader, from the position that it had."""
@@ -252,8 +263,9 @@ class Router:
         self.readers.add(connection)
         if route is None:
             return
-        connection.upto = route.upto
+        connection.upto = upto = route.upto
         connection.route = None
+        self.on_left(connection, upto)
         self._layer.discard(route.group, connection.channel)
         self._end_if_empty(route)
 

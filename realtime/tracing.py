@@ -1,0 +1,292 @@
+"""The way of one event: committed, numbered, heard by each process and how, and sent to whom and when, or why not.
+
+Nothing is kept per delivery. A route remembers when it sent how far; of a connection it is known on which route it was from
+which position to which, and what its reader sent. What an event did is worked out from these when somebody asks, for the
+events of the last hour.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from realtime import doorbell, log
+from realtime.audience import Audience
+from realtime.events import Event
+from realtime.filters import view
+from realtime.models import LogEvent, Presence, TraceReport
+from realtime.presence import FRESH_S
+from realtime.protocol import is_critical
+from realtime.registry import registry
+from realtime.subscriptions import Wants, subscriptions
+
+if TYPE_CHECKING:
+    from realtime.connections import WebSocketConnection
+    from realtime.node import Node
+    from realtime.routes import Route, RouteKey
+
+KEPT_S = 3600.0
+KEPT_EVENTS = 50_000
+KEPT_ENDED = 2000
+KEPT_STEPS = 200
+PATIENCE_S = 2.0
+MOST_ABSENT = 500
+ASKING = "trace"
+"""Client name of those who only ask for traces."""
+
+Sent = Sequence[tuple[int, float]]
+"""(position, seconds since 1970): everything up to there was sent then."""
+
+
+class Stay:
+    """A connection on a route, from the position that it joined at; `left`: the one that it had on leaving."""
+
+    __slots__ = ("alone", "joined", "key", "left", "sent")
+
+    def __init__(self, route: Route, joined: int) -> None:
+        self.key: RouteKey = route.key
+        self.sent: Sent = route.sent
+        self.alone: Sent = route.sent_alone
+        self.joined = joined
+        self.left: int | None = None
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What a reader sent: the log after `start` up to `upto`."""
+
+    start: int
+    upto: int
+    at: float
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a connection that ended: the facts, and nothing that belongs to its socket."""
+
+    id: str
+    user_id: int
+    username: str
+    client: str
+    upto: int
+    audience: Audience
+    wants: Wants
+    lagging: bool = False
+
+    @classmethod
+    def of(cls, connection: WebSocketConnection) -> Gone:
+        return cls(**{name: getattr(connection, name) for name in cls.__struct_fields__})
+
+
+class Passage:
+    """One connection's way along the log."""
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self.connection: WebSocketConnection | Gone = connection
+        self.began = connection.upto
+        self.steps: deque[Stay | Read] = deque(maxlen=KEPT_STEPS)
+        self.ended_at: float | None = None
+
+
+class Tracer:
+    """What one process remembers of the last hour."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._heard: deque[tuple[int, float, str]] = deque(maxlen=KEPT_EVENTS)
+        self._passages: OrderedDict[str, Passage] = OrderedDict()
+        self._ended: deque[tuple[float, str]] = deque()
+
+    # -- what happens
+
+    def heard(self, event: Event, how: str) -> None:
+        """The feed came to an event, by `doorbell` or from the `log`."""
+        self._heard.append((event.position or 0, time.time(), how))
+
+    def joined(self, connection: WebSocketConnection, route: Route, position: int) -> None:
+        """A connection that had everything up to `position` went onto a route."""
+        self._passage(connection).steps.append(Stay(route, position))
+
+    def left(self, connection: WebSocketConnection, position: int) -> None:
+        """A connection left its route with everything up to `position`."""
+        steps = self._passage(connection).steps
+        if steps and isinstance(steps[-1], Stay):
+            steps[-1].left = position
+
+    def read(self, connection: WebSocketConnection, start: int, upto: int) -> None:
+        """A reader sent a piece of the log."""
+        passage = self._passage(connection)
+        if not passage.steps:
+            passage.began = start
+        passage.steps.append(Read(start, upto, time.time()))
+
+    def ended(self, connection: WebSocketConnection) -> None:
+        """A connection is gone; what it got stays known for an hour."""
+        now = time.time()
+        if passage := self._passages.get(connection.id):
+            passage.ended_at = now
+            passage.connection = Gone.of(connection)
+            self._ended.append((now, connection.id))
+        while self._ended and (now - self._ended[0][0] > KEPT_S or len(self._ended) > KEPT_ENDED):
+            self._passages.pop(self._ended.popleft()[1], None)
+
+    def _passage(self, connection: WebSocketConnection) -> Passage:
+        found = self._passages.get(connection.id)
+        if found is None:
+            found = self._passages[connection.id] = Passage(connection)
+        return found
+
+    def forget(self) -> None:
+        """The log has a break: positions mean something else from here on."""
+        self._heard.clear()
+        self._passages.clear()
+        self._ended.clear()
+
+    # -- asking
+
+    def report(self, event: Event) -> dict[str, Any]:
+        """What this process knows of the way of an event."""
+        position = event.position or 0
+        first = self._heard[0][0] if self._heard else 0
+        heard = self._heard[position - first] if first and 0 <= position - first < len(self._heard) else None
+        recipients, others = [], []
+        for passage in self._passages.values():
+            sent = _sent(passage, event)
+            who = _who(passage)
+            if isinstance(sent, str):
+                others.append(who | {"reason": sent})
+            else:
+                recipients.append(who | {"sent_at": _moment(sent[0]), "by": sent[1]})
+        return {
+            "node": self._node.name,
+            "heard_at": _moment(heard[1]) if heard else None,
+            "heard_by": heard[2] if heard else None,
+            "recipients": recipients,
+            "others": others,
+        }
+
+
+def _sent(passage: Passage, event: Event) -> tuple[float, str] | str:
+    """When an event was sent to a connection and by what, or why it was not."""
+    position = event.position or 0
+    connection = passage.connection
+    for step in reversed(passage.steps):
+        if isinstance(step, Read):
+            if step.start < position <= step.upto:
+                reason = _unseen(event, connection.audience, connection.wants)
+                return reason or (step.at, "log")
+        elif step.joined < position and (step.left is None or position <= step.left):
+            reason = _unseen_on(event, step.key)
+            if reason:
+                return reason
+            alone = is_critical(event)
+            at = _first(step.alone if alone else step.sent, position, exactly=alone)
+            return (at, "route") if at is not None else "it waits to be sent together with others"
+    if position <= passage.began:
+        return f"connected later, at position {passage.began}"
+    if passage.ended_at is not None:
+        return f"the connection ended before, at position {connection.upto}"
+    slow = "is too slow and" if connection.lagging else "is"
+    return f"{slow} still reading the log, at position {connection.upto}"
+
+
+def _first(sent: Iterable[tuple[int, float]], position: int, *, exactly: bool) -> float | None:
+    return next((at for upto, at in sent if (upto == position if exactly else upto >= position)), None)
+
+
+def _unseen_on(event: Event, key: RouteKey) -> str | None:
+    spec = registry[event.event_type]
+    if event.event_type not in key.types:
+        return "not subscribed to it" if key.audience.may_subscribe(spec) else "no permission for such events"
+    zone = event.data.get("zone")
+    if key.zones and zone is not None and zone not in key.zones:
+        return f"subscribed to other zones than {zone}"
+    return None if view(event, key.audience) is not None else "no permission for what it is about"
+
+
+def _unseen(event: Event, audience: Audience, wants: Wants) -> str | None:
+    spec = registry[event.event_type]
+    if event.event_type not in subscriptions.types(wants, audience):
+        return "not subscribed to it" if audience.may_subscribe(spec) else "no permission for such events"
+    if not wants.zone_wanted(event):
+        return f"subscribed to other zones than {event.data.get('zone')}"
+    return None if view(event, audience) is not None else "no permission for what it is about"
+
+
+def _who(passage: Passage) -> dict[str, Any]:
+    connection = passage.connection
+    return {
+        "connection_id": connection.id,
+        "user": {"id": connection.user_id, "username": connection.username},
+        "client": connection.client,
+        "connected": passage.ended_at is None,
+    }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+# -- over all processes ---------------------------------------------------------------------------------------------------
+
+
+class Unknown(LookupError):
+    """There is no such event in the log."""
+
+
+def answer(tracer: Tracer, request: str, event_id: str) -> None:
+    """Write down what this process knows, for whoever asked. Uses the database."""
+    row = LogEvent.objects.filter(event_id=event_id, position__isnull=False).first()
+    if row is not None:
+        report = tracer.report(log.as_event(row))
+        TraceReport.objects.create(request=request, node=report["node"], report=report)
+
+
+def trace(event_id: str) -> dict[str, Any]:
+    """The whole way of an event, as every process knows it. Raises `Unknown`. Takes two seconds at most."""
+    row = LogEvent.objects.filter(event_id=event_id[:36]).first()
+    if row is None:
+        raise Unknown(f"There is no event {event_id[:36]} in the log.")
+    reports = _collect(event_id) if row.position is not None else []
+    recipients = [one | {"node": report["node"]} for report in reports for one in report["recipients"]]
+    others = [
+        one | {"node": report["node"]} for report in reports for one in report["others"] if one["client"] != ASKING
+    ]
+    known = {one["user"]["id"] for one in (*recipients, *others)}
+    absent = get_user_model().objects.filter(is_active=True).exclude(pk__in=known).order_by("username")[:MOST_ABSENT]
+    others += [
+        {"user": {"id": user.pk, "username": user.get_username()}, "reason": "was not connected"} for user in absent
+    ]
+    return {
+        "event_id": row.event_id,
+        "event_type": row.event_type,
+        "committed_at": row.timestamp.isoformat(),
+        "position": row.position,
+        "epoch": log.head().epoch,
+        "source_user": row.source_username or None,
+        "origin": row.origin,
+        "trace_id": row.trace_id,
+        "hops": [{name: report[name] for name in ("node", "heard_at", "heard_by")} for report in reports],
+        "recipients": sorted(recipients, key=lambda one: str(one["sent_at"])),
+        "others": others,
+    }
+
+
+def _collect(event_id: str) -> list[dict[str, Any]]:
+    request = secrets.token_hex(8)
+    fresh = timezone.now() - timedelta(seconds=FRESH_S)
+    expected = set(Presence.objects.filter(last_seen__gte=fresh).values_list("node", flat=True))
+    doorbell.control("trace", request=request, event=event_id)
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        reports = list(TraceReport.objects.filter(request=request).order_by("node").values_list("report", flat=True))
+        if (reports and expected <= {report["node"] for report in reports}) or time.monotonic() > until:
+            TraceReport.objects.filter(request=request).delete()
+            return reports
+        time.sleep(0.05)
