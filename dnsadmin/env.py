@@ -14,6 +14,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from msgspec import Meta
 
+from monitoring.queries.conf import QuerySettings
 from realtime.conf import RealtimeSettings, RolloutSettings
 from realtime.legacy.conf import LegacySettings  # LEGACY
 from zones.nameserver.conf import NamedSettings
@@ -55,6 +56,7 @@ GROUPS: Mapping[str, type[msgspec.Struct]] = {
     "DNSADMIN_ROLLOUT_": RolloutSettings,
     "DNSADMIN_LEGACY_": LegacySettings,  # LEGACY
     "DNSADMIN_NAMED_": NamedSettings,
+    "DNSADMIN_QUERIES_": QuerySettings,
 }
 """Prefix of the variables -> the settings they fill."""
 

@@ -13,6 +13,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 
 from dnsadmin import env
+from monitoring.queries.conf import QuerySettings
 from realtime.conf import RealtimeSettings, RolloutSettings
 from realtime.legacy.conf import LegacySettings  # LEGACY
 from zones.nameserver.conf import NamedSettings
@@ -24,6 +25,7 @@ REALTIME = env.read(RealtimeSettings, "DNSADMIN_REALTIME_", os.environ)
 ROLLOUT = env.read(RolloutSettings, "DNSADMIN_ROLLOUT_", os.environ)
 LEGACY = env.read(LegacySettings, "DNSADMIN_LEGACY_", os.environ)  # LEGACY
 NAMED = env.read(NamedSettings, "DNSADMIN_NAMED_", os.environ)
+QUERIES = env.read(QuerySettings, "DNSADMIN_QUERIES_", os.environ)
 
 DATA_DIR = SITE.data_dir if SITE.data_dir.is_absolute() else BASE_DIR / SITE.data_dir
 DATA_DIR.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from monitoring.intervals import Timetable, chosen
 from monitoring.lease import fenced
 from monitoring.measuring import Measuring
 from monitoring.nameserver import NameServerWatch
+from monitoring.queries import collectors  # noqa: F401  # those around queries
 from zones.collectors import collector
 
 _measuring = Measuring()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from monitoring.queries import events  # noqa: F401  # those of the query stream
 from realtime.events import EventCategory, EventPriority, EventType
 from realtime.registry import EventSpec, registry
 from zones.events import FieldChange

@@ -283,3 +283,16 @@ class ForwarderTarget(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address}#{self.port} ({self.get_transport_display()})"
+
+
+class QuerySource(models.Model):
+    """How the reading of the query log goes, as the collector last said (`monitoring.queries.source`). One row."""
+
+    facts = models.JSONField(default=dict)
+    said_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"said at {self.said_at}"

@@ -41,6 +41,10 @@ class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Whether an event about a single query is wanted; events about anything else always are."""
         return event.event_type not in ABOUT_QUERIES or "name" not in event.data or self.matches(event.data)
 
+    def matches_name(self, name: str) -> bool:
+        """Whether a name lies at or below the suffix that is wanted."""
+        return self.name_suffix is None or _ends_with(name, self.name_suffix)
+
     def normal(self) -> FlowFilter:
         """The same filter as everybody else writes it who means the same."""
         suffix = (self.name_suffix or "").strip(".").lower()
@@ -55,7 +59,7 @@ class FlowFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def matches(self, query: dict[str, Any]) -> bool:
         """Whether a query (`name`, `client`, `type`, `outcome`) is wanted. What is masked or missing matches nothing."""
         return (
-            (self.name_suffix is None or _ends_with(query.get("name"), self.name_suffix))
+            self.matches_name(query.get("name", ""))
             and (self.client is None or _within(query.get("client"), self.client))
             and (self.qtype is None or str(query.get("type", "")).upper() == self.qtype.upper())
             and (self.outcome is None or query.get("outcome") == self.outcome)

@@ -35,9 +35,7 @@ class LogFollower:
     that was read and the next had been deleted already, so that lines are missing.
     """
 
-    def __init__(
-        self, path: Path, place: Place | None = None, *, at_end: bool = False, block: int = 256 * 1024
-    ) -> None:
+    def __init__(self, path: Path, place: Place | None = None, *, at_end: bool = False, block: int = 64 * 1024) -> None:
         self.path = path
         self.truncations = 0
         self.skipped = 0

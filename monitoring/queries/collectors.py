@@ -1,0 +1,87 @@
+"""The background work around queries: following the logs, and forgetting old counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from monitoring.lease import LeaseLost, fenced
+from monitoring.models import QueryRollup
+from monitoring.queries import ingest, source
+from realtime.interests import InterestBook
+from zones.collectors import collector
+from zones.nameserver.endpoint import endpoint
+from zones.nameserver.errors import NameServerError
+
+T = TypeVar("T")
+
+QUIET_S = 0.05
+"""Seconds between two looks at a log in which nothing was new."""
+ASK_EVERY_S = 1.0
+
+
+@collector("query log")
+async def follow_queries() -> None:
+    """Follow the name server's logs until cancelled. Raises `NameServerError` when it is not known where they are."""
+    where = endpoint()
+    if where.log_dir is None:
+        raise NameServerError("not_configured", "the query log is not known: set DNSADMIN_NAMED_LOG_DIR")
+    book = InterestBook()
+    loop = asyncio.get_running_loop()
+    context = copy_context()
+    with ThreadPoolExecutor(1, thread_name_prefix="query-log") as pool:
+
+        def in_pool(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+            return loop.run_in_executor(pool, lambda: context.run(function, *args))
+
+        reading: ingest.Ingest = await in_pool(ingest.Ingest, where, book)
+        helpers = [asyncio.create_task(book.listen()), asyncio.create_task(_ask(reading))]
+        try:
+            while True:
+                busy = await in_pool(reading.turn)
+                await asyncio.sleep(0 if busy else QUIET_S)
+        finally:
+            for task in helpers:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(in_pool(_end, reading))
+
+
+def _end(reading: ingest.Ingest) -> None:
+    close_old_connections()
+    try:
+        with contextlib.suppress(LeaseLost):
+            reading.close()
+    finally:
+        connection.close()
+
+
+async def _ask(reading: ingest.Ingest) -> None:
+    """Ask the server for its own counts, now and then."""
+    while True:
+        try:
+            reading.take(await asyncio.to_thread(source.ask, endpoint(), reading.lines))
+        except NameServerError as error:
+            reading.take(error)
+        await asyncio.sleep(ASK_EVERY_S)
+
+
+@collector("retention of query counts", every_s=600)
+def prune_counts() -> None:
+    """Delete old counts."""
+    period, conf = QueryRollup.Period, settings.QUERIES
+    kept = {
+        period.MINUTE: timedelta(days=conf.minutes_kept_days),
+        period.HOUR: timedelta(days=conf.hours_kept_days),
+        period.DAY: timedelta(days=conf.days_kept_days),
+    }
+    with fenced():
+        ingest.prune(kept, datetime.now(UTC))
