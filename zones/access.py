@@ -1,22 +1,32 @@
-"""Who may see or change which zone: the one answer for pages, API and socket.
+"""Who may see or change which zone, and what in it: the one answer for pages, API and socket.
 
 A right comes from a role (Django permissions, for all zones) or from an open grant on one zone, to the user or to one
-of the user's groups. Someone who may not see a zone is told that there is none.
+of the user's groups. A grant to edit may be limited to names, record types and actions. Someone who may not see a zone is
+told that there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
+import msgspec
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 
+from realtime.actors import current_actor
 from realtime.registry import EVERYTHING, ScopeKeys
 
 Level = Literal["view", "edit", "manage"]
 
 LEVELS: tuple[Level, ...] = ("view", "edit", "manage")
 """What one may be allowed, each including those before it."""
+
+ACTIONS = ("create", "update", "delete")
+"""What is done to a record."""
 
 PERMISSION: dict[Level, str] = {
     "view": "zones.view_zone",
@@ -26,8 +36,39 @@ PERMISSION: dict[Level, str] = {
 """The Django permission that gives a level on all zones."""
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What one grant to edit lets people do: names (patterns relative to the zone: `@`, `www`, `*.dev` for all below `dev`,
+    `_acme-challenge.*`), record types, actions. Empty: all of them."""
+
+    names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    def permit(self, action: str, name: str, kind: str) -> bool:
+        """Whether a record of this name and type may be created, changed or deleted."""
+        return (
+            (not self.actions or action in self.actions)
+            and (not self.types or kind in self.types)
+            and (not self.names or any(_pattern(each).fullmatch(name) for each in self.names))
+        )
+
+
+class Editing(msgspec.Struct, frozen=True):
+    """What somebody may do to the records of a zone: whatever one of `grants` permits."""
+
+    grants: tuple[Limits, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        return Limits() in self.grants
+
+    def permits(self, action: str, name: str, kind: str) -> bool:
+        return any(limits.permit(action, name, kind) for limits in self.grants)
+
+
 def may(user: Any, level: Level, zone: Any) -> bool:
-    """Whether `user` has `level` on `zone`; deleted zones are for nobody. At most one query besides permissions."""
+    """Whether `user` has `level` on `zone` (`edit`: of some of its records); deleted zones are for nobody. At most one query
+    besides permissions."""
     if not user.is_active or zone.deleted_at is not None:
         return False
     if _by_role(user, level):
@@ -35,8 +76,44 @@ def may(user: Any, level: Level, zone: Any) -> bool:
     return bool(zone.grants.filter(_of(user), level__in=LEVELS[LEVELS.index(level) :], closed_at=None).exists())
 
 
+def editing(user: Any, zone: Any) -> Editing:
+    """What `user` may do to the records of `zone`. At most one query besides permissions."""
+    if not user.is_active or zone.deleted_at is not None:
+        return Editing()
+    if _by_role(user, "edit"):
+        return Editing((Limits(),))
+    held = zone.grants.filter(_of(user), level__in=("edit", "manage"), closed_at=None)
+    rows = held.values_list("names", "types", "actions")
+    return Editing(tuple(Limits(*(tuple(words.split()) for words in row)) for row in rows))
+
+
+def refuse_unless_permitted(zone: Any, changes: Iterable[Any]) -> None:
+    """Refuse changes of records (`zones.models.Change`) that whoever acts may not make; the system may make all.
+
+    Both sides of a change count: a record cannot be moved out of, nor into, what one may edit.
+    Raises `PermissionDenied` with the first three in words.
+    """
+    actor = current_actor()
+    if actor.user is None:
+        return
+    user = get_user_model().objects.filter(pk=actor.user.id).first()
+    allowed = editing(user, zone) if user is not None else Editing()
+    if allowed.everything:
+        return
+    refused = {
+        (change.op, side["name"], side["type"])
+        for change in changes
+        for side in (change.before, change.after)
+        if side is not None and not allowed.permits(change.op, side["name"], side["type"])
+    }
+    if refused:
+        some = ", ".join(f"{op} {name} {kind}" for op, name, kind in sorted(refused)[:3])
+        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+        raise PermissionDenied(f"Your rights to {zone.name} do not reach that far: {some}{more}. Nothing was changed.")
+
+
 def may_create_zones(user: Any) -> bool:
-    """Whether `user` may make new zones."""
+    """Whether `user` may make new zones, and say which servers the site speaks to for them."""
     return bool(user.is_active and user.has_perm("zones.add_zone"))
 
 
@@ -92,3 +169,25 @@ def _by_role(user: Any, level: Level) -> bool:
 
 def _of(user: Any) -> Q:
     return Q(user_id=user.pk) | Q(group__in=user.groups.values("pk"))
+
+
+@lru_cache(maxsize=1000)
+def _pattern(text: str) -> re.Pattern[str]:
+    """`*` stands for any characters, dots included; `@` is the apex and nothing else."""
+    return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
+
+
+def checked_limits(names: Sequence[str], types: Sequence[str], actions: Sequence[str]) -> Limits:
+    """The limits of a grant as people type them, in their one form. Raises `ValueError` in plain words."""
+    patterns = sorted({name.strip().lower() for name in names if name.strip()})
+    for pattern in patterns:
+        if re.search(r"[\s\x00-\x1f]", pattern) or pattern.count("*") > 2 or len(pattern) > 255:
+            raise ValueError(f"{pattern!r} is no pattern of names; write www, @, *.dev or _acme-challenge.*")
+    kinds = sorted({kind.strip().upper() for kind in types if kind.strip()})
+    for kind in kinds:
+        if not re.fullmatch(r"[A-Z0-9-]{1,16}", kind):
+            raise ValueError(f"{kind!r} is no record type")
+    if unknown := set(actions) - set(ACTIONS):
+        raise ValueError(f"{', '.join(sorted(unknown))}: the actions are {', '.join(ACTIONS)}")
+    limits = Limits(tuple(patterns), tuple(kinds), tuple(each for each in ACTIONS if each in actions))
+    return msgspec.structs.replace(limits, actions=()) if len(limits.actions) == len(ACTIONS) else limits

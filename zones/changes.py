@@ -17,12 +17,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from zones import grants, names, rdata
+from zones import access, grants, names, rdata
 from zones.models import Change, ChangeKind, ChangeSet, GrantLevel, Record, Zone, ZoneKind
+from zones.nameserver.errors import BadName
+from zones.nameserver.forwarding import Forwarding
+from zones.nameserver.hosting import checked_name
+from zones.nameserver.peers import MOST, peers
 from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, pend, snapshot
 from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion
 from zones.replacement import Replacement
@@ -60,8 +65,10 @@ class Changes:
     warnings: what is allowed but looks wrong.
     """
 
-    def __init__(self, zone: Zone) -> None:
+    def __init__(self, zone: Zone, *, unlimited: bool = False, as_served: bool = False) -> None:
         self.zone = zone
+        self.unlimited = unlimited
+        self.as_served = as_served
         self.result: ChangeSet | None = None
         self.warnings: list[Problem] = []
         self._plan: Plan | Replacement | None = None
@@ -115,11 +122,13 @@ class Changes:
         plan: Plan | Replacement
         if self._replacement is not None:
             rrsets, keep_others = self._replacement
-            plan = Replacement(self.zone, rrsets, keep_others=keep_others)
+            plan = Replacement(self.zone, rrsets, keep_others=keep_others, as_served=self.as_served)
         else:
             plan = Plan(self.zone)
             plan.ask(self._asked)
         plan.check()
+        if not self.unlimited:
+            access.refuse_unless_permitted(self.zone, plan.changes())
         self.warnings = plan.warnings
         self._plan = plan
         if not dry_run:
@@ -133,17 +142,29 @@ class Changes:
 
 @contextmanager
 def change_set(
-    zone: Zone, *, comment: str = "", dry_run: bool = False, reverts: ChangeSet | None = None
+    zone: Zone,
+    *,
+    comment: str = "",
+    dry_run: bool = False,
+    reverts: ChangeSet | None = None,
+    unlimited: bool = False,
+    as_served: bool = False,
 ) -> Iterator[Changes]:
     """Collect changes of `zone` and carry them out together when the block ends; with `dry_run`, only check them.
 
-    The author and origin are those of `realtime.actors.current_actor()`. reverts: the change set that this one takes back.
-    Raises `StaleVersion`, `InvalidChange`, or `Zone.DoesNotExist` when the zone was deleted meanwhile.
+    The author and origin are those of `realtime.actors.current_actor()`, whose rights count for each record
+    (`zones.access`). reverts: the change set that this one takes back. unlimited: for what follows from something that the
+    author was allowed to do. as_served: for `replace` by what the name server serves already: rules have no say about it,
+    and it needs no push.
+    Raises `StaleVersion`, `InvalidChange`, `PermissionDenied`, or `Zone.DoesNotExist` when the zone was deleted meanwhile.
     """
-    changes = Changes(zone)
+    changes = Changes(zone, unlimited=unlimited, as_served=as_served)
     yield changes
     with transaction.atomic():
         _lock(zone)
+        if not (zone.writable or as_served):
+            message = f"the records of {zone.name} come from elsewhere ({_where_from(zone)}); change them there"
+            raise InvalidChange([Problem(code="not_writable", message=message)])
         changes.carry_out(comment=_comment(comment), dry_run=dry_run, reverts=reverts)
 
 
@@ -201,20 +222,48 @@ def create_zone(
     rrsets: Iterable[RRset] = (),
     nameservers: Iterable[str] = (),
     owner: Any = None,
+    **fields: Any,
 ) -> Zone:
     """Make a zone with its records, as one change set, announced as `zone_created`.
 
     rrsets: canonical records; where the SOA or the apex NS are not among them, sensible ones are added.
     nameservers: names for those NS, the first also for the SOA; this machine's name when there are none.
-    owner: a user who gets a grant to manage the zone. Raises `InvalidChange`.
+    owner: a user who gets a grant to manage the zone. fields: further fields of `Zone`, as `servers`, which secondary and
+    forward zones need; those get no records. Raises `InvalidChange`.
     """
-    zone = Zone(kind=kind, comment=_comment(comment))
-    try:
-        zone.name = names.zone_name(name)
-    except ValueError as error:
-        raise InvalidChange([Problem(code="invalid_name", message=str(error), field="name")]) from error
+    zone = Zone(name=_hostable(name), kind=kind, comment=_comment(comment), **fields)
+    check_settings(zone)
     found(zone, rrsets=rrsets, nameservers=nameservers, owner=owner)
     return zone
+
+
+def check_settings(zone: Zone) -> None:
+    """Whether the zone's own fields fit its kind, after bringing its servers to their one form. Raises `InvalidChange`."""
+    needs = {ZoneKind.SECONDARY: "primaries", ZoneKind.FORWARD: "forwarders"}.get(ZoneKind(zone.kind))
+    try:
+        known = peers(zone.servers)
+        if needs and not known:
+            raise BadName("required", f"name the {needs} of the zone: addresses, with a port where it is not 53")
+        if not needs and known:
+            raise BadName("unwanted", "a primary zone has no servers of its own")
+        if len(known) > MOST:
+            raise BadName("too_many", f"a zone has at most {MOST} {needs}")
+        if zone.kind == ZoneKind.FORWARD:
+            Forwarding(zone=zone.name, servers=known).clause()
+    except BadName as error:
+        raise InvalidChange([Problem(code=error.code, message=error.message, field=needs or "servers")]) from error
+    if zone.follows_addresses and not names.is_reverse(zone.name):
+        message = f"{zone.name} is not a zone of addresses (in-addr.arpa, ip6.arpa)"
+        raise InvalidChange([Problem(code="not_reverse", message=message, field="follows_addresses")])
+    zone.servers = [msgspec.to_builtins(server) for server in known]
+
+
+def _hostable(name: str) -> str:
+    """The stored form of a zone's name, if `named` can host one of that name. Raises `InvalidChange`."""
+    try:
+        return checked_name(names.zone_name(name))
+    except (ValueError, BadName) as error:
+        raise InvalidChange([Problem(code="invalid_name", message=str(error), field="name")]) from error
 
 
 def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str] = (), owner: Any = None) -> None:
@@ -226,24 +275,46 @@ def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str
         except IntegrityError as error:
             problem = Problem(code="exists", message=f"there is a zone {zone.name} already", field="name")
             raise InvalidChange([problem]) from error
-        given = list(rrsets)
-        with change_set(zone, comment="new zone") as changes:
-            changes.replace([*given, *_apex(zone.name, given, nameservers)])
+        if zone.writable:
+            given = list(rrsets)
+            with change_set(zone, comment="new zone", unlimited=True) as changes:
+                changes.replace([*given, *_apex(zone.name, given, nameservers)])
         pend(zone)
         if owner is not None:
             grants.give(zone, level=GrantLevel.MANAGE, user=owner)
 
 
-def update_zone(zone: Zone, *, comment: str, version: int | None = None) -> None:
-    """Change the zone's own fields, in place. Raises `StaleVersion`, with the fields as they are, and `InvalidChange`."""
+SETTINGS = ("comment", "servers", "forward_only", "follows_addresses")
+"""What people may set of a zone."""
+
+_PUSHED = {"servers", "forward_only"}
+"""Settings that the name server has to hear of."""
+
+
+def update_zone(zone: Zone, *, version: int | None = None, **fields: Any) -> None:
+    """Change the zone's own fields (`SETTINGS`), in place. Raises `StaleVersion`, with the fields as they are, and
+    `InvalidChange`."""
     with transaction.atomic():
         _lock(zone)
         present = Zone.objects.get(pk=zone.pk)
-        _compare(present, version, {"comment": comment})
-        if present.comment != comment:
-            zone.comment, zone.version = _comment(comment), present.version + 1
-            zone.field_changes = [{"field": "comment", "old": present.comment, "new": comment}]
-            zone.write("comment", "version", "updated_at")
+        _compare(present, version, fields)
+        before = {field: getattr(present, field) for field in SETTINGS}
+        for field in SETTINGS:
+            setattr(zone, field, fields.get(field, before[field]))
+        zone.comment = _comment(zone.comment)
+        check_settings(zone)
+        changed = [field for field in SETTINGS if getattr(zone, field) != before[field]]
+        if changed:
+            zone.version = present.version + 1
+            zone.field_changes = [
+                {"field": field, "old": before[field], "new": getattr(zone, field)} for field in changed
+            ]
+            if zone.kind == ZoneKind.SECONDARY and "servers" in changed:
+                zone.hosted = False  # it was told of others
+                changed.append("hosted")
+            zone.write(*changed, "version", "updated_at")
+        if _PUSHED.intersection(changed):
+            pend(zone)
 
 
 def delete_zone(zone: Zone, *, version: int | None = None) -> None:
@@ -262,20 +333,23 @@ def delete_zone(zone: Zone, *, version: int | None = None) -> None:
 
 
 def save_zone(zone: Zone) -> None:
-    """`Zone.save()`: a new zone gets its first records; of an old one only the comment can change."""
+    """`Zone.save()`: a new zone gets its first records; of an old one only the settings can change."""
     if zone.pk is not None:
-        update_zone(zone, comment=zone.comment, version=zone.version)
+        update_zone(zone, version=zone.version, **{field: getattr(zone, field) for field in SETTINGS})
         return
-    try:
-        zone.name = names.zone_name(zone.name)
-    except ValueError as error:
-        raise InvalidChange([Problem(code="invalid_name", message=str(error), field="name")]) from error
+    zone.name = _hostable(zone.name)
+    check_settings(zone)
     found(zone)
 
 
 def zone_snapshot(zone: Zone) -> dict[str, Any]:
     """The zone's own fields as plain values."""
-    return {"name": zone.name, "kind": zone.kind, "comment": zone.comment, "version": zone.version}
+    return {
+        "name": zone.name,
+        "kind": zone.kind,
+        **{field: getattr(zone, field) for field in SETTINGS},
+        "version": zone.version,
+    }
 
 
 def _apex(zone: str, given: Iterable[RRset], nameservers: Iterable[str]) -> list[RRset]:
@@ -311,6 +385,10 @@ def _lock(zone: Zone) -> None:
     """Hold the zone for this transaction, on every database. Raises `Zone.DoesNotExist` when it was deleted."""
     if not Zone.objects.living().filter(pk=zone.pk).update(updated_at=timezone.now(), version=F("version")):
         raise Zone.DoesNotExist(f"the zone {zone.name} was deleted")
+
+
+def _where_from(zone: Zone) -> str:
+    return "the name server, where it is only watched" if zone.watched else f"it is a {zone.kind} zone"
 
 
 def _compare(present: Zone, version: int | None, sent: dict[str, Any]) -> None:

@@ -119,12 +119,14 @@ class ChangeSetEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ZoneSynced(msgspec.Struct, frozen=True, kw_only=True):
-    """The name server answers what people want. change_sets: ids of those that are now served. state: `served`."""
+    """The name server answers what people want. change_sets: ids of those that are now served. state: `served`. serial: of a
+    forward zone null. drift: how a difference was settled, `accepted` or `overwritten`, if there was one."""
 
     zone: str
-    serial: int
+    serial: int | None
     change_sets: list[int] = []
     state: str = "served"
+    drift: str = ""
 
 
 class ZoneSyncFailed(msgspec.Struct, frozen=True, kw_only=True):

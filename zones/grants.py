@@ -10,31 +10,46 @@ from django.utils import timezone
 
 from realtime.accounts import rights_changed
 from realtime.actors import current_actor
-from zones.models import Zone, ZoneGrant
+from zones.access import Limits
+from zones.models import GrantLevel, Zone, ZoneGrant
+
+EVERYTHING = Limits()
 
 
-def give(zone: Zone, *, level: str, user: Any = None, group: Any = None) -> ZoneGrant:
-    """Give a user or a group (one of them) a right to a zone, in place of the one it had there."""
+def give(zone: Zone, *, level: str, user: Any = None, group: Any = None, limits: Limits = EVERYTHING) -> ZoneGrant:
+    """Give a user or a group (one of them) a right to a zone, in place of the one with the same limits that it had there.
+
+    limits: only of `edit`. Raises `ValueError` for those of another level.
+    """
+    if limits != EVERYTHING and level != GrantLevel.EDIT:
+        raise ValueError("only the right to change records can be limited to names, types or actions")
     actor = current_actor()
+    words = {field: " ".join(getattr(limits, field)) for field in ("names", "types", "actions")}
     with transaction.atomic():
         Zone.objects.living().filter(pk=zone.pk).update(updated_at=timezone.now())  # one at a time per zone
-        for held in ZoneGrant.objects.filter(zone=zone, user=user, group=group, closed_at=None):
+        for held in ZoneGrant.objects.filter(zone=zone, user=user, group=group, closed_at=None, **words):
             if held.level == level:
                 return held
             held.closed_at = timezone.now()
             held.save(update_fields=["closed_at"])
         made = ZoneGrant.objects.create(
-            zone=zone, user=user, group=group, level=level, granted_by_id=actor.user.id if actor.user else None
+            zone=zone, user=user, group=group, level=level, granted_by_id=actor.user.id if actor.user else None, **words
         )
-        _announce(made, f"may now {level} the zone {zone.name}")
+        _announce(made, f"may now {level} the zone {zone.name}{limited(made)}")
     return made
+
+
+def limited(grant: ZoneGrant) -> str:
+    """To what a grant is limited, in words that follow those of its level; empty when it is not."""
+    parts = [", ".join(words.split()) for words in (grant.actions, grant.types, grant.names) if words]
+    return f" (only {'; '.join(parts)})" if parts else ""
 
 
 def close(grant: ZoneGrant) -> None:
     """End a grant. The row stays, as history."""
     with transaction.atomic():
         if ZoneGrant.objects.filter(pk=grant.pk, closed_at=None).update(closed_at=timezone.now()):
-            _announce(grant, f"may no longer {grant.level} the zone {grant.zone.name} by this grant")
+            _announce(grant, f"may no longer {grant.level} the zone {grant.zone.name} by this grant{limited(grant)}")
     grant.refresh_from_db()
 
 

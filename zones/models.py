@@ -277,6 +277,13 @@ class Record(models.Model):
         super().delete()
 
 
+class ChangeSetQuerySet(models.QuerySet["ChangeSet"]):
+    def waiting(self, zone: Zone) -> ChangeSetQuerySet:
+        """Those that are still to be pushed, oldest first. One that was given up has nothing left to push."""
+        states = (SyncState.PENDING, SyncState.PUSHING, SyncState.FAILED)
+        return self.filter(zone=zone, state__in=states).exclude(rrsets=[]).order_by("id")
+
+
 class ChangeSet(models.Model):
     """Changes of one zone that were made, and reach the name server, together.
 
@@ -297,6 +304,8 @@ class ChangeSet(models.Model):
     serial = models.PositiveBigIntegerField(null=True)
     rrsets = models.JSONField(default=list)
     reverts = models.ForeignKey("self", models.SET_NULL, null=True, related_name="reverted_by")
+
+    objects = ChangeSetQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)

@@ -32,6 +32,11 @@ def zone_name(text: str) -> str:
     return name.to_text(omit_final_dot=True)
 
 
+def is_reverse(zone: str) -> bool:
+    """Whether the names of a zone stand for addresses (RFC 1035, section 3.5; RFC 3596, section 2.5)."""
+    return f".{zone}".endswith((".in-addr.arpa", ".ip6.arpa"))
+
+
 def relative(text: str, zone: str) -> str:
     """A name as people type it (`www`, `@`, `www.example.com.` with its final dot), as it is stored in zone `zone`.
 

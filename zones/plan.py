@@ -272,8 +272,11 @@ class Plan:
         return sum(change.op is op for change, _ in self.done)
 
 
-def begin(zone: Zone, comment: str, rrsets: list[dict[str, Any]], *, reverts: ChangeSet | None) -> ChangeSet:
-    """Write the row of a new change set, by whoever acts now."""
+def begin(
+    zone: Zone, comment: str, rrsets: list[dict[str, Any]], *, reverts: ChangeSet | None, served: bool = False
+) -> ChangeSet:
+    """Write the row of a new change set, by whoever acts now. served: the name server has it already."""
+    to_push = bool(rrsets) and not served  # where only comments change, the name server has nothing to do
     actor = current_actor()
     made = ChangeSet(
         zone=zone,
@@ -283,9 +286,8 @@ def begin(zone: Zone, comment: str, rrsets: list[dict[str, Any]], *, reverts: Ch
         origin=actor.origin,
         reverts=reverts,
         rrsets=rrsets,
-        # Where only comments change, the name server has nothing to do.
-        state=SyncState.PENDING if rrsets else SyncState.SERVED,
-        serial=None if rrsets else zone.serial,
+        state=SyncState.PENDING if to_push else SyncState.SERVED,
+        serial=None if to_push else zone.serial,
     )
     made.save()
     return made

@@ -15,9 +15,10 @@ import msgspec
 from realtime.actors import current_actor
 from zones import bulk, validation
 from zones.models import Change, ChangeKind, ChangeSet, Record, Zone
-from zones.plan import announce, begin, chunks, pend
+from zones.plan import BULK, announce, begin, chunks, field_changes, pend, revive
 from zones.refusals import InvalidChange
 from zones.rrsets import APEX, RR, RRset, ungroup
+from zones.signals import announce_change
 from zones.validation import Entry, Problem
 
 
@@ -42,11 +43,13 @@ class Replacement:
     """The records of `zone` as they are, beside those that `rrsets` want.
 
     Records with an equal value stay, with their id, comment and version; a new TTL changes them, the others go or come.
-    keep_others: RRsets that are not named stay as they are.
+    keep_others: RRsets that are not named stay as they are. as_served: the name server serves it already, so that no rule
+    has a say; of that, a few records are announced one by one, as activity.
     """
 
-    def __init__(self, zone: Zone, rrsets: Iterable[RRset], *, keep_others: bool) -> None:
+    def __init__(self, zone: Zone, rrsets: Iterable[RRset], *, keep_others: bool, as_served: bool = False) -> None:
         self.zone = zone
+        self._as_served = as_served
         self.warnings: list[Problem] = []
         self._wanted = {(rrset.name, rrset.type): rrset for rrset in rrsets}
         columns = Record.rows.filter(zone=zone).values_list(*Snapshot.__struct_fields__)
@@ -81,6 +84,8 @@ class Replacement:
 
     def check(self) -> None:
         """Raises `InvalidChange` where rules between records are broken."""
+        if self._as_served:
+            return
         touched = (
             {rr.name for rr in self._come} | {was.name for was in self._go} | {was.name for was, _ in self._differ}
         )
@@ -131,7 +136,7 @@ class Replacement:
         """Write rows and history, and one event for all. `None` when there is nothing to do."""
         if not (self._come or self._go or self._differ):
             return None
-        made = begin(self.zone, comment, self._rrsets(), reverts=reverts)
+        made = begin(self.zone, comment, self._rrsets(), reverts=reverts, served=self._as_served)
         user = current_actor().user
         author = user.id if user else None
         for some in chunks(was.id for was in self._go):
@@ -166,10 +171,22 @@ class Replacement:
             ),
         )
         bulk.write(Change, ("change_set_id", "op", "record_id", "before", "after"), self._history(made.pk))
-        announce(made, created=len(self._come), updated=len(self._differ), deleted=len(self._go), announced=False)
-        if made.rrsets:
+        one_by_one = self._as_served and len(self._come) + len(self._differ) + len(self._go) <= BULK
+        if one_by_one:
+            self._announce_records(made)
+        announce(made, created=len(self._come), updated=len(self._differ), deleted=len(self._go), announced=one_by_one)
+        if made.rrsets and not self._as_served:
             pend(self.zone)
         return made
+
+    def _announce_records(self, made: ChangeSet) -> None:
+        for change in self.changes():
+            told = change.after or change.before
+            assert told is not None
+            record = revive(self.zone, told)
+            record.change_set_id = made.pk
+            record.field_changes = field_changes(change.before, change.after)
+            announce_change(ChangeKind(change.op), record)
 
     def _history(self, change_set: int) -> Iterator[tuple[Any, ...]]:
         encode = msgspec.json.Encoder().encode

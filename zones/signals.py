@@ -47,6 +47,12 @@ def announce_deleted_record(instance: Any, **_: Any) -> None:
     _announce(EventType.RECORD_DELETED, instance)
 
 
+def announce_change(op: str, record: Any) -> None:
+    """Tell what a bulk write did to one record, as a signal would have."""
+    kinds = {"create": EventType.RECORD_CREATED, "update": EventType.RECORD_UPDATED, "delete": EventType.RECORD_DELETED}
+    _announce(kinds[op], record)
+
+
 def _announce(event_type: EventType, record: Any) -> None:
     from zones.events import FieldChange, RecordData, RecordEvent
 

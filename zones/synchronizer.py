@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from zones import pushing
+from zones import pushing, standing
 from zones.models import SyncState, Zone, ZoneKind
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 """Seconds between two looks at the database without being woken: for changes that other processes made, and retries."""
 DRIFT_EVERY_S = 10.0
+FOLLOW_EVERY_S = 2.0
+"""Seconds between two looks for changes of zones that are changed at the server."""
+FEW = 20
+"""Zones whose serials are asked for one by one; of more, the statistics channel tells them all at once."""
 THREADS = 4
 IDLE_S = 10.0
 """A thread without work for so long lets go of its database connection."""
@@ -48,7 +52,7 @@ class Synchronizer:
         self._busy: set[int] = set()
         self._suspects: list[int] = []
         self._server_down = False
-        self._drift_looked_at = float("-inf")
+        self._drift_looked_at = self._followed_at = float("-inf")
         self._threads = [
             threading.Thread(target=self._watch, name="synchronizer", daemon=True),
             *(threading.Thread(target=self._work, name=f"pusher-{n}", daemon=True) for n in range(THREADS)),
@@ -90,8 +94,11 @@ class Synchronizer:
                 break
             self._begin(pk, self._push)
         if not self._suspects and time.monotonic() - self._drift_looked_at >= DRIFT_EVERY_S:
-            self._suspects = drifting()
-            self._drift_looked_at = time.monotonic()
+            self._suspects = drifting() + secondaries()
+            self._drift_looked_at = self._followed_at = time.monotonic()
+        if not self._suspects and time.monotonic() - self._followed_at >= FOLLOW_EVERY_S:
+            self._suspects = followed()
+            self._followed_at = time.monotonic()
         while self._suspects and len(self._busy) < THREADS:
             if (pk := self._suspects.pop()) not in self._busy:
                 self._begin(pk, pushing.examine)
@@ -119,7 +126,7 @@ class Synchronizer:
         except Exception:
             logger.exception("zone %s could not be pushed", pk)
             connection.close()
-            Zone.objects.filter(pk=pk).update(retry_at=timezone.now() + timedelta(seconds=pushing.RETRY_S[-1]))
+            Zone.objects.filter(pk=pk).update(retry_at=timezone.now() + timedelta(seconds=standing.RETRY_S[-1]))
         finally:
             self._busy.discard(pk)
             self._awake.set()
@@ -147,9 +154,8 @@ def due(*, besides: list[int], limit: int) -> list[tuple[int, int]]:
     waiting = Q(sync_state=SyncState.PENDING, retry_at=None) | Q(
         sync_state__in=(SyncState.PENDING, SyncState.FAILED), retry_at__lte=now
     )
-    free = Q(lease_until=None) | Q(lease_until__lt=now)
     rows = (
-        Zone.objects.filter(waiting, free)
+        Zone.objects.filter(waiting, _free())
         .exclude(pk__in=besides)
         .exclude(Exists(predecessor), deleted_at=None)
         .order_by("attempts", "retry_at", "pk")
@@ -160,16 +166,34 @@ def due(*, besides: list[int], limit: int) -> list[tuple[int, int]]:
 def drifting() -> list[int]:
     """Zones that should be in step, and whose serial at the server is not the one that we know, or that it does not have.
     Empty when it cannot be told, because the server does not answer."""
-    zones = Zone.objects.living().filter(
-        Q(lease_until=None) | Q(lease_until__lt=timezone.now()),
-        kind=ZoneKind.PRIMARY,
-        hosted=True,
-        sync_state=SyncState.SERVED,
-    )
+    return _out_of_step(Q(kind=ZoneKind.PRIMARY, watched=False))
+
+
+def followed() -> list[int]:
+    """Zones that are changed at the server, and have been."""
+    return _out_of_step(Q(kind=ZoneKind.SECONDARY) | Q(watched=True))
+
+
+def secondaries() -> list[int]:
+    """All secondary zones: how a copy stands beside its primaries changes by itself."""
+    zones = Zone.objects.living().filter(_free(), kind=ZoneKind.SECONDARY, hosted=True)
+    return list(zones.values_list("pk", flat=True))
+
+
+def _free() -> Q:
+    """Nobody has the zone to himself now."""
+    return Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+
+
+def _out_of_step(which: Q) -> list[int]:
+    zones = Zone.objects.living().filter(_free(), which, hosted=True, sync_state=SyncState.SERVED)
     known = list(zones.values_list("pk", "name", "serial"))
+    if not known:
+        return []
     try:
         where = endpoint()
-        served = zone_serials(where) if where.statistics_url else asked_serials(where, [name for _, name, _ in known])
+        by_statistics = where.statistics_url and len(known) > FEW
+        served = zone_serials(where) if by_statistics else asked_serials(where, [name for _, name, _ in known])
     except NameServerError as error:
         logger.debug("no look for drift: %s", error)
         return []

@@ -115,8 +115,8 @@ def _flat(details: Any, field: str = "", index: int | None = None) -> Iterator[d
         yield _problem(field, str(details["message"]), str(details["code"]), index)
     elif isinstance(details, dict):
         for key, value in details.items():
-            whole = key == "non_field_errors"
-            yield from _flat(value, field if whole else str(key), key if isinstance(key, int) else index)
+            same = key == "non_field_errors" or (isinstance(key, int) and field)  # of an item of the field's list
+            yield from _flat(value, field if same else str(key), key if isinstance(key, int) else index)
     elif isinstance(details, list):
         for place, value in enumerate(details):
             message = isinstance(value, dict) and value.keys() == {"message", "code"}

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, in_state, make_zone, served, until
-from zones import leases, pushing, synchronizer
+from zones import leases, pushing, standing, synchronizer
 from zones.changes import create_zone, delete_zone
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint, new_key, write_secret
@@ -41,7 +41,13 @@ def test_a_new_zone_and_its_changes_are_served_and_said_to_be(server: Endpoint, 
     assert zone.serial == ChangeSet.objects.get(pk=made.pk).serial == zone_status(server, zone.name).serial
     synced = events(zone, "zone_synced")
     assert [event["change_sets"] for event in synced][-1] == [made.pk]
-    assert synced[-1] == {"zone": zone.name, "serial": zone.serial, "change_sets": [made.pk], "state": "served"}
+    assert synced[-1] == {
+        "zone": zone.name,
+        "serial": zone.serial,
+        "change_sets": [made.pk],
+        "state": "served",
+        "drift": "",
+    }
 
 
 def test_a_deleted_zone_leaves_the_server(server: Endpoint, running: None) -> None:
@@ -259,7 +265,7 @@ def test_a_push_that_was_cut_off_after_the_update_is_recognised(server: Endpoint
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pushing, "_record_served", killed)
+        patched.setattr(pushing, "record_served", killed)
         with pytest.raises(KeyboardInterrupt):
             pushing.push(zone.pk)
     serial = zone_status(server, zone.name).serial
@@ -279,7 +285,7 @@ def test_a_zone_that_was_put_there_unrecorded_is_recognised_with_the_changes_mad
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pushing, "_record_served", killed)
+        patched.setattr(pushing, "record_served", killed)
         with pytest.raises(KeyboardInterrupt):
             pushing.push(zone.pk)
     assert served(zone) == ["192.0.2.1"]
@@ -306,19 +312,19 @@ def test_a_zone_that_another_process_pushes_is_left_to_it_until_its_lease_ends(s
 def test_a_lease_is_kept_up_while_the_work_lasts(server: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "RENEW_S", 0.05)
     zone = make_zone()
-    with pushing.lease(zone.pk) as held:
+    with standing.lease(zone.pk) as held:
         assert held
         first = held.lease_until
         until(lambda: Zone.objects.get(pk=zone.pk).lease_until > first)
-        with pushing.lease(zone.pk) as second:
+        with standing.lease(zone.pk) as second:
             assert second is None
-    with pushing.lease(zone.pk) as again:
+    with standing.lease(zone.pk) as again:
         assert again
 
 
 def test_one_that_lost_its_lease_writes_nothing_down(server: Endpoint) -> None:
     zone = make_zone()
-    with pushing.lease(zone.pk) as held:
+    with standing.lease(zone.pk) as held:
         assert held
         Zone.objects.filter(pk=zone.pk).update(lease="another")
         pushing._push(held, pushing.endpoint())

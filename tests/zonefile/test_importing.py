@@ -47,7 +47,7 @@ def test_a_new_zone_has_the_records_of_the_file() -> None:
 
 
 def test_it_is_one_change_set_by_whoever_brought_it() -> None:
-    user = get_user_model().objects.create(username="olivia")
+    user = get_user_model().objects.create(username="olivia", is_superuser=True)
     done = import_zone(FILE, "example.test", user=user)
     made = ChangeSet.objects.get()
     assert made == done.change_set

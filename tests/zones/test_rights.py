@@ -41,7 +41,7 @@ def paths(zone: Zone) -> Iterator[str]:
 
 def filled(route: str, values: dict[str, Any]) -> str:
     for name, value in values.items():
-        for converter in ("str", "int", "slug"):
+        for converter in ("str", "int", "slug", "zone"):
             route = route.replace(f"<{converter}:{name}>", str(value))
     assert "<" not in route, f"say here what {route} is filled with"
     return route

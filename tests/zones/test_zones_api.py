@@ -64,7 +64,7 @@ def test_a_zone_is_made_changed_and_deleted(api: Api, olivia: User, db: None) ->
         ({"name": "a..b"}, "name"),
         ({"name": "example.com"}, "name"),
         ({"name": "new.example", "kind": "hint"}, "kind"),
-        ({"name": "new.example", "kind": "secondary"}, "kind"),
+        ({"name": "new.example", "kind": "secondary"}, "primaries"),
         ({"name": "new.example", "nameservers": ["a..b"]}, "nameservers"),
     ],
 )

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from zones import rdata
+from zones.api.peers import PeerField, TsigField
 from zones.changes import BULK, Changes, Problem
 from zones.models import (
     Change,
@@ -22,10 +21,10 @@ from zones.models import (
     Record,
     SyncState,
     Zone,
-    ZoneGrant,
     ZoneKind,
 )
 from zones.names import readable
+from zones.nameserver.peers import MOST
 from zones.validation import MAX_TTL
 
 MAX_CONTENT = 400_000
@@ -55,11 +54,16 @@ def warnings(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 
 class ZoneSerializer(serializers.ModelSerializer):
-    """A zone. `access`: the most that the asker may do with it."""
+    """A zone. `access`: the most that the asker may do with it. `primaries` of a secondary zone, `forwarders` of a forward
+    one; `transfer`: how a secondary stands beside them. `watched`: it is changed at the server, and only shown here."""
 
     name_unicode = serializers.SerializerMethodField()
     record_count = serializers.IntegerField(read_only=True)
     access = serializers.SerializerMethodField()
+    primaries = serializers.SerializerMethodField()
+    forwarders = serializers.SerializerMethodField()
+    transfer = serializers.JSONField(read_only=True)
+    drift_count = serializers.SerializerMethodField()
 
     class Meta:
         model = Zone
@@ -75,6 +79,15 @@ class ZoneSerializer(serializers.ModelSerializer):
             "record_count",
             "version",
             "access",
+            "primaries",
+            "forwarders",
+            "forward_only",
+            "follows_addresses",
+            "adopted",
+            "watched",
+            "signed",
+            "transfer",
+            "drift_count",
             "created_at",
             "updated_at",
         )
@@ -83,12 +96,35 @@ class ZoneSerializer(serializers.ModelSerializer):
     def get_name_unicode(self, zone: Zone) -> str:
         return readable(zone.name)
 
+    @extend_schema_field(serializers.ListField(child=PeerField()))
+    def get_primaries(self, zone: Zone) -> list[dict[str, Any]]:
+        return zone.servers if zone.kind == ZoneKind.SECONDARY else []
+
+    @extend_schema_field(serializers.ListField(child=PeerField()))
+    def get_forwarders(self, zone: Zone) -> list[dict[str, Any]]:
+        return zone.servers if zone.kind == ZoneKind.FORWARD else []
+
+    def get_drift_count(self, zone: Zone) -> int:
+        return zone.drift["count"] if zone.drift else 0
+
     def get_access(self, zone: Zone) -> str:
         level: str = self.context["levels"].get(zone.pk, GrantLevel.VIEW)
         return level
 
 
-class NewZoneSerializer(serializers.Serializer):
+class ZoneServers(serializers.Serializer):
+    """Where the records of a secondary zone come from, or where questions for a forward zone go.
+
+    `tsig`: a key for all primaries that name none; it is kept for the name server, and never shown."""
+
+    primaries = serializers.ListField(child=PeerField(), required=False, max_length=MOST)
+    forwarders = serializers.ListField(child=PeerField(), required=False, max_length=MOST)
+    forward_only = serializers.BooleanField(required=False)
+    follows_addresses = serializers.BooleanField(required=False)
+    tsig = TsigField(required=False, allow_null=True)
+
+
+class NewZoneSerializer(ZoneServers):
     """What a new zone is made of. `nameservers`: names for its NS records, the first also for its SOA."""
 
     name = serializers.CharField(max_length=1016)
@@ -96,16 +132,11 @@ class NewZoneSerializer(serializers.Serializer):
     comment = serializers.CharField(allow_blank=True, default="")
     nameservers = serializers.ListField(child=serializers.CharField(max_length=1016), default=list, max_length=20)
 
-    def validate_kind(self, kind: str) -> str:
-        if kind != ZoneKind.PRIMARY:
-            raise serializers.ValidationError(f"{kind} zones cannot be made yet; primary ones can", code="unsupported")
-        return kind
 
+class ZoneChangeSerializer(ZoneServers):
+    """The zone's own fields that may change; what is not sent stays."""
 
-class ZoneChangeSerializer(serializers.Serializer):
-    """The zone's own fields that may change."""
-
-    comment = serializers.CharField(allow_blank=True)
+    comment = serializers.CharField(allow_blank=True, required=False)
     version = serializers.IntegerField(min_value=1, required=False)
 
 
@@ -295,34 +326,6 @@ class ChangeSetSerializer(serializers.ModelSerializer):
     def get_changes(self, change_set: ChangeSet) -> Any:
         shown = change_set.first_changes  # type: ignore[attr-defined]  # the view puts there what it shows
         return ChangeSerializer(shown, many=True, context=self.context).data
-
-
-class GrantSerializer(serializers.ModelSerializer):
-    """A right to a zone, of a user or a group."""
-
-    user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    group = serializers.CharField(source="group.name", allow_null=True, default=None)
-    granted_by = serializers.CharField(source="granted_by.username", allow_null=True, default=None)
-
-    class Meta:
-        model = ZoneGrant
-        fields = ("id", "user", "group", "level", "granted_by", "created_at")
-        read_only_fields = fields
-
-
-class NewGrantSerializer(serializers.Serializer):
-    """Whom to give which right: `user` or `group`, by name. It takes the place of the one they have."""
-
-    user = serializers.SlugRelatedField(
-        slug_field="username", queryset=get_user_model().objects.filter(is_active=True), required=False
-    )
-    group = serializers.SlugRelatedField(slug_field="name", queryset=Group.objects.all(), required=False)
-    level = serializers.ChoiceField(choices=GrantLevel.choices)
-
-    def validate(self, grant: dict[str, Any]) -> dict[str, Any]:
-        if ("user" in grant) == ("group" in grant):
-            raise serializers.ValidationError("Name a user or a group.", code="user_or_group")
-        return grant
 
 
 class OperationSerializer(serializers.ModelSerializer):

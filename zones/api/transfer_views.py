@@ -157,13 +157,9 @@ class ImportView(View):
                 replace=self._flag("replace"),
                 comment=request.query_params.get("comment", ""),
             )
-        except ZoneFileError as error:
-            return _refusal(error)
-        except ZoneDiffers as error:
-            return _problem(409, "zone_differs", str(error), difference=_difference(error.difference))
-        except Cancelled:
-            return _problem(409, "cancelled", "The import was cancelled. Nothing of it was kept.")
-        return Response(_import(done), status=201 if done.new else 200)
+        except (ZoneFileError, ZoneDiffers, Cancelled) as error:
+            return refusal_of(error)
+        return Response(shown_import(done), status=201 if done.new else 200)
 
     def _name(self, zone_name: str) -> str:
         """The zone that may be imported to. Raises what keeps the asker from it."""
@@ -240,7 +236,12 @@ def _problem(status: int, code: str, detail: str, **more: Any) -> Response:
     return Response(document | more, status=status, content_type="application/problem+json")
 
 
-def _refusal(error: ZoneFileError) -> Response:
+def refusal_of(error: ZoneFileError | ZoneDiffers | Cancelled) -> Response:
+    """Why nothing was imported, as an answer."""
+    if isinstance(error, ZoneDiffers):
+        return _problem(409, "zone_differs", str(error), difference=_difference(error.difference))
+    if isinstance(error, Cancelled):
+        return _problem(409, "cancelled", "The import was cancelled. Nothing of it was kept.")
     return _problem(
         400,
         "invalid_zone_file",
@@ -265,7 +266,7 @@ def _preview(found: Preview) -> dict[str, Any]:
     }
 
 
-def _import(done: Import) -> dict[str, Any]:
+def shown_import(done: Import) -> dict[str, Any]:
     return {
         "zone": done.zone.name,
         "new": done.new,

@@ -7,9 +7,11 @@ answers 404, what one may see but not do 403.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
@@ -20,10 +22,11 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from zones import grants, names, rdata
-from zones.access import Level, levels, may, may_create_zones, visible_zones
+from zones import names, rdata
+from zones.access import Level, editing, levels, may, may_create_zones, visible_zones
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
+from zones.api.peers import with_servers
 from zones.changes import Changes, change_set, create_zone, delete_zone, revert, update_zone
 from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
 
@@ -77,6 +80,11 @@ class View(ActingView, GenericAPIView):
         return {"may_edit": may(self.request.user, "edit", zone), "zone": zone, "request": self.request}
 
 
+def path_of(zone: Zone, rest: str = "") -> str:
+    """The path of a zone in the API, with what its name has of slashes quoted."""
+    return f"/api/zones/{quote(zone.name, safe='')}/{rest}"
+
+
 def counted(zones: QuerySet[Zone]) -> QuerySet[Zone]:
     """`zones` with their `record_count`: by a subquery, so that a page counts its own rows only."""
     records = Record.objects.filter(zone=OuterRef("pk")).order_by().values("zone").annotate(n=Count("pk")).values("n")
@@ -105,13 +113,16 @@ class ZonesView(View):
 
     @extend_schema(request=shapes.NewZoneSerializer, responses={201: shapes.ZoneSerializer})
     def post(self, request: Request) -> Response:
-        """Make a zone. Without `nameservers` its NS is this machine's name."""
+        """Make a zone. A primary one gets an SOA and NS; without `nameservers` they name this machine. A secondary one needs
+        `primaries`, a forward one `forwarders`."""
         if not may_create_zones(request.user):
             raise PermissionDenied("You may not make zones.")
         asked = self.valid(shapes.NewZoneSerializer)
-        made = create_zone(asked.pop("name"), **asked)
+        kind = asked["kind"]
+        with transaction.atomic():
+            made = create_zone(asked.pop("name"), **with_servers(asked, kind))
         zone = counted(Zone.objects.all()).get(pk=made.pk)
-        return shown(zone, request, status=201, headers={"Location": f"/api/zones/{zone.name}/"})
+        return shown(zone, request, status=201, headers={"Location": path_of(zone)})
 
 
 class ZoneView(View):
@@ -124,10 +135,16 @@ class ZoneView(View):
 
     @extend_schema(request=shapes.ZoneChangeSerializer, parameters=[IF_MATCH])
     def patch(self, request: Request, zone_name: str) -> Response:
-        """Change the zone's own fields."""
+        """Change the zone's own fields. Which servers it has to do with, only those may say who may make zones."""
         zone = self.zone("edit")
         asked = self.valid(shapes.ZoneChangeSerializer)
-        update_zone(zone, comment=asked["comment"], version=self.version(asked.get("version")))
+        version = self.version(asked.pop("version", None))
+        if asked.keys() - {"comment"} and not editing(request.user, zone).everything:
+            raise PermissionDenied(f"Your rights to {zone.name} do not reach its settings.")
+        if asked.keys() - {"comment", "follows_addresses"} and not may_create_zones(request.user):
+            raise PermissionDenied("Which servers a zone has to do with, only those may say who may make zones.")
+        with transaction.atomic():
+            update_zone(zone, version=version, **with_servers(asked, zone.kind))
         return shown(self.zone(), request)
 
     @extend_schema(parameters=[IF_MATCH], responses={204: None})
@@ -182,7 +199,7 @@ class RecordsView(View):
         with change_set(zone) as changes:
             record = changes.create(**asked)
         answer = _record_answer(self, zone, record.pk, changes, status=201)
-        answer["Location"] = f"/api/zones/{zone.name}/records/{record.pk}/"
+        answer["Location"] = path_of(zone, f"records/{record.pk}/")
         return answer
 
 
@@ -320,40 +337,6 @@ def _made(view: View, zone: Zone, changes: Changes, comment: str) -> Response:
     data = shapes.ChangeSetSerializer(made, context=view.seen_by_asker(zone)).data
     answer = {**data, "change_count": len(changes.done), "warnings": shapes.warnings(changes.warnings)}
     return Response(answer, status=201 if changes.result is not None else 200)
-
-
-# -- grants ----------------------------------------------------------------------------------------------------------------
-
-
-class GrantsView(View):
-    """Who has a right to this zone beyond what roles give."""
-
-    serializer_class = shapes.GrantSerializer
-
-    @extend_schema(operation_id="zones_grants_list", responses=shapes.GrantSerializer(many=True))
-    def get(self, request: Request, zone_name: str) -> Response:
-        open_grants = self.zone("manage").grants.filter(closed_at=None)
-        return self.page(open_grants.select_related("user", "group", "granted_by"), shapes.GrantSerializer)
-
-    @extend_schema(request=shapes.NewGrantSerializer, responses={201: shapes.GrantSerializer})
-    def post(self, request: Request, zone_name: str) -> Response:
-        """Give a user or a group a right, in place of the one they have here."""
-        zone = self.zone("manage")
-        asked = self.valid(shapes.NewGrantSerializer)
-        made = grants.give(zone, level=asked["level"], user=asked.get("user"), group=asked.get("group"))
-        return Response(shapes.GrantSerializer(made).data, status=201)
-
-
-class GrantView(View):
-    """One grant."""
-
-    serializer_class = shapes.GrantSerializer
-
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, zone_name: str, grant_id: int) -> Response:
-        """End it: within moments the user sees nothing more of the zone by it."""
-        grants.close(get_object_or_404(self.zone("manage").grants.filter(closed_at=None), pk=grant_id))
-        return Response(status=204)
 
 
 # -- long operations ---------------------------------------------------------------------------------------------------------

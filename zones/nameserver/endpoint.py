@@ -24,7 +24,7 @@ _STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DO
 """A string is kept as it is: a secret in base64 may well contain `//`."""
 _KEY = re.compile(r'\bkey\s+"?([\w.-]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 _ALGORITHM = re.compile(r'\balgorithm\s+"?([\w-]+)"?\s*;', re.IGNORECASE)
-_USABLE = re.compile(r"hmac-sha(1|224|256|384|512)", re.IGNORECASE)
+USABLE_ALGORITHM = re.compile(r"hmac-sha(1|224|256|384|512)", re.IGNORECASE)
 _SECRET = re.compile(r'\bsecret\s+"?([A-Za-z0-9+/=]+)"?\s*;', re.IGNORECASE)
 
 
@@ -122,7 +122,7 @@ def read_key(path: Path) -> Key:
     algorithm, secret = (clause and pattern.search(clause[2]) for pattern in (_ALGORITHM, _SECRET))
     if clause is None or algorithm is None or secret is None:
         raise NameServerError("bad_key_file", f'{path} has no clause key "name" {{ algorithm …; secret "…"; }};')
-    if not _USABLE.fullmatch(algorithm[1]):
+    if not USABLE_ALGORITHM.fullmatch(algorithm[1]):
         raise NameServerError("bad_key_file", f"the key in {path} uses {algorithm[1]}; use hmac-sha256")
     try:
         b64decode(secret[1], validate=True)

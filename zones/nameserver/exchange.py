@@ -19,22 +19,31 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.tsig
 
-from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.endpoint import Endpoint, Key
 from zones.nameserver.errors import KeyRefused, NameServerError
+from zones.nameserver.peers import Peer
 from zones.nameserver.stream import Stream
 
 
 class Exchange:
-    """One TCP connection to the server, on which every message is signed and every answer's signature is checked.
+    """One TCP connection to a server, on which every message is signed and every answer's signature is checked.
 
     All of the conversation together takes at most `timeout_s`, each wait `silence_s`. Use as a context manager.
     Raises `Unreachable`, `KeyRefused` or `NameServerError` (`bad_answer`, `too_large`).
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 10.0, silence_s: float = 10.0) -> None:
-        self._endpoint = endpoint
-        self._key = endpoint.tsig.tsig()
-        self._stream = Stream("the name server", endpoint.host, endpoint.port, timeout_s=timeout_s, silence_s=silence_s)
+    def __init__(self, endpoint: Endpoint | Peer, *, timeout_s: float = 10.0, silence_s: float = 10.0) -> None:
+        """With an `Endpoint`: our own server. With a `Peer`: another one, see `signed_with`."""
+        ours = isinstance(endpoint, Endpoint)
+        self.who = "the name server" if ours else "the other server"
+        self._key: Key | None = endpoint.tsig if isinstance(endpoint, Endpoint) else None
+        host = endpoint.host if isinstance(endpoint, Endpoint) else endpoint.address
+        self._stream = Stream(self.who, host, endpoint.port, timeout_s=timeout_s, silence_s=silence_s)
+
+    def signed_with(self, key: Key | None) -> Self:
+        """Sign with another key, or not at all, which only servers other than ours are asked."""
+        self._key = key
+        return self
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +58,8 @@ class Exchange:
     def ask_for_many(self, message: dns.message.Message) -> Iterator[dns.message.Message]:
         """Send one message and return its answers, of which a transfer has any number: the caller knows when to stop."""
         with self._explained():
-            message.use_tsig(self._key)
+            if self._key is not None:
+                message.use_tsig(self._key.tsig())
             wire = message.to_wire()
             self._stream.send(struct.pack("!H", len(wire)) + wire)
         signature = None
@@ -65,10 +75,10 @@ class Exchange:
                 )
                 signature = answer.tsig_ctx
             if answer.id != message.id:
-                raise NameServerError("bad_answer", "the name server answered another question", retry=True)
-            if not answer.had_tsig and signature is None:
+                raise NameServerError("bad_answer", f"{self.who} answered another question", retry=True)
+            if self._key is not None and not answer.had_tsig and signature is None:
                 raise NameServerError(
-                    "bad_answer", f"the name server's answer is not signed: {dns.rcode.to_text(answer.rcode())}"
+                    "bad_answer", f"the answer of {self.who} is not signed: {dns.rcode.to_text(answer.rcode())}"
                 )
             yield answer
 
@@ -80,17 +90,17 @@ class Exchange:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        key = f"“{self._endpoint.tsig.name}” ({self._endpoint.tsig.algorithm})"
+        key = f"“{self._key.name}” ({self._key.algorithm})" if self._key is not None else "of nobody"
         try:
             yield
         except dns.tsig.PeerBadKey as error:
-            raise KeyRefused("key_unknown", f"the name server does not know the TSIG key {key}") from error
+            raise KeyRefused("key_unknown", f"{self.who} does not know the TSIG key {key}") from error
         except dns.tsig.PeerBadSignature as error:
-            raise KeyRefused("key_wrong", f"the name server has another secret for the TSIG key {key}") from error
+            raise KeyRefused("key_wrong", f"{self.who} has another secret for the TSIG key {key}") from error
         except dns.tsig.PeerBadTime as error:
             raise KeyRefused(
                 "clock_skew",
-                "the clocks of this machine and of the name server differ by more than 5 minutes",
+                f"the clocks of this machine and of {self.who} differ by more than 5 minutes",
                 retry=True,
             ) from error
         except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.tsig.PeerError) as error:
@@ -98,4 +108,4 @@ class Exchange:
         except dns.exception.TooBig as error:
             raise NameServerError("too_large", "the change does not fit into one DNS message (64 KiB)") from error
         except dns.exception.DNSException as error:
-            raise NameServerError("bad_answer", f"the name server's answer cannot be read: {error}") from error
+            raise NameServerError("bad_answer", f"the answer of {self.who} cannot be read: {error}") from error

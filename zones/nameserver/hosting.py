@@ -10,13 +10,16 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import BadName, CommandFailed, NameServerError, NotHosted, Refused, Unreachable
+from zones.nameserver.peers import Peer
 from zones.nameserver.rndc import Rndc
 
 _LABEL = re.compile(r"(?!.*//)[a-z0-9_]([a-z0-9_/-]{0,61}[a-z0-9_])?")
@@ -35,19 +38,28 @@ _CLAUSE = (
     'update-policy {{ grant "{key}" zonesub any; }}; allow-transfer {{ key "{key}"; }}; }};'
 )
 
+_SECONDARY = (
+    '{command} "{name}" {{ type secondary; primaries {{ {primaries} }}; file "{file}"; masterfile-format text; '
+    'check-names ignore; {limits}notify no; allow-transfer {{ key "{key}"; }}; }};'
+)
+
 _NO_LIMITS = "max-records-per-type 0; max-types-per-name 0; "
 """Without it, 100 records of an RRset are the most that is loaded. Servers before 9.18.28 have neither limit nor option."""
 
 
 class ZoneStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the server says about one of its zones. file: as it was configured. serial: `None` while it is not loaded,
-    because its file is broken or, for a secondary, has never come; then it answers SERVFAIL."""
+    because its file is broken or, for a secondary, has never come; then it answers SERVFAIL. secure: it is signed.
+    expires, refresh: of a secondary, when its copy is no longer served and when it asks next, as `named` writes times."""
 
     kind: str
     file: str
     serial: int | None
     dynamic: bool
     frozen: bool
+    secure: bool = False
+    expires: str = ""
+    refresh: str = ""
 
     @property
     def loaded(self) -> bool:
@@ -61,7 +73,8 @@ def checked_name(zone: str) -> str:
     Raises `BadName` for everything else.
     """
     name = zone.lower().removesuffix(".")
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or "/" in labels[-1]:
         raise BadName("bad_name", f"{zone!r} is not a domain name that a zone can have")
     return name
 
@@ -84,6 +97,9 @@ def zone_status(endpoint: Endpoint, zone: str) -> ZoneStatus:
         serial=int(fields.get("serial", 0)),
         dynamic=fields.get("dynamic") == "yes",
         frozen=fields.get("frozen") == "yes",
+        secure=fields.get("secure") == "yes",
+        expires=fields.get("expires", ""),
+        refresh=fields.get("next refresh", ""),
     )
 
 
@@ -123,7 +139,7 @@ def add_zone(endpoint: Endpoint, zone: str, zone_text: str) -> bool:
     file = endpoint.zone_dir / f"{_stem(name)}.{secrets.token_hex(4)}.db"
     _write(file, zone_text)
     try:
-        _add(endpoint, name, file)
+        _add(endpoint, _CLAUSE, name=name, file=file)
     except CommandFailed as error:
         file.unlink(missing_ok=True)
         if error.result == _EXISTS and _recognised(endpoint, name):
@@ -137,13 +153,38 @@ def add_zone(endpoint: Endpoint, zone: str, zone_text: str) -> bool:
     return True
 
 
-def _add(endpoint: Endpoint, name: str, file: Path) -> None:
+def add_secondary(endpoint: Endpoint, zone: str, primaries: Sequence[Peer]) -> None:
+    """Make the server fetch a zone from `primaries` and serve it, or fetch it from others than before.
+
+    Raises `Refused` (code `foreign_zone`) when it has a zone of that name which is not ours or of another kind, `BadName`,
+    `NameServerError` (`bad_zone`, `no_new_zones`), or what `Rndc.call` raises.
+    """
+    name = checked_name(zone)
+    if not primaries:
+        raise BadName("no_servers", f"no primaries are named from which {name} comes")
+    listed = " ".join(primary.clause() for primary in primaries)
     try:
-        Rndc(endpoint).call(_CLAUSE.format(name=name, file=file, key=endpoint.tsig.name, limits=_NO_LIMITS))
+        status: ZoneStatus | None = zone_status(endpoint, name)
+    except NotHosted:
+        status = None
+    if status is not None and (status.kind != "secondary" or not is_ours(endpoint, name, status)):
+        raise _foreign(name)
+    command = "addzone" if status is None else "modzone"
+    file = Path(status.file) if status else endpoint.zone_dir / f"{_stem(name)}.{secrets.token_hex(4)}.db"
+    try:
+        _add(endpoint, _SECONDARY, command=command, name=name, file=file, primaries=listed)
+    except CommandFailed as error:
+        raise _addition_failed(name, error) from error
+
+
+def _add(endpoint: Endpoint, clause: str, **values: Any) -> None:
+    key = endpoint.tsig.name
+    try:
+        Rndc(endpoint).call(clause.format(key=key, limits=_NO_LIMITS, **values))
     except CommandFailed as error:
         if error.result != _FAILURE:  # the only answer to an option that it does not know
             raise
-        Rndc(endpoint).call(_CLAUSE.format(name=name, file=file, key=endpoint.tsig.name, limits=""))
+        Rndc(endpoint).call(clause.format(key=key, limits="", **values))
 
 
 def delete_zone(endpoint: Endpoint, zone: str) -> bool:

@@ -24,10 +24,10 @@ from zones.nameserver.rndc import Rndc
 
 LOOPBACK = "127.0.0.1"
 RPZ_OPTIONS, RPZ_ZONES, FORWARD_ZONES = "rpz-options.conf", "rpz-zones.conf", "forward-zones.conf"
-FORWARD_OPTIONS = "forward-options.conf"
+FORWARD_OPTIONS, TRANSFER_KEYS = "forward-options.conf", "transfer-keys.conf"
 """Files included by the configuration, empty at first: what goes into `options` for response policies, their zones,
-forward zones, which `rndc addzone` cannot make, and what goes into `options` to forward everything else. Rewrite one and
-tell the server `rndc reconfig`."""
+forward zones, which `rndc addzone` cannot make, what goes into `options` to forward everything else, and keys shared with
+other servers. Rewritten by `zones.nameserver.includes`."""
 STOPPED = "stopped"
 """File in the directory that says that somebody has stopped the server on purpose."""
 
@@ -38,6 +38,7 @@ _CONFIGURATION = """\
 // Written anew at each start. To add to it, use the included files.
 include "{directory}/rndc.key";
 include "{directory}/tsig.key";
+include "{directory}/{transfer_keys}";
 
 controls {{ inet {host} port {rndc_port} allow {{ {host}; }} keys {{ "{rndc_key}"; }}; }};
 statistics-channels {{ inet {host} port {statistics_port} allow {{ {host}; }}; }};
@@ -253,6 +254,7 @@ class PrivateNamed:
         write_secret(self.directory / "tsig.key", endpoint.tsig.clause())
         for name in (RPZ_OPTIONS, RPZ_ZONES, FORWARD_ZONES, FORWARD_OPTIONS):
             (self.directory / name).touch(mode=0o640)
+        (self.directory / TRANSFER_KEYS).touch(mode=0o600)
         (self.directory / "root.hints").write_text(_ROOT_HINTS)
         (self.directory / "named.conf").write_text(
             _CONFIGURATION.format(
@@ -267,6 +269,7 @@ class PrivateNamed:
                 rpz_zones=RPZ_ZONES,
                 forward_zones=FORWARD_ZONES,
                 forward_options=FORWARD_OPTIONS,
+                transfer_keys=TRANSFER_KEYS,
             )
         )
         # rndc finds the control channel with: rndc -c DIRECTORY/rndc.conf
