@@ -13,7 +13,7 @@ from rest_framework import serializers
 from zones.models import ZoneKind
 from zones.nameserver.endpoint import Key
 from zones.nameserver.errors import BadName
-from zones.nameserver.peers import peer
+from zones.nameserver.peers import Peer, peer
 from zones.transfer_keys import checked_key, keep
 
 
@@ -39,11 +39,11 @@ class PeerField(serializers.Field):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         try:
             if isinstance(data, str):
-                return msgspec.to_builtins(peer(*_parts(data)))
+                return _plain(peer(*_parts(data)))
             if isinstance(data, Mapping) and isinstance(data.get("address"), str) and not set(data) - _FIELDS:
                 port, key = data.get("port", 53), data.get("key") or ""
                 if isinstance(port, int) and not isinstance(port, bool) and isinstance(key, str):
-                    return msgspec.to_builtins(peer(data["address"], port, key))
+                    return _plain(peer(data["address"], port, key))
         except BadName as error:
             raise serializers.ValidationError(error.message, code=error.code) from error
         raise serializers.ValidationError("Write an address, or {address, port, key}.", code="invalid")
@@ -53,6 +53,11 @@ class PeerField(serializers.Field):
 
 
 _FIELDS = {"address", "port", "key"}
+
+
+def _plain(server: Peer) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(server)
+    return plain
 
 
 def _parts(text: str) -> tuple[str, int]:
