@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitoring import demo, series
 from monitoring.forwarding.watch import ForwarderWatch
+from monitoring.health import HealthWatch
 from monitoring.intervals import Timetable, chosen
 from monitoring.lease import fenced
 from monitoring.measuring import Measuring
@@ -14,6 +15,7 @@ from zones.collectors import collector
 _measuring = Measuring()
 _name_server = NameServerWatch()
 _forwarders = ForwarderWatch()
+_health = HealthWatch()
 _timetable = Timetable()
 
 TICK_S = 1
@@ -37,10 +39,15 @@ def probe_forwarders() -> None:
         _forwarders.round()
 
 
+@collector("health", every_s=2)
+def look_after_health() -> None:
+    _health.round()
+
+
 @collector("retention of figures", every_s=600)
 def prune_figures() -> None:
     with fenced():
         series.prune()
 
 
-__all__ = ["demo", "measure", "probe_forwarders", "prune_figures", "watch_name_server"]
+__all__ = ["demo", "look_after_health", "measure", "probe_forwarders", "prune_figures", "watch_name_server"]

@@ -5,24 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from monitoring import series
+from monitoring.health import CHECKS, worst
 from monitoring.metrics import METRICS
 from monitoring.models import Component, Forwarder, Health, NameServerState
-
-WORST_FIRST = (Health.DOWN, Health.DEGRADED, Health.UNKNOWN, Health.UP)
-
-
-def worst(states: list[str]) -> str:
-    """The state of a whole with parts in these states; not known without any."""
-    return min(states, key=[str(state) for state in WORST_FIRST].index, default=Health.UNKNOWN.value)
+from monitoring.supervisor import overview
 
 
 def summary(user: Any) -> dict[str, Any]:
     """What `user`, who may see the health of things, may see of it. Values are the newest that were measured."""
-    components = list(Component.objects.all())
+    components = health_shown()
     figures = series.latest(METRICS)
     return {
-        "state": worst([component.state for component in components]),
-        "components": [component_shown(component) for component in components],
+        "state": worst([component["state"] for component in components]),
+        "components": components,
         "name_server": name_server_shown(),
         "figures": {name: round(value, 3) for name, value in figures.items()},
         "forwarders": (
@@ -33,14 +28,30 @@ def summary(user: Any) -> dict[str, Any]:
     }
 
 
-def component_shown(component: Component) -> dict[str, Any]:
-    """A component as JSON."""
-    return {
-        "name": component.name,
-        "state": component.state,
-        "since": component.since.isoformat(),
-        "reason": component.reason,
-    }
+def health_shown() -> list[dict[str, Any]]:
+    """Every component as JSON, in the order of importance. While nobody collects that is what is told of the collectors,
+    and the others are as they were when somebody last looked."""
+    seen = overview()
+    rows = {component.name: component for component in Component.objects.all()}
+    shown = [
+        {
+            "name": check.name,
+            "title": check.title,
+            "state": rows[check.name].state,
+            "since": rows[check.name].since.isoformat(),
+            "reason": rows[check.name].reason,
+            "looked_at": rows[check.name].looked_at.isoformat(),
+        }
+        for check in CHECKS
+        if check.name in rows
+    ]
+    if not seen.led:
+        for component in shown:
+            if component["name"] == "monitors":
+                component["state"] = Health.DOWN.value
+                component["since"] = seen.renewed_at.isoformat() if seen.renewed_at else component["since"]
+                component["reason"] = "nobody runs the collectors: what is shown is not looked at any more"
+    return shown
 
 
 def name_server_shown() -> dict[str, Any] | None:
