@@ -80,6 +80,7 @@ class Node:
         self.guard = Guard(self)
         self.leaks = LeakWatch(self)
         self.draining = False
+        self._reconciled = 0, 0  # presence ids of the last two looks
         self._starting: asyncio.Task[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -336,7 +337,10 @@ class Node:
 
     async def _reconcile(self) -> None:
         """Displace whoever should have been told and was not: the order may have been lost with the layer."""
-        slots = {(c.user_id, c.client) for c in self.manager}
+        # From two looks ago: of two rows that are written at the same time the lower may become visible after the greater.
+        latest, arrived = await in_database(presence.newcomers, self._reconciled[0])
+        self._reconciled = self._reconciled[1], latest
+        slots = arrived & {(c.user_id, c.client) for c in self.manager}
         if slots:
             limit = self.conf.connections_per_user
             for (user_id, client), oldest in (await in_database(presence.oldest_staying, slots, limit)).items():

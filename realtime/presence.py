@@ -58,6 +58,12 @@ def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tupl
     return {slot: ids[limit - 1] if len(ids) > limit else 0 for slot, ids in newest.items()}
 
 
+def newcomers(after: int) -> tuple[int, set[tuple[int, str]]]:
+    """The highest presence id (or `after`), and the slots into which somebody came with one greater than `after`."""
+    arrived = list(Presence.objects.filter(pk__gt=after).values_list("pk", "user_id", "client"))
+    return max((pk for pk, _, _ in arrived), default=after), {(user_id, client) for _, user_id, client in arrived}
+
+
 def leave(presence_ids: Iterable[int]) -> None:
     """Delete the rows of connections that ended."""
     _strike_out(Presence.objects.filter(pk__in=list(presence_ids)))
