@@ -35,7 +35,7 @@ from realtime.processors import ProcessorRunner
 from realtime.protocol import CloseCode, event_frame, frame
 from realtime.reader import LogReader, visible
 from realtime.registry import registry
-from realtime.routes import Router
+from realtime.routes import Route, Router
 from realtime.tracing import Tracer
 from realtime.tracing import answer as answer_trace
 from realtime.watch import Watch
@@ -67,6 +67,7 @@ class Node:
         self.processors = ProcessorRunner()
         self.feed = Feed(self.conf.tick_s, self._on_event, self._on_flow, self._on_order, self._on_break)
         self.reader = LogReader(self.feed, self.router, self.desk)
+        self.router.on_failed = self._on_failed
         self.router.on_flow_wanted = self.feed.want_streams
         self.interests = InterestTeller(self.name)
         self.router.on_interests = self.interests.tell
@@ -225,6 +226,12 @@ class Node:
                 continue
             if (encoded := visible(event, connection)) is not None:
                 connection.deliver(event_frame(encoded, None))
+
+    def _on_failed(self, route: Route) -> None:
+        """Nobody on a route that failed may miss anything for it."""
+        for connection in self.manager:
+            if connection.route is route:
+                self.reader.rewind(connection)
 
     def _on_order(self, message: dict[str, Any]) -> None:
         match message["order"]:

@@ -93,7 +93,8 @@ class Route:
         self._bodies: list[bytes] = []
         self._bytes = 0
         self._before_first: int | None = None  # the position up to which everything was sent, while something waits
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0  # when it goes off; uvloop's handle of a timer that is due at once does not say
         self._gap_timer: asyncio.TimerHandle | None = None
         self._flushed_at = float("-inf")
         self.sent: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_FRAMES)  # up to which position, when
@@ -130,13 +131,21 @@ class Route:
         due = float("-inf") if spec.cut else self._flushed_at + self._waits[priority]
         if due <= self._loop.time() or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
             self.flush()
-        elif self._timer is None or due < self._timer.when():
+        elif self._timer is None or due < self._due:
             self._cancel_timer()
-            self._timer = self._loop.call_at(due, self.flush)
+            self._timer, self._due = self._loop.call_at(due, self.flush), due
 
     def _zone_wanted(self, event: Event) -> bool:
         zone = event.data.get("zone")
         return zone is None or zone in self.key.zones
+
+    def give_up(self, position: int | None) -> None:
+        """The event at `position` (`None` for flow) could not be taken on: forget what waits. Nothing from there on counts
+        as sent, so that the members can find it in the log."""
+        self._cancel_timer()
+        if self._before_first is None:
+            self._before_first = self._head() - (position is not None)
+        self._bodies, self._bytes = [], 0
 
     def flush(self) -> None:
         """Send all that waits, as one frame."""
@@ -176,6 +185,7 @@ class Router:
         self.readers: set[WebSocketConnection] = set()
         self.on_flow_wanted: Callable[[frozenset[EventType]], None] = lambda types: None
         self.on_interests: Callable[[frozenset[Interest]], None] = lambda interests: None
+        self.on_failed: Callable[[Route], None] = lambda route: None
         self.on_joined: Callable[[WebSocketConnection, Route, int], None] = lambda connection, route, position: None
         self.on_left: Callable[[WebSocketConnection, int], None] = lambda connection, position: None
         self.events = 0
@@ -213,7 +223,12 @@ class Router:
     def _offer(self, event: Event) -> Encodings:
         encodings = Encodings(event)
         for route in self._by_type.get(event.event_type, ()):
-            route.offer(encodings)
+            try:
+                route.offer(encodings)
+            except Exception:
+                logger.exception("a route failed at event %s; its members go on from the log", event.id)
+                route.give_up(event.position)
+                self.on_failed(route)
         self.events += 1
         self.encodings += encodings.count
         return encodings

@@ -1,6 +1,7 @@
 """The floor: the least that a Python server on uvloop can do, which is one prebuilt frame written to each socket.
 
-`python -m benchmarks.fanout.bare_writer <port>`. Whoever opens a WebSocket subscribes; whoever sends lines of JSON is
+`python -m benchmarks.fanout.bare_writer <port> [<cork in ms>]`. With a cork, the frames of so many milliseconds after one
+that went at once are joined in one write. Whoever opens a WebSocket subscribes; whoever sends lines of JSON is
 the publisher. No sign-in, no rights, no heartbeat, no bound on what a slow client leaves in memory.
 """
 
@@ -16,6 +17,35 @@ import sys
 import uvloop
 
 subscribers: set[asyncio.Transport] = set()
+
+
+class Cork:
+    """What waits to be written, to everybody."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+        self.waiting: list[bytes] = []
+        self.open_at = 0.0
+
+    def write(self, wire: bytes) -> None:
+        """To everybody: at once after a quiet spell, else joined with what comes until the cork is pulled."""
+        if not self.wait_s:
+            for subscriber in subscribers:
+                subscriber.write(wire)
+            return
+        loop = asyncio.get_running_loop()
+        self.waiting.append(wire)
+        if len(self.waiting) == 1:
+            loop.call_at(max(self.open_at, loop.time()), self.pull)
+
+    def pull(self) -> None:
+        joined, self.waiting = b"".join(self.waiting), []
+        self.open_at = asyncio.get_running_loop().time() + self.wait_s
+        for subscriber in subscribers:
+            subscriber.write(joined)
+
+
+cork = Cork(float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0)
 
 
 class Writer(asyncio.Protocol):
@@ -38,9 +68,7 @@ class Writer(asyncio.Protocol):
             return
         *lines, self.rest = self.rest.split(b"\n")
         for line in lines:
-            wire = struct.pack("!BBH", 0x81, 126, len(line)) + line
-            for subscriber in subscribers:
-                subscriber.write(wire)
+            cork.write(struct.pack("!BBH", 0x81, 126, len(line)) + line)
 
     def shake_hands(self) -> None:
         key = re.search(rb"Sec-WebSocket-Key: (\S+)", self.rest)

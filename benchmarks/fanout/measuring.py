@@ -88,6 +88,39 @@ async def deliver(subject: Subject, seconds: float, together: int, window: int) 
     )
 
 
+class Pace(NamedTuple):
+    """One round of one server at a steady rate."""
+
+    server_us: float  # processor time of the server per delivered event
+    median_ms: float  # from asking for an event until a subscriber has it
+    p99_ms: float
+
+
+async def pace(subject: Subject, rate: float, together: int, seconds: float) -> Pace:
+    """Publish `rate` events a second, `together` at a time, for so many seconds. Raises `Broken` when any is lost."""
+    server, crowd = subject
+    tally, number = crowd.tally, len(crowd.members)
+    server.publish(1)
+    await crowd.received(tally.events + number)
+    gc.collect()
+    crowd.start_clock()
+    assert tally.published is not None
+    first, cpu, start = tally.events, server.cpu_s(), time.perf_counter()
+    turns = int(rate * seconds / together)
+    for turn in range(turns):
+        await asyncio.sleep(max(0.0, start + turn * together / rate - time.perf_counter()))
+        tally.published += [time.perf_counter()] * together
+        server.publish(together)
+    await crowd.received(first + turns * together * number)
+    waits = crowd.stop_clock()
+    delivered = tally.events - first
+    return Pace(
+        server_us=(server.cpu_s() - cpu) / delivered * 1e6,
+        median_ms=waits[len(waits) // 2] * 1000,
+        p99_ms=waits[int(len(waits) * 0.99)] * 1000,
+    )
+
+
 class Spread(NamedTuple):
     """Several rounds of one figure."""
 

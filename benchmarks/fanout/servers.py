@@ -21,6 +21,9 @@ from tests.parts.redis_server import RedisServer
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SECRET_KEY = "only-for-benchmarks-" * 3
 SERVER_CPU, CLIENT_CPU = 0, 1
+PRIORITIES = ("HIGH", "NORMAL", "LOW")
+WAIT_MS = 10
+"""How long events wait for each other on the servers that let them."""
 
 
 def pinned(command: Sequence[str], cpu: int) -> list[str]:
@@ -138,7 +141,7 @@ def site_variables(data: Path) -> dict[str, str]:
         "DNSADMIN_DATA_DIR": str(data),
         "DNSADMIN_SECRET_KEY": SECRET_KEY,
         "DNSADMIN_LOG_LEVEL": "WARNING",
-        **{f"DNSADMIN_REALTIME_WAIT_{priority}_MS": "0" for priority in ("HIGH", "NORMAL", "LOW")},
+        **{f"DNSADMIN_REALTIME_WAIT_{priority}_MS": "0" for priority in PRIORITIES},
     }
 
 
@@ -171,9 +174,21 @@ def stock_on_daphne(directory: Path, template: Path) -> Server:
     return _stock("stock, Daphne", directory, command, template)
 
 
-def bare_writer(directory: Path, template: Path) -> Server:
-    server = Server("bare writer", directory, ["-m", "benchmarks.fanout.bare_writer", "{port}"], "bare")
+def ours_waiting(directory: Path, template: Path) -> Server:
+    server = site(f"ours, waits of {WAIT_MS} ms", directory, ["manage.py", "serve"], template)
+    server.variables |= {f"DNSADMIN_REALTIME_WAIT_{priority}_MS": str(WAIT_MS) for priority in PRIORITIES}
+    return server
+
+
+def bare_writer(directory: Path, template: Path, *cork: str) -> Server:
+    server = Server("bare writer", directory, ["-m", "benchmarks.fanout.bare_writer", "{port}", *cork], "bare")
     server.variables = {"BARE_PORT": str(server.port)}
+    return server
+
+
+def corked_writer(directory: Path, template: Path) -> Server:
+    server = bare_writer(directory, template, str(WAIT_MS))
+    server.name = f"bare writer, cork of {WAIT_MS} ms"
     return server
 
 
@@ -185,3 +200,6 @@ KINDS = {
     "bare": bare_writer,
 }
 """Everything that can be compared, by the name that the command line gives it."""
+
+JOINING = {"ours-waiting": ours_waiting, "bare-corked": corked_writer}
+"""Those that send together what comes together."""

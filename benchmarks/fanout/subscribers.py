@@ -13,7 +13,9 @@ import time
 from typing import Any
 
 EVENT = (b'{"type":"event"', b'{"type": "event"')
-MANY = (b'{"type":"batch"', b'{"type":"gap"')
+BATCH = b'{"type":"batch"'
+GAP = b'{"type":"gap"'
+ONE_EVENT = (b'"event_type":"', b'"event_type": "')
 
 
 class Broken(Exception):
@@ -21,13 +23,26 @@ class Broken(Exception):
 
 
 class Tally:
-    """What the subscribers of one server received, all together."""
+    """What the subscribers of one server received, all together.
+
+    published: when each event was asked for, from the first that is timed; while it is a list, `waits` collects how long
+    each took to each subscriber, in seconds. batches: whether events may come together in one frame.
+    """
 
     def __init__(self) -> None:
         self.events = 0
         self.bytes = 0
         self.reads = 0
+        self.batches = False
+        self.published: list[float] | None = None
+        self.waits: list[float] = []
         self.problem: str | None = None
+
+    def note(self, seen: int, number: int) -> None:
+        """A subscriber that has seen `seen` timed events sees `number` more now."""
+        if self.published is not None:
+            now = time.perf_counter()
+            self.waits += [now - at for at in self.published[seen : seen + number]]
 
 
 class Subscriber(asyncio.Protocol):
@@ -36,6 +51,7 @@ class Subscriber(asyncio.Protocol):
     def __init__(self, tally: Tally, port: int, token: str, *, subscribes: bool) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.first_event: dict[str, Any] | None = None
+        self.timed = 0
         self._tally = tally
         self._subscribes = subscribes
         self._opening = (
@@ -79,14 +95,23 @@ class Subscriber(asyncio.Protocol):
             if start + length > size:
                 break
             if data.startswith(EVENT, start):
-                tally.events += 1
-                tally.bytes += length
+                self._count(1, length)
                 if self.first_event is None:
                     self.first_event = json.loads(data[start : start + length])
+            elif tally.batches and data.startswith(BATCH, start):
+                self._count(max(data.count(mark, start, start + length) for mark in ONE_EVENT), length)
             else:
                 self._hear(data[at], data[start : start + length])
             at = start + length
         self._rest = data[at:]
+
+    def _count(self, events: int, length: int) -> None:
+        tally = self._tally
+        tally.events += events
+        tally.bytes += length
+        if tally.published is not None:
+            tally.note(self.timed, events)
+            self.timed += events
 
     def _shaken(self, head: bytes) -> None:
         if not head.startswith(b"HTTP/1.1 101"):
@@ -101,7 +126,7 @@ class Subscriber(asyncio.Protocol):
             self._send(0x8A, payload)
         elif opcode == 0x88:
             self._fail(f"close frame {payload[2:].decode(errors='replace')}")
-        elif payload.startswith(MANY):
+        elif payload.startswith((BATCH, GAP)):
             self._tally.problem = f"more or less than one event per frame: {payload[:80].decode()}"
         else:
             self._answer(json.loads(payload))
@@ -169,6 +194,17 @@ class Crowd:
         self.members.clear()
         await asyncio.sleep(0.2)
         self.tally.problem = None
+
+    def start_clock(self) -> None:
+        """From the next event on, note how long each takes."""
+        self.tally.published, self.tally.waits = [], []
+        for member in self.members:
+            member.timed = 0
+
+    def stop_clock(self) -> list[float]:
+        """Stop noting. Returns the waits, in seconds, sorted."""
+        self.tally.published = None
+        return sorted(self.tally.waits)
 
     async def received(self, events: int, patience_s: float = 15.0) -> None:
         """Wait until `events` were delivered, in total. Raises `Broken` when nothing comes any more."""

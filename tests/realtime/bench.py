@@ -194,6 +194,7 @@ class Bench:
             conf.tick_s, node._on_event, node.router.pass_by, node._on_order, node._on_break
         )
         node.feed.epoch = "e"
+        node.router.on_failed = node._on_failed
         node.reader = LogReader(node.feed, node.router, node.desk)
         self.clients: list[Client] = []
         node._starting = self.loop.create_future()  # type: ignore[assignment]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
+import uvloop
 
+from realtime.events import EventPriority
+from realtime.filters import RateLimitFilter
+from realtime.layers import LocalChannelLayer
 from realtime.protocol import MOST_IN_BATCH
+from realtime.routes import Encodings, Route, RouteKey
+from realtime.subscriptions import FlowFilter
 from tests.realtime.bench import Bench, events_of
 from tests.realtime.catalogue import CRITICAL, FLOW, HIGH, LOW, NORMAL, OWN, RIGHTS, audience, event
 
@@ -134,6 +141,53 @@ def test_a_failing_filter_hides_the_event_and_stops_nothing(bench: MakeBench, mo
     site.pass_time(5)
     site.publish(event(HIGH, text="fine"))
     assert notes(client.frames) == [["fine"]]
+
+
+def test_the_members_of_a_route_that_fails_find_the_event_in_the_log(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = bench()
+    first, second = site.connect(1, OPERATOR), site.connect(2, audience("zones.view_zone", "zones.change_zone"))
+    site.turn(20)
+    site.publish(event(LOW, text="first"), event(LOW, text="waits"))
+    offer, failing = Route.offer, first.member.route
+
+    def fails_once(route: Route, encodings: Encodings) -> None:
+        if route is failing and encodings.event.data["text"] == "fatal":
+            raise RuntimeError("of all things")
+        offer(route, encodings)
+
+    monkeypatch.setattr(Route, "offer", fails_once)
+    site.publish(event(LOW, text="fatal"), event(LOW, text="last"))
+    site.turn(20)
+    site.pass_time(2)
+    for client in (first, second):
+        assert [e["data"]["text"] for e in client.events()] == ["first", "waits", "fatal", "last"]
+
+
+async def test_a_wait_that_is_over_within_the_clocks_grain_is_a_wait_like_any_other(catalogue: None) -> None:
+    """uvloop answers a timer that is due at once with a handle that knows no time."""
+    loop = uvloop.new_event_loop()
+    try:
+        seen = await asyncio.to_thread(loop.run_until_complete, hasty_route())
+    finally:
+        loop.close()
+    assert seen == 3
+
+
+async def hasty_route() -> int:
+    layer, seen = LocalChannelLayer(), []
+    key = RouteKey(OPERATOR, frozenset({LOW, HIGH}), frozenset(), FlowFilter())
+    waits = {EventPriority.LOW: 10.0, EventPriority.HIGH: 10.0}
+    route = Route(key, layer, waits, lambda: 1, RateLimitFilter(1000))
+    layer.attach("client", lambda frame: seen.append(frame))
+    layer.add(route.group, "client")
+    route.offer(Encodings(event(LOW)))
+    route._flushed_at = asyncio.get_running_loop().time() - 10 + 0.0003
+    route.offer(Encodings(event(LOW)))
+    route.offer(Encodings(event(HIGH)))
+    await asyncio.sleep(0.05)
+    return len(b"".join(frame.wire for frame in seen).split(b'"event_type"')) - 1
 
 
 def test_an_event_that_no_app_declares_stops_nothing(bench: MakeBench) -> None:
