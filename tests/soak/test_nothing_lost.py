@@ -29,7 +29,7 @@ class Extent(NamedTuple):
 
 
 SHORT = Extent(20, 4, 100, 0.08, 3, 2, 2, 3)
-LONG = Extent(200, 8, 2500, 0.12, 20, 20, 20, 30)
+LONG = Extent(200, 8, 2800, 0.12, 20, 20, 20, 30)
 
 
 @pytest.mark.timeout(240)
@@ -38,6 +38,7 @@ async def test_nothing_is_lost(start_site: Any, redis_server: RedisServer, postg
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 async def test_nothing_is_lost_in_the_long_run(
     start_site: Any, redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
@@ -74,7 +75,7 @@ async def nothing_is_lost(
     taken_back = json.loads(await writing)
     committed = json.loads(await asyncio.to_thread(first.python, COMMITTED))
     assert len(committed) + len(taken_back) == extent.writers * extent.events_each
-    await until(lambda: all(len(reader.received) >= len(committed) for reader in readers), 60)
+    await until(lambda: all(len(reader.received) >= len(committed) for reader in readers), 120)
     for task in reading:
         task.cancel()
     await asyncio.gather(*reading, return_exceptions=True)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import sys
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
+from realtime.client import Client, Refused
 from tests.parts.postgres_server import PostgresServer
 from tests.parts.redis_server import RedisServer
 from tests.parts.site import Site
@@ -37,29 +34,22 @@ print(Presence.objects.filter(client="racer").order_by("-pk").values_list("conne
 
 
 class Racer:
-    """One connect, and what became of it."""
+    """One client that connects, and would come back if it were told to; and what became of it."""
 
-    def __init__(self) -> None:
-        self.connection_id = ""
+    def __init__(self, url: str, token: str) -> None:
+        self.client = Client(url, token=token, name="racer")
         self.code: int | None = None
 
-    async def race(self, url: str, token: str) -> None:
-        protocols: list[Any] = ["dnsadmin.v1", "client.racer", f"bearer.{token}"]
-        async with connect(url, subprotocols=protocols, compression=None, open_timeout=60) as socket:
-            await self._listen(socket)
-
-    async def _listen(self, socket: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            async for text in socket:
-                frame = json.loads(text)
-                if frame["type"] == "welcome":
-                    self.connection_id = frame["connection_id"]
-                elif frame["type"] == "ping":
-                    await socket.send(json.dumps({"type": "pong", "data": {"n": frame["n"]}}))
-        self.code = socket.close_code
+    async def race(self) -> None:
+        try:
+            async with self.client as client:
+                async for _ in client.events():
+                    pass
+        except Refused as refused:
+            self.code = refused.code
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("count", [60, pytest.param(200, marks=pytest.mark.soak)])
 async def test_of_racing_connects_the_newest_stays(
     count: int, start_site: Any, redis_server: RedisServer, postgres_server: PostgresServer
@@ -72,14 +62,15 @@ async def test_of_racing_connects_the_newest_stays(
     await asyncio.to_thread(second.start)
     token = first.token("olivia")
 
-    racers = [Racer() for _ in range(count)]
     urls = [first.socket_url(), second.socket_url()]
-    racing = [asyncio.create_task(racer.race(urls[n % 2], token)) for n, racer in enumerate(racers)]
+    racers = [Racer(urls[n % 2], token) for n in range(count)]
+    racing = [asyncio.create_task(racer.race()) for racer in racers]
     await until(lambda: sum(racer.code is not None for racer in racers) == count - 1, 60)
     await asyncio.sleep(6)  # a reconciliation more than that would show whether the last one stays
 
     survivors = [racer for racer in racers if racer.code is None]
-    assert [racer.connection_id for racer in survivors] == [(await asyncio.to_thread(first.python, NEWEST)).strip()]
+    newest = (await asyncio.to_thread(first.python, NEWEST)).strip()
+    assert [racer.client.welcome["connection_id"] for racer in survivors] == [newest]
     assert {racer.code for racer in racers if racer.code is not None} == {4509}
     for task in racing:
         task.cancel()
