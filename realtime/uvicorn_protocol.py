@@ -30,3 +30,16 @@ class FrameProtocol(WebSocketsSansIOProtocol):
                 "buffered": self.transport.get_write_buffer_size,
                 "abort": self.transport.abort,
             }
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on. Text that is no UTF-8 ends the connection with 1007, as with uvicorn itself, but without a
+        traceback in the log for each: anybody can send that as often as they like."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
