@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -92,6 +92,7 @@ class Route:
         self._loop = asyncio.get_running_loop()
         self._bodies: list[bytes] = []
         self._bytes = 0
+        self._flow_waiting: Counter[EventType] = Counter()
         self._before_first: int | None = None  # the position up to which everything was sent, while something waits
         self._timer: asyncio.Handle | None = None
         self._due = 0.0  # when it goes off; uvloop's handle of a timer that is due at once does not say
@@ -115,7 +116,7 @@ class Route:
             return
         if self._limit.apply(Seen(event), self.key.audience) is None:
             if self._gap_timer is None:
-                self._gap_timer = self._loop.call_later(GAP_EVERY_S, self._tell_gaps)
+                self._gap_timer = self._loop.call_later(GAP_EVERY_S, self.tell_gaps)
             return
         spec = registry[event.event_type]
         priority = spec.priority
@@ -127,6 +128,8 @@ class Route:
             self._before_first = self._head() - (event.position is not None)
         self._bodies.append(encoded)
         self._bytes += len(encoded)
+        if event.position is None:
+            self._flow_waiting[event.event_type] += 1
         # The source of a stream that is cut has its own pace; to wait here as well would only make it late.
         due = float("-inf") if spec.cut else self._flushed_at + self._waits[priority]
         if due <= self._loop.time() or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
@@ -153,17 +156,24 @@ class Route:
         if self._before_first is None:
             return
         bodies, self._bodies, self._bytes, self._before_first = self._bodies, [], 0, None
+        self._flow_waiting.clear()
         self._flushed_at = self._loop.time()
         self.sent.append((self._head(), time.time()))
         frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
         self._layer.deliver(self.group, frame)
 
-    def _tell_gaps(self) -> None:
+    def unsent_flow(self) -> Counter[EventType]:
+        """The flow that was taken on and not sent, or left out and not told: whoever leaves now, misses it."""
+        return self._flow_waiting + self._limit.left_out
+
+    def tell_gaps(self) -> None:
         """Say how much flow the limit left out since the last time."""
-        self._gap_timer = None
-        for event_type, dropped in self._limit.left_out.items():
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
+            self._gap_timer = None
+        while self._limit.left_out:  # one by one: a member for whom the first is the last straw misses the others
+            event_type, dropped = self._limit.left_out.popitem()
             self._layer.deliver(self.group, gap_frame(event_type, dropped, "rate_limited"))
-        self._limit.left_out.clear()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -259,8 +269,9 @@ class Router:
             connection.wants.zones,
             connection.wants.filter,
         )
-        if key in self._routes:
-            self._routes[key].flush()  # so that the route, too, has sent everything up to `position`
+        if before := self._routes.get(key):
+            before.flush()  # so that the route, too, has sent everything up to `position`
+            before.tell_gaps()  # which are not the newcomer's
         route = self._routes.get(key)  # no more, if that was the last straw for its last member
         if route is None:
             route = self._routes[key] = Route(
@@ -279,6 +290,7 @@ class Router:
         if route is None:
             return
         connection.upto = upto = route.upto
+        connection.left_out.update(route.unsent_flow())
         connection.route = None
         self.on_left(connection, upto)
         self._layer.discard(route.group, connection.channel)

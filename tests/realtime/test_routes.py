@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ from realtime.layers import LocalChannelLayer
 from realtime.protocol import MOST_IN_BATCH
 from realtime.routes import Encodings, Route, RouteKey
 from realtime.subscriptions import FlowFilter
-from tests.realtime.bench import Bench, events_of
+from tests.realtime.bench import Bench, Client, events_of
 from tests.realtime.catalogue import CRITICAL, FLOW, HIGH, LOW, NORMAL, OWN, RIGHTS, audience, event
 
 MakeBench = Callable[..., Bench]
@@ -278,3 +279,42 @@ def test_what_a_reader_misses_of_the_flow_is_counted_and_only_what_it_might_have
     site.settle()
     gaps = [f for f in client.frames if f["type"] == "gap"]
     assert [(gap["event_type"], gap["dropped"]) for gap in gaps] == [(FLOW, 1)]
+
+
+def test_flow_that_waited_for_others_is_counted_for_whoever_leaves_meanwhile(bench: MakeBench) -> None:
+    site = bench()
+    leaves, stays = site.connect(1, OPERATOR), site.connect(2, OPERATOR)
+    site.turn(20)
+    site.stream(event(FLOW, text="at once"))
+    site.stream(event(FLOW, text="waits"))
+    site.stream(event(FLOW, text="waits too"))
+    leaves.give("unsubscribe", event_types=["nothing_of_the_kind"])
+    leaves.give("subscribe", event_types=[HIGH], zones=["a.example"])
+    site.settle()
+    assert gaps(leaves) == {FLOW: 2}
+    assert [text for texts in notes(stays.frames) for text in texts] == ["at once", "waits", "waits too"]
+
+
+def test_what_the_limit_left_out_is_told_once_to_each_who_was_there(bench: MakeBench) -> None:
+    site = bench(flow_per_s=2)
+    leaves, stays = site.connect(1, OPERATOR), site.connect(2, OPERATOR)
+    site.turn(20)
+    for number in range(5):
+        site.stream(event(FLOW, text=str(number)))
+    leaves.give("subscribe", event_types=[HIGH], zones=["a.example"])
+    late = site.connect(3, OPERATOR)
+    site.turn(20)
+    site.settle()
+    shown = {client: sum(len(texts) for texts in notes(client.frames)) for client in (leaves, stays, late)}
+    assert shown[stays] + gaps(stays)[FLOW] == shown[leaves] + gaps(leaves)[FLOW] == 5
+    assert shown[late] == 0
+    assert gaps(late) == {}
+
+
+def gaps(client: Client) -> Counter[str]:
+    """How much of each flow the client was told that it missed."""
+    told: Counter[str] = Counter()
+    for frame in client.frames:
+        if frame["type"] == "gap":
+            told[frame["event_type"]] += frame["dropped"]
+    return told
