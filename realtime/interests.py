@@ -61,15 +61,14 @@ def interest_of(event_type: EventType, audience: Audience, flow: FlowFilter) -> 
     spec = registry[event_type]
     if any(getattr(flow, field) is not None and not audience.has(p) for field, p in spec.filter_permissions.items()):
         return None
-    keys = None if audience.has(spec.permission) else _granted(spec, audience)
+    keys = None if audience.has(spec.permission) else granted(spec, audience)
     return None if keys == () else Interest(event_type, flow.normal(), keys)
 
 
-def _granted(spec: EventSpec, audience: Audience) -> tuple[str, ...] | None:
-    for kind, keys in audience.scopes:
-        if kind == spec.scope:
-            return None if keys is None else tuple(sorted(keys))
-    return ()
+def granted(spec: EventSpec, audience: Audience) -> tuple[str, ...]:
+    """The keys of the objects that grants show. Who sees all of them by another permission has none of these: that
+    permission is not the one that the stream asks for."""
+    return next((tuple(sorted(keys or ())) for kind, keys in audience.scopes if kind == spec.scope), ())
 
 
 _encode = msgspec.json.Encoder().encode

@@ -5,8 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from monitoring.api import forwarder_views, views
+from monitoring.queries import api as queries
 
 urlpatterns = [
+    path("queries/", queries.QueriesView.as_view(), name="api-queries"),
+    path("queries/stats/", queries.StatisticsView.as_view(), name="api-query-statistics"),
+    path("queries/export/", queries.ExportView.as_view(), name="api-query-export"),
     path("monitoring/summary/", views.SummaryView.as_view(), name="api-monitoring-summary"),
     path("monitoring/series/", views.SeriesView.as_view(), name="api-monitoring-series"),
     path("monitoring/intervals/", views.IntervalsView.as_view(), name="api-monitoring-intervals"),

@@ -26,8 +26,8 @@ ROWS_PER_S = 200.0
 """Rows of a viewer who does not say."""
 LARGEST_BATCH = 20_000
 """Bytes of rows in one event, about: four a second stay below 100 KB/s."""
-KEEP_HITS_S = 5.0
-"""A policy may act on a query only when its answer comes back."""
+KEEP_HITS_S = 1.0
+"""What a policy did may be read a moment before the query that it did it to."""
 
 
 class LiveCut:
