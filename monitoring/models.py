@@ -91,7 +91,6 @@ class QueryRollup(models.Model):
         constraints = (models.UniqueConstraint(fields=["period", "start"], name="one_rollup_per_period"),)
         permissions = (
             ("view_queries", "Can see the query stream and its statistics"),
-            ("view_client_addresses", "Can see the addresses of clients"),
         )
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "change_forwarder",
         "delete_forwarder",
     ),
-    ANALYSTS: (*_SEES, "view_client_addresses"),
+    ANALYSTS: _SEES,
     VIEWERS: _SEES,
 }
 """Role -> code names of this app's permissions. Configuration values are for administrators."""

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from realtime.events import EventCategory, EventPriority, EventType
-from realtime.registry import EventSpec, registry
+from realtime.registry import VIEW_CLIENT_ADDRESSES, EventSpec, registry
 
 SEES_QUERIES = "monitoring.view_queries"
-SEES_CLIENTS = "monitoring.view_client_addresses"
+SEES_CLIENTS = VIEW_CLIENT_ADDRESSES
 
 
 class QueryRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ RIGHTS = EventType.PERMISSION_CHANGED
 SECRET = EventType.ERROR_OCCURRED
 OPEN = EventType.MAINTENANCE_STARTED
 
-_MASKED = {"client": "monitoring.view_client_addresses", "queries.*.client": "monitoring.view_client_addresses"}
+_MASKED = {"client": "realtime.view_client_addresses", "queries.*.client": "monitoring.view_client_addresses"}
 
 SPECS = (
     _spec(CRITICAL, EventPriority.CRITICAL),

@@ -14,7 +14,7 @@ from tests.realtime.catalogue import NORMAL, audience, event
 MakeBench = Callable[..., Bench]
 AUDIENCES = (
     audience(is_admin=True),
-    audience("zones.view_zone", "monitoring.view_client_addresses"),
+    audience("zones.view_zone", "realtime.view_client_addresses"),
     audience("zones.view_zone"),
     audience(zones={"a.example"}),
     audience(zones={"a.example", "b.example"}),

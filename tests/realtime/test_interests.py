@@ -17,7 +17,7 @@ from realtime.registry import registry
 from realtime.routes import Encodings
 from tests.realtime.catalogue import FLOW, audience, event, small_catalogue
 
-ADDRESSES = "monitoring.view_client_addresses"
+ADDRESSES = "realtime.view_client_addresses"
 CUT = {"cut": True, "sensitive": {"queries.*.client": ADDRESSES}, "filter_permissions": {"client": ADDRESSES}}
 
 

@@ -108,7 +108,7 @@ def test_only_what_was_there_to_mask_is_named() -> None:
 
 def test_who_may_see_it_all_gets_the_same_object() -> None:
     original = event(NORMAL, client="192.0.2.7")
-    seen = view(original, audience("zones.view_zone", "monitoring.view_client_addresses"))
+    seen = view(original, audience("zones.view_zone", "realtime.view_client_addresses"))
     assert seen is not None
     assert seen.event is original
     assert seen.redacted == ()
