@@ -89,9 +89,7 @@ class QueryRollup(models.Model):
     class Meta:
         ordering = ("start",)
         constraints = (models.UniqueConstraint(fields=["period", "start"], name="one_rollup_per_period"),)
-        permissions = (
-            ("view_queries", "Can see the query stream and its statistics"),
-        )
+        permissions = (("view_queries", "Can see the query stream and its statistics"),)
 
     def __str__(self) -> str:
         return f"{self.period} {self.start:%Y-%m-%d %H:%M}: {self.total}"

@@ -4,14 +4,16 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('monitoring', '0003_query_source'),
+        ("monitoring", "0003_query_source"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='queryrollup',
-            options={'ordering': ('start',), 'permissions': (('view_queries', 'Can see the query stream and its statistics'),)},
+            name="queryrollup",
+            options={
+                "ordering": ("start",),
+                "permissions": (("view_queries", "Can see the query stream and its statistics"),),
+            },
         ),
     ]
