@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
@@ -50,8 +50,24 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[str, Meta(description="Least severity that is logged.")] = "INFO"
 
 
+class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the site sends e-mail."""
+
+    host: Annotated[
+        str, Meta(description="SMTP server. Unset: letters become files in `mail/` of the data directory.")
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port of the SMTP server.")] = 25
+    user: Annotated[str, Meta(description="Name to sign in with. Unset: without signing in.")] = ""
+    password: Annotated[str, Meta(description="Password to sign in with.")] = ""
+    security: Annotated[
+        Literal["none", "starttls", "tls"], Meta(description="`none`, `starttls`, or `tls` from the first byte.")
+    ] = "none"
+    sender: Annotated[str, Meta(description="Address that letters come from.")] = "dnsadmin@localhost"
+
+
 GROUPS: Mapping[str, type[msgspec.Struct]] = {
     "DNSADMIN_": SiteSettings,
+    "DNSADMIN_EMAIL_": EmailSettings,
     "DNSADMIN_REALTIME_": RealtimeSettings,
     "DNSADMIN_ROLLOUT_": RolloutSettings,
     "DNSADMIN_LEGACY_": LegacySettings,  # LEGACY

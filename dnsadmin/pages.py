@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dnsadmin import alerts_page, name_server, views
+from dnsadmin import alerts_page, name_server, notifications_page, views
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("activity/", views.activity_page, name="activity"),
     path("alerts/", alerts_page.alerts_page, name="alerts"),
+    path("alerts/notifications/", notifications_page.notifications, name="notifications"),
     path("alerts/export/", alerts_page.export, name="alerts-export"),
     path("search/", views.search, name="search"),
     path("name-server/", views.name_server, name="name-server"),

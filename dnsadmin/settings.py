@@ -21,6 +21,7 @@ from zones.nameserver.conf import NamedSettings
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 SITE = env.read(env.SiteSettings, "DNSADMIN_", os.environ)
+EMAIL = env.read(env.EmailSettings, "DNSADMIN_EMAIL_", os.environ)
 REALTIME = env.read(RealtimeSettings, "DNSADMIN_REALTIME_", os.environ)
 ROLLOUT = env.read(RolloutSettings, "DNSADMIN_ROLLOUT_", os.environ)
 LEGACY = env.read(LegacySettings, "DNSADMIN_LEGACY_", os.environ)  # LEGACY
@@ -191,6 +192,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# -- e-mail -----------------------------------------------------------------------------------------------------------
+
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL.host else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.security == "starttls", EMAIL.security == "tls"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = EMAIL.sender
 
 # -- browser security -------------------------------------------------------------------------------------------------
 

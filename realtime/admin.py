@@ -8,8 +8,10 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from realtime import doorbell, processors
+from realtime import doorbell, notifications, processors
+from realtime.alert_models import Alert, AlertEntry, AlertMute
 from realtime.models import DeadLetter, LogEvent, Presence
+from realtime.notification_models import Delivery, EscalationStep, NotificationChannel
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -71,3 +73,63 @@ class DeadLetterAdmin(ReadOnly):
     @admin.action(description="Discard")
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         queryset.delete()
+
+
+class EntryInline(admin.TabularInline):
+    model = AlertEntry
+    extra = 0
+    can_delete = False
+    fields = ("at", "deed", "who", "text")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("raised_at", "severity", "event_type", "title", "state", "count", "acknowledged_by", "zone")
+    list_filter = ("state", "severity", "event_type", "muted")
+    search_fields = ("title", "zone")
+    inlines = (EntryInline,)
+    exclude = ("key",)
+
+
+@admin.register(AlertMute)
+class AlertMuteAdmin(ReadOnly):
+    list_display = ("title", "until", "who", "reason")
+    ordering = ("-until",)
+    actions = ("end",)
+
+    @admin.action(description="End the mute")
+    def end(self, request: HttpRequest, queryset: QuerySet[AlertMute]) -> None:
+        queryset.delete()
+
+
+@admin.register(EscalationStep)
+class EscalationStepAdmin(admin.ModelAdmin):
+    """In force at once: the steps are read anew each second."""
+
+    list_display = ("number", "after_s", "group", "channel")
+    list_editable = ("after_s", "group", "channel")
+    list_select_related = ("group", "channel")
+
+
+@admin.register(NotificationChannel)
+class NotificationChannelAdmin(admin.ModelAdmin):
+    list_display = ("name", "kind", "target", "events", "least_severity", "whole", "enabled")
+    list_filter = ("kind", "enabled")
+    actions = ("test",)
+
+    @admin.action(description="Send a test")
+    def test(self, request: HttpRequest, queryset: QuerySet[NotificationChannel]) -> None:
+        for channel in queryset:
+            notifications.test(channel)
+        messages.info(request, "Tests are on their way; the deliveries tell how they went.")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    list_display = ("created_at", "event_type", "step", "channel_name", "target", "state", "attempts", "error")
+    list_filter = ("state", "channel_name", "event_type")
+    search_fields = ("id", "error")

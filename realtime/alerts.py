@@ -303,6 +303,20 @@ def mute(alert: Alert, time: timedelta, reason: str = "") -> Alert:
     return alert
 
 
+def announce_step(alert: Alert, step: int, *, group: str | None, channel: str | None) -> None:
+    """Tell that an alert went on to the next who may look after it (`realtime.escalation`), in the caller's transaction."""
+    places = [f"the screens of {group}" if group else "all screens", *([channel] if channel else [])]
+    _enter(alert, Deed.ESCALATED, f"Step {step}: to {' and '.join(places)}.")
+    _emit(
+        EventType.ALERT_ESCALATED,
+        alert,
+        severity=EventSeverity.CRITICAL,
+        step=step,
+        group=group,
+        channel=channel,
+    )
+
+
 def _who() -> str:
     user = current_actor().user
     return user.username if user else ""

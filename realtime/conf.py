@@ -37,6 +37,10 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, description="Flow events of one type that a viewer gets per second; the others are counted.")
     ] = 50.0
     retention_days: Annotated[int, Meta(ge=1, description="Days that the log of durable events is kept.")] = 30
+    delivery_lease_s: Annotated[
+        float,
+        Meta(gt=0, description="Seconds after which another process repeats a notification whose sender has died."),
+    ] = 45.0
     database_threads: Annotated[
         int, Meta(ge=1, description="Threads of a web process that work for connections in the database.")
     ] = 4

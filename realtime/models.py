@@ -10,7 +10,8 @@ from django.db import models
 from django.utils import timezone
 from waffle.models import AbstractUserFlag
 
-import realtime.alert_models  # noqa: F401  # Django looks for tables in this module
+import realtime.alert_models
+import realtime.notification_models  # noqa: F401  # Django looks for tables in this module
 
 
 class LogHead(models.Model):

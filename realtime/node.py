@@ -16,6 +16,7 @@ from typing import Any
 from channels.layers import channel_layers
 
 from realtime import doorbell, presence, retention, sessions
+from realtime.alert_upkeep import AlertUpkeep
 from realtime.complaints import Complaints
 from realtime.conf import RealtimeSettings, conf
 from realtime.connection_events import ConnectionNews
@@ -65,6 +66,7 @@ class Node:
         self.manager = UnifiedWebSocketManager()
         self.router = Router(self.layer, self.conf)
         self.processors = ProcessorRunner()
+        self.alert_upkeep = AlertUpkeep()
         self.feed = Feed(self.conf.tick_s, self._on_event, self._on_flow, self._on_order, self._on_break)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_failed = self._on_failed
@@ -104,6 +106,7 @@ class Node:
         self._upkeep = asyncio.create_task(self._keep_up())
         self.processors.start()
         self.watch.start()
+        self.alert_upkeep.start()
         with contextlib.suppress(TimeoutError):  # without the layer, the feed finds everything on its tick
             async with asyncio.timeout(2):
                 await self.feed.ready.wait()
@@ -115,6 +118,7 @@ class Node:
             self._upkeep.cancel()
         if self._starting is not None:
             await self.watch.stop()
+            await self.alert_upkeep.stop()
             await self.processors.stop()
             await self.feed.stop()
             await self.desk.catch_up()

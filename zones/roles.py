@@ -27,13 +27,14 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }
 """Role -> code names of this app's permissions."""
 
-ALERT_ROLES: Mapping[str, tuple[str, ...]] = {
-    OPERATORS: ("view_alert", "acknowledge_alert", "view_threat_evidence"),
+REALTIME_ROLES: Mapping[str, tuple[str, ...]] = {
+    OPERATORS: ("view_operations", "view_alert", "acknowledge_alert", "view_threat_evidence"),
     ANALYSTS: ("view_alert", "acknowledge_alert", "view_threat_evidence", "view_client_addresses"),
     VIEWERS: ("view_alert",),
     OWNERS: ("acknowledge_alert",),  # of those about their zones, which are all that they see
 }
-"""Role -> code names of permissions of the event system, which knows no roles."""
+"""Role -> code names of permissions of the event system, which knows no roles. All of an app are given in one place: what
+is known already when a second receiver looks counts as given before."""
 
 
 def establish(sender: AppConfig, **options: Any) -> None:
@@ -41,9 +42,9 @@ def establish(sender: AppConfig, **options: Any) -> None:
     establish_for(sender, ROLES, using=options.get("using", "default"))
 
 
-def establish_for_alerts(sender: AppConfig, **options: Any) -> None:
+def establish_for_realtime(sender: AppConfig, **options: Any) -> None:
     """Receiver of `post_migrate` for the event system."""
-    establish_for(sender, ALERT_ROLES, using=options.get("using", "default"))
+    establish_for(sender, REALTIME_ROLES, using=options.get("using", "default"))
 
 
 def establish_for(app: AppConfig, roles: Mapping[str, tuple[str, ...]], *, using: str = "default") -> None:

@@ -24,7 +24,7 @@ def connect(app: AppConfig) -> None:
     post_save.connect(announce_record, sender=app.get_model("Record"))
     post_delete.connect(announce_deleted_record, sender=app.get_model("Record"))
     post_migrate.connect(roles.establish, sender=app)
-    post_migrate.connect(roles.establish_for_alerts, sender=apps.get_app_config("realtime"))
+    post_migrate.connect(roles.establish_for_realtime, sender=apps.get_app_config("realtime"))
 
 
 def announce_zone(instance: Any, created: bool, raw: bool, **_: Any) -> None:

@@ -110,3 +110,21 @@ def test_by_keyboard_and_put_aside_until_the_next(site, profile):
     expect(alarm(olivia, "And then another")).to_be_visible()
     check(olivia, "alerts")
     assert overflow(olivia) == 0
+
+
+def test_a_channel_is_tried_with_its_button_and_tells_how_it_went(site, profile):
+    channel = {"name": "Pager", "kind": "webhook", "target": "http://127.0.0.1:9999/hook"}
+    assert site.client("admin").post("/api/alerts/channels/", channel).status == 201
+    admin = profile(site, viewport={"width": 360, "height": 800}).sign_in("admin")
+    admin.goto("/alerts/notifications/")
+    live(admin)
+    check(admin, "notifications")
+    assert overflow(admin) == 0
+    admin.get_by_role("button", name="Test Pager").click()
+    expect(admin.locator("[data-outcome]")).to_contain_text("is private")
+    admin.reload()
+    expect(admin.get_by_role("button", name="Try again")).to_be_visible()
+
+    olivia = profile(site).sign_in("olivia")
+    olivia.goto("/alerts/notifications/")
+    olivia.wait_for_url(f"{site.url}/")

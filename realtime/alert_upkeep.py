@@ -1,0 +1,53 @@
+"""What goes on about alerts by itself, in every web process: steps of escalation, and the sending of notifications."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+
+from realtime import escalation, notifications
+from realtime.database import in_database
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+
+
+class AlertUpkeep:
+    """Two tasks, so that a way out that does not answer holds up no escalation. Any number of processes may have them."""
+
+    def __init__(self) -> None:
+        self._holder = secrets.token_hex(8)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._tasks = [asyncio.create_task(self._escalate()), asyncio.create_task(self._send())]
+
+    async def stop(self) -> None:
+        """End. What was being sent is left to the next process, when its lease has run out."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _escalate(self) -> None:
+        while True:
+            try:
+                await in_database(escalation.advance)
+            except Exception:
+                logger.exception("escalation failed; trying again")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _send(self) -> None:
+        while True:
+            busy = False
+            try:
+                busy = await notifications.send_due(self._holder)
+            except Exception:
+                logger.exception("sending failed; trying again")
+            if not busy:
+                await asyncio.sleep(LOOK_EVERY_S)
