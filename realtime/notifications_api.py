@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
 from drf_spectacular.utils import extend_schema
@@ -74,7 +74,7 @@ class ChannelViewSet(viewsets.ModelViewSet):
 
     queryset = NotificationChannel.objects.all()
     serializer_class = ChannelSerializer
-    permission_classes: ClassVar[Any] = (IsSuperuser,)
+    permission_classes = (IsSuperuser,)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
@@ -95,7 +95,7 @@ class StepViewSet(viewsets.ModelViewSet):
 
     queryset = EscalationStep.objects.all()
     serializer_class = StepSerializer
-    permission_classes: ClassVar[Any] = (IsSuperuser,)
+    permission_classes = (IsSuperuser,)
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
@@ -103,7 +103,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
 
     queryset = Delivery.objects.select_related("alert")
     serializer_class = DeliverySerializer
-    permission_classes: ClassVar[Any] = (IsSuperuser,)
+    permission_classes = (IsSuperuser,)
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])

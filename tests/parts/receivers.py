@@ -23,7 +23,8 @@ class Receiver:
 
     def __init__(self, server: socketserver.BaseServer) -> None:
         self._server = server
-        self.port: int = server.server_address[1]  # type: ignore[index]
+        address: Any = server.server_address
+        self.port = int(address[1])
         self.came: list[Any] = []
         self._thread = threading.Thread(target=server.serve_forever, daemon=True)
 
