@@ -46,6 +46,7 @@ __all__ = (
     "change_set",
     "create_zone",
     "delete_zone",
+    "restore",
     "revert",
     "snapshot",
     "update_zone",
@@ -73,7 +74,7 @@ class Changes:
         self.warnings: list[Problem] = []
         self._plan: Plan | Replacement | None = None
         self._asked: list[Asked] = []
-        self._replacement: tuple[Iterable[RRset], bool] | None = None
+        self._replacement: tuple[Iterable[RRset], bool, Mapping[tuple[str, str, str], str]] | None = None
 
     def create(
         self,
@@ -108,21 +109,30 @@ class Changes:
         """Delete a record; `version` as for `update`."""
         self._asked.append(Asked(op=ChangeKind.DELETE, record_id=_id(record), version=version))
 
-    def replace(self, rrsets: Iterable[RRset], *, keep_others: bool = False) -> None:
+    def replace(
+        self,
+        rrsets: Iterable[RRset],
+        *,
+        keep_others: bool = False,
+        comments: Mapping[tuple[str, str, str], str] | None = None,
+    ) -> None:
         """Make the zone's records those of `rrsets`, for imports. They are canonical already; only the rules that hold
         between records are checked.
 
-        Records that stay keep their id, comment and version. With `keep_others` only the RRsets named are replaced.
+        Records that stay keep their id, comment and version, but for `comments` (by name, type, content). With
+        `keep_others` only the RRsets named are replaced.
         No event per record is emitted, but one `change_set_applied` for all. In place of single changes, not beside them.
         """
-        self._replacement = rrsets, keep_others
+        self._replacement = rrsets, keep_others, comments or {}
 
     def carry_out(self, *, comment: str, dry_run: bool, reverts: ChangeSet | None) -> None:
         """Do it, in the transaction that holds the zone: for `change_set()` alone."""
         plan: Plan | Replacement
         if self._replacement is not None:
-            rrsets, keep_others = self._replacement
-            plan = Replacement(self.zone, rrsets, keep_others=keep_others, as_served=self.as_served)
+            rrsets, keep_others, comments = self._replacement
+            plan = Replacement(
+                self.zone, rrsets, keep_others=keep_others, comments=comments, as_served=self.as_served
+            )
         else:
             plan = Plan(self.zone)
             plan.ask(self._asked)
@@ -190,6 +200,44 @@ def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Chan
                 else:
                     changes.update(_record_id(change), **{field: before[field] for field in differing(before, after)})
     return changes
+
+
+def restore(zone: Zone, *, serial: int, comment: str = "", dry_run: bool = False) -> Changes:
+    """Take a zone back to what it was when `serial` was served, by a new change set. Comments and privacy come back too.
+
+    Raises `InvalidChange` when the history does not know that serial, or the rules forbid it by now.
+    """
+    with transaction.atomic():
+        _lock(zone)
+        then = zone.change_sets.filter(serial__lte=serial).order_by("-serial", "-id").first()
+        if then is None:
+            message = f"nothing of this zone was served at serial {serial} or before"
+            raise InvalidChange([Problem(code="unknown_serial", message=message, field="serial")])
+        before, versions = _undone(zone, then)
+        present = by_id(zone, before)
+        with change_set(zone, comment=comment or f"back to serial {serial}", dry_run=dry_run) as changes:
+            for pk, was in before.items():
+                if was is None:
+                    if pk in present:
+                        changes.delete(pk)
+                elif pk in present:
+                    changes.update(pk, **{field: was[field] for field in differing(snapshot(present[pk]), was)})
+                else:
+                    fields = {field: was[field] for field in FIELDS}
+                    changes.create(**fields, restore={**was, "version": versions[pk]})
+    return changes
+
+
+def _undone(zone: Zone, then: ChangeSet) -> tuple[dict[int, dict[str, Any] | None], dict[int, int]]:
+    """What each record that was changed after `then` was at that time, and the last version that it has had."""
+    before: dict[int, dict[str, Any] | None] = {}
+    versions: dict[int, int] = {}
+    later = Change.objects.filter(change_set__zone=zone, change_set_id__gt=then.pk, record_id__isnull=False)
+    for change in later.order_by("id").iterator():
+        pk = _record_id(change)
+        before.setdefault(pk, change.before)
+        versions[pk] = (change.after or change.before or {})["version"]
+    return before, versions
 
 
 def save(record: Record) -> None:

@@ -6,7 +6,6 @@ change set of origin `import`, and its events. Nothing is ever half imported. An
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,29 +14,31 @@ from typing import Any
 
 import msgspec
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count
-from django.utils import timezone
 
 from realtime.actors import acting, current_actor
-from realtime.broadcasting import emit, stream
-from realtime.events import EventSeverity, EventType
+from realtime.broadcasting import emit
+from realtime.events import EventType
 from zones import names, validation
 from zones.changes import change_set, create_zone
-from zones.events import BulkOperation, ZoneTransferred
-from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
+from zones.events import ZoneTransferred
+from zones.models import ChangeSet, Operation, Record, Zone, ZoneKind
 from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import checked_name
+from zones.operations import Cancelled, operation
 from zones.refusals import InvalidChange
-from zones.rrsets import APEX, RR, RRset, group
+from zones.rrsets import APEX, RR, RRset, group, ungroup
 from zones.validation import Entry
 from zones.zonefile.difference import Difference, difference
 from zones.zonefile.export import export, in_file_order
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
-from zones.zonefile.read import ZoneFile, read_zone_file
+from zones.zonefile.read import ZoneFile
+from zones.zonefile.tables import Form, read
+
+__all__ = ("Cancelled", "Import", "Preview", "ZoneDiffers", "export_zone", "import_zone", "preview", "summary")
 
 OPERATION = "zone_import"
-PROGRESS_EVERY_S = 0.25
 
 
 class ZoneDiffers(Exception):
@@ -49,10 +50,6 @@ class ZoneDiffers(Exception):
         )
         self.zone = zone
         self.difference = would
-
-
-class Cancelled(Exception):
-    """Somebody asked for the import to stop; nothing of it was kept."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,19 +78,20 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
 
 
-def preview(text: bytes, name: str) -> Preview:
-    """What importing a zone file as the zone `name` would change. Writes nothing. Raises `ZoneFileError`."""
+def preview(text: bytes, name: str, *, form: Form = "dns", merge: bool = False) -> Preview:
+    """What importing a file as the zone `name` would change. Writes nothing. Raises `ZoneFileError`."""
     zone_name = _checked_name(name)
-    zone_file = read_zone_file(text, zone_name)
-    rrsets = group(zone_file.records)
-    warnings = _judge(zone_name, zone_file.records)
+    zone_file = read(text, zone_name, form)
     zone = _present(zone_name)
+    present = _rrsets(zone)
+    rrsets = _wanted(group(zone_file.records), present, merge=merge)
+    warnings = _judge(zone_name, ungroup(rrsets)) if zone or form == "dns" else ()
     return Preview(
         zone=zone_name,
         new=zone is None,
         records=len(zone_file.records),
         serial=zone_file.serial,
-        difference=difference(_rrsets(zone), rrsets),
+        difference=difference(present, rrsets),
         warnings=(*zone_file.warnings, *warnings),
     )
 
@@ -103,30 +101,32 @@ def import_zone(
     name: str,
     *,
     user: Any = None,
+    form: Form = "dns",
     replace: bool = False,
+    merge: bool = False,
     comment: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Import:
-    """Make the zone `name` what a zone file says. It is served as soon as the synchronizer has pushed it.
+    """Make the zone `name` what a file says. It is served as soon as the synchronizer has pushed it.
 
-    user: on whose behalf, where no actor says so already.
+    user: on whose behalf, where no actor says so already. form: of the file, a zone file or a table.
     replace: an existing zone may be changed; otherwise it has to be the same already.
+    merge: RRsets that the file does not name stay as they are.
     progress: called with the records done and to be done, now and then; everybody else hears it as events.
     Raises `ZoneFileError` (also for what only rules between records forbid), `ZoneDiffers`, `Cancelled`.
     """
     zone_name = _checked_name(name)
     present = _present(zone_name)
-    with _acting_for(user), _operation(present, text, progress) as operation:
-        zone_file = read_zone_file(text, zone_name)
-        operation.reached(0, len(zone_file.records))
-        rrsets = group(zone_file.records)
-        with operation.counting_rows(), transaction.atomic():
-            zone, made = _write(zone_name, zone_file, rrsets, replace=replace, comment=comment)
-            done = _import(zone, made, zone_file, operation.row, new=present is None)
+    lines = text.count(b"\n")
+    with _acting_for(user), operation(OPERATION, present, lines, progress, _messages) as watched:
+        zone_file = read(text, zone_name, form)
+        watched.reached(0, len(zone_file.records))
+        with watched.counting_rows(), transaction.atomic():
+            zone, made = _write(zone_name, zone_file, replace=replace, merge=merge, comment=comment)
+            done = _import(zone, made, zone_file, watched.row, new=present is None)
             _tell(done)
-            operation.row.zone, operation.row.done = zone, done.records
-            operation.row.result = {"created": done.created, "updated": done.updated, "deleted": done.deleted}
-            operation.ended(OperationState.COMPLETED, EventType.BULK_OPERATION_COMPLETED)
+            result = {"created": done.created, "updated": done.updated, "deleted": done.deleted}
+            watched.completed(zone, done.records, result | {"change_set": made.pk if made else None})
     return done
 
 
@@ -182,6 +182,10 @@ def _rrsets(zone: Zone | None) -> list[RRset]:
     return [] if zone is None else group(_records(zone))
 
 
+def _apex(zone: Zone) -> list[RRset]:
+    return group(record.rr for record in Record.objects.filter(zone=zone, name=APEX, type__in=("SOA", "NS")))
+
+
 def _judge(name: str, records: Iterable[RR]) -> tuple[Problem, ...]:
     """What the rules between records say about a whole zone: raises `ZoneFileError`, or returns what looks wrong."""
     touched: dict[str, list[Entry]] = {APEX: []}
@@ -198,18 +202,29 @@ def _told(problems: Iterable[validation.Problem]) -> list[Problem]:
     return [Problem(None, problem.message) for problem in problems][:MAX_PROBLEMS]
 
 
+def _wanted(rrsets: list[RRset], present: list[RRset], *, merge: bool) -> list[RRset]:
+    """What the zone shall be: what the file says, and what it leaves open. Tables seldom name the SOA and NS."""
+    named = {(rrset.name, rrset.type) for rrset in rrsets}
+    left_open = {(rrset.name, rrset.type) for rrset in present} if merge else {(APEX, "SOA"), (APEX, "NS")}
+    kept = [rrset for rrset in present if (rrset.name, rrset.type) in left_open - named]
+    return sorted([*rrsets, *kept], key=lambda rrset: (rrset.name, rrset.type))
+
+
 def _write(
-    name: str, zone_file: ZoneFile, rrsets: list[RRset], *, replace: bool, comment: str
+    name: str, zone_file: ZoneFile, *, replace: bool, merge: bool, comment: str
 ) -> tuple[Zone, ChangeSet | None]:
     """The records in the database: a new zone, or the old one changed."""
     zone = _present(name)
+    rrsets = group(zone_file.records)
     try:
         if zone is None:
             return _new_zone(name, zone_file.serial, rrsets, comment)
-        if not replace and (would := difference(_rrsets(zone), rrsets)):
+        if not merge:
+            rrsets = _wanted(rrsets, _apex(zone), merge=False)
+        if not replace and (would := difference(present := _rrsets(zone), _wanted(rrsets, present, merge=merge))):
             raise ZoneDiffers(name, would)
-        with change_set(zone, comment=comment or "import of a zone file") as changes:
-            changes.replace(rrsets)
+        with change_set(zone, comment=comment or "import of a file") as changes:
+            changes.replace(rrsets, keep_others=merge, comments=zone_file.comments)
         return zone, changes.result
     except InvalidChange as error:
         raise ZoneFileError(_told(error.problems)) from error
@@ -218,8 +233,9 @@ def _write(
 def _new_zone(name: str, serial: int, rrsets: list[RRset], comment: str) -> tuple[Zone, ChangeSet | None]:
     zone = create_zone(name, comment=comment, rrsets=rrsets)
     # The name server goes on counting from the serial in the file, so that secondaries see that it is newer.
-    Zone.objects.filter(pk=zone.pk).update(serial=serial)
-    zone.serial = serial
+    if serial:
+        Zone.objects.filter(pk=zone.pk).update(serial=serial)
+        zone.serial = serial
     return zone, ChangeSet.objects.filter(zone=zone).defer("rrsets").first()
 
 
@@ -269,84 +285,7 @@ def _acting_for(user: Any) -> Iterator[None]:
         yield
 
 
-# -- how far it is ----------------------------------------------------------------------------------------------------------
-
-
-class _Progress:
-    """The operation that people watch while one import is under way."""
-
-    def __init__(self, row: Operation, listener: Callable[[int, int], None] | None) -> None:
-        self.row = row
-        self._listener = listener
-        self._told_at = float("-inf")
-
-    def reached(self, done: int, total: int) -> None:
-        """Tell how far it is, four times a second at most. Raises `Cancelled` when that was asked for."""
-        self.row.done, self.row.total = done, total
-        if time.monotonic() - self._told_at < PROGRESS_EVERY_S:
-            return
-        self._told_at = time.monotonic()
-        if self._listener is not None:
-            self._listener(done, total)
-        stream(EventType.BULK_OPERATION_PROGRESS, BulkOperation.of(self.row), scope=self.scope)
-        if Operation.objects.filter(pk=self.row.pk, cancel_requested=True).exists():
-            raise Cancelled
-
-    @contextmanager
-    def counting_rows(self) -> Iterator[None]:
-        """Follow how far the writing is by the rows of the statements that are sent: of each record its own, and that of
-        its history."""
-        rows = 0
-
-        def count(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-            nonlocal rows
-            result = execute(sql, parameters, many, context)
-            if many and sql.startswith("INSERT"):
-                rows += len(parameters)
-                self.reached(min(rows // 2, self.row.total), self.row.total)
-            return result
-
-        with connection.execute_wrapper(count):
-            yield
-
-    def ended(self, state: OperationState, event_type: EventType, severity: EventSeverity = EventSeverity.INFO) -> None:
-        """Write down and tell how it ended, in the current transaction."""
-        self.row.state, self.row.finished_at = state, timezone.now()
-        self.row.save()
-        emit(event_type, BulkOperation.of(self.row), scope=self.scope, severity=severity)
-
-    @property
-    def scope(self) -> str | None:
-        """Of a zone that is only being made, those hear who may see all."""
-        return self.row.zone.key if self.row.zone else None
-
-
-@contextmanager
-def _operation(zone: Zone | None, text: bytes, listener: Callable[[int, int], None] | None) -> Iterator[_Progress]:
-    """An operation that is there from the beginning, and ends with the block, however that ends."""
-    actor = current_actor()
-    row = Operation(
-        kind=OPERATION, zone=zone, total=text.count(b"\n"), created_by_id=actor.user.id if actor.user else None
-    )
-    progress = _Progress(row, listener)
-    with transaction.atomic():
-        row.save(force_insert=True)
-        emit(EventType.BULK_OPERATION_STARTED, BulkOperation.of(row), scope=progress.scope)
-    try:
-        yield progress
-    except Exception as error:
-        row.zone = zone  # a new one is gone again
-        row.done, row.errors, row.result = 0, _messages(error), None
-        with transaction.atomic():
-            if isinstance(error, Cancelled):
-                row.errors = []
-                progress.ended(OperationState.CANCELLED, EventType.BULK_OPERATION_CANCELLED)
-            else:
-                progress.ended(OperationState.FAILED, EventType.BULK_OPERATION_FAILED, EventSeverity.WARNING)
-        raise
-
-
 def _messages(error: Exception) -> list[str]:
     if isinstance(error, ZoneFileError):
         return [str(problem) for problem in error.problems]
-    return [str(error)] if isinstance(error, ZoneDiffers) else ["it was ended by a fault of this site"]
+    return [str(error)] if isinstance(error, ZoneDiffers) else []

@@ -7,7 +7,6 @@ record and one more per line of its history would take four times as long as `na
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -22,10 +21,10 @@ from zones.signals import announce_change
 from zones.validation import Entry, Problem
 
 
-class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """A record as history keeps it (`zones.plan.snapshot`)."""
+class Snapshot(msgspec.Struct, gc=False):
+    """A record as history keeps it (`zones.plan.snapshot`). id: `None` until it is written."""
 
-    id: int
+    id: int | None
     name: str
     type: str
     ttl: int
@@ -43,11 +42,20 @@ class Replacement:
     """The records of `zone` as they are, beside those that `rrsets` want.
 
     Records with an equal value stay, with their id, comment and version; a new TTL changes them, the others go or come.
-    keep_others: RRsets that are not named stay as they are. as_served: the name server serves it already, so that no rule
-    has a say; of that, a few records are announced one by one, as activity.
+    keep_others: RRsets that are not named stay as they are. comments: of records, by name, type and content; others keep
+    theirs. as_served: the name server serves it already, so that no rule has a say; of that, a few records are announced one
+    by one, as activity.
     """
 
-    def __init__(self, zone: Zone, rrsets: Iterable[RRset], *, keep_others: bool, as_served: bool = False) -> None:
+    def __init__(
+        self,
+        zone: Zone,
+        rrsets: Iterable[RRset],
+        *,
+        keep_others: bool,
+        comments: Mapping[tuple[str, str, str], str],
+        as_served: bool = False,
+    ) -> None:
         self.zone = zone
         self._as_served = as_served
         self.warnings: list[Problem] = []
@@ -58,13 +66,21 @@ class Replacement:
             present = [was for was in present if (was.name, was.type) in self._wanted]
         self._before = {(was.name, was.type, was.content): was for was in present}
         self._keep_others = keep_others
-        self._keys: list[int] = []
         wanted = ungroup(self._wanted.values())
-        self._come = [rr for rr in wanted if (rr.name, rr.type, rr.content) not in self._before]
-        self._differ = [
-            (was, rr.ttl)
+        self._come = [
+            Snapshot(None, rr.name, rr.type, rr.ttl, rr.content, comments.get(value, "") if comments else "", False, 1)
             for rr in wanted
-            if (was := self._before.get((rr.name, rr.type, rr.content))) is not None and was.ttl != rr.ttl
+            if (value := (rr.name, rr.type, rr.content)) not in self._before
+        ]
+        both = (
+            (was, rr.ttl, comments.get((rr.name, rr.type, rr.content), was.comment))
+            for rr in wanted
+            if (was := self._before.get((rr.name, rr.type, rr.content))) is not None
+        )
+        self._differ = [
+            (was, msgspec.structs.replace(was, ttl=ttl, comment=comment, version=was.version + 1))
+            for was, ttl, comment in both
+            if (was.ttl, was.comment) != (ttl, comment)
         ]
         stay = {(rr.name, rr.type, rr.content) for rr in wanted}
         self._go = [was for value, was in self._before.items() if value not in stay]
@@ -73,12 +89,10 @@ class Replacement:
         """What there is to do, or was done, in the order of history. New records have no id before they are written."""
         for was in self._go:
             yield Change(op=ChangeKind.DELETE, record_id=was.id, before=_plain(was))
-        for was, ttl in self._differ:
-            now = _plain(was) | {"ttl": ttl, "version": was.version + 1}
-            yield Change(op=ChangeKind.UPDATE, record_id=was.id, before=_plain(was), after=now)
-        for key, rr in zip_longest(self._keys, self._come):
-            after = {"id": key, **msgspec.to_builtins(rr), "comment": "", "private": False, "version": 1}
-            yield Change(op=ChangeKind.CREATE, record_id=key, after=after)
+        for was, now in self._differ:
+            yield Change(op=ChangeKind.UPDATE, record_id=was.id, before=_plain(was), after=_plain(now))
+        for now in self._come:
+            yield Change(op=ChangeKind.CREATE, record_id=now.id, after=_plain(now))
 
     # whether it is good
 
@@ -140,36 +154,16 @@ class Replacement:
         user = current_actor().user
         author = user.id if user else None
         for some in chunks(was.id for was in self._go):
-            rows = Record.rows.filter(pk__in=some)
-            rows._raw_delete(rows.db)  # noqa: SLF001  # delete() would load each row to send its signals
-        now = bulk.moment(Record)
-        bulk.update(
-            Record,
-            ("ttl", "version", "updated_at", "updated_by_id"),
-            ((ttl, was.version + 1, now, author, was.id) for was, ttl in self._differ),
-        )
-        self._keys = list(bulk.reserved_keys(Record, len(self._come)))
-        bulk.write(
-            Record,
-            (
-                "id",
-                "zone_id",
-                "name",
-                "type",
-                "ttl",
-                "content",
-                "comment",
-                "private",
-                "version",
-                "created_at",
-                "updated_at",
-                "updated_by_id",
-            ),
-            (
-                (key, self.zone.pk, rr.name, rr.type, rr.ttl, rr.content, "", False, 1, now, now, author)
-                for key, rr in zip(self._keys, self._come, strict=True)
-            ),
-        )
+            gone = Record.rows.filter(pk__in=some)
+            gone._raw_delete(gone.db)  # noqa: SLF001  # delete() would load each row to send its signals
+        moment = bulk.moment(Record)
+        rows = ((now.ttl, now.comment, now.version, moment, author, now.id) for _, now in self._differ)
+        bulk.update(Record, ("ttl", "comment", "version", "updated_at", "updated_by_id"), rows)
+        for now, key in zip(self._come, bulk.reserved_keys(Record, len(self._come)), strict=True):
+            now.id = key
+        written = (*Snapshot.__struct_fields__, "zone_id", "created_at", "updated_at", "updated_by_id")
+        always = self.zone.pk, moment, moment, author
+        bulk.write(Record, written, ((*msgspec.structs.astuple(now), *always) for now in self._come))
         bulk.write(Change, ("change_set_id", "op", "record_id", "before", "after"), self._history(made.pk))
         one_by_one = self._as_served and len(self._come) + len(self._differ) + len(self._go) <= BULK
         if one_by_one:
@@ -192,12 +186,10 @@ class Replacement:
         encode = msgspec.json.Encoder().encode
         for was in self._go:
             yield change_set, "delete", was.id, encode(was).decode(), None
-        for was, ttl in self._differ:
-            now = msgspec.structs.replace(was, ttl=ttl, version=was.version + 1)
+        for was, now in self._differ:
             yield change_set, "update", was.id, encode(was).decode(), encode(now).decode()
-        for key, rr in zip(self._keys, self._come, strict=True):
-            now = Snapshot(key, rr.name, rr.type, rr.ttl, rr.content, "", False, 1)
-            yield change_set, "create", key, None, encode(now).decode()
+        for now in self._come:
+            yield change_set, "create", now.id, None, encode(now).decode()
 
     def _rrsets(self) -> list[dict[str, Any]]:
         """The RRsets that change, as `ChangeSet.rrsets` keeps them for the name server."""
@@ -205,7 +197,7 @@ class Replacement:
         for was in self._before.values():
             before.setdefault((was.name, was.type), []).append(was)
         changed = {(was.name, was.type) for was in self._go} | {(rr.name, rr.type) for rr in self._come}
-        changed |= {(was.name, was.type) for was, _ in self._differ}
+        changed |= {(was.name, was.type) for was, now in self._differ if was.ttl != now.ttl}
         return [
             {
                 "name": name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -25,12 +25,13 @@ class ZoneFile(msgspec.Struct, frozen=True, kw_only=True):
     """What a zone file holds.
 
     records: in the form of the database (`zones.rrsets`), each once, sorted as `named` sorts them. serial: of its SOA.
-    warnings: what is odd, or was left out: data outside the zone, signatures.
+    warnings: what is odd, or was left out: data outside the zone, signatures. comments: of tables, by name, type, content.
     """
 
     records: tuple[RR, ...]
     serial: int
     warnings: tuple[Problem, ...] = ()
+    comments: Mapping[tuple[str, str, str], str] = {}
 
 
 def read_zone_file(text: bytes, zone: str) -> ZoneFile:
