@@ -47,6 +47,9 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     admin_password: Annotated[
         str, Meta(description="Password of the demo's accounts. Unset: random, printed once.")
     ] = ""
+    api_requests_per_minute: Annotated[
+        int, Meta(ge=0, description="Requests to the API that one user may make in a minute, per process. 0: no limit.")
+    ] = 12_000
     log_level: Annotated[str, Meta(description="Least severity that is logged.")] = "INFO"
 
 

@@ -166,6 +166,7 @@ WAFFLE_FLAG_MODEL = "realtime.RolloutFlag"
 
 # -- API --------------------------------------------------------------------------------------------------------------
 
+API_REQUESTS_PER_MINUTE = SITE.api_requests_per_minute
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework_simplejwt.authentication.JWTAuthentication",
@@ -175,7 +176,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "dnsadmin.api.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "dnsadmin.api.schema.Schema",
+    "DEFAULT_THROTTLE_CLASSES": ["dnsadmin.api.throttling.Throttle"],
     "EXCEPTION_HANDLER": "dnsadmin.api.problems.exception_handler",
 }
 SIMPLE_JWT = {

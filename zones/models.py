@@ -382,6 +382,28 @@ class Operation(models.Model):
         return f"{self.kind} {self.done}/{self.total} ({self.state})"
 
 
+class RepeatableRequest(models.Model):
+    """A request that came with an `Idempotency-Key`, and its answer (`zones.api.repeating`).
+
+    request: method, address and a hash of the body, to tell a repeat from another use of the same key.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request = models.CharField(max_length=4096)
+    status = models.PositiveSmallIntegerField(default=0)
+    answer = models.JSONField(null=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "key"), name="one_request_per_key"),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class ZoneVisit(models.Model):
     """A connection has a zone open, and perhaps a record of it in its hands. Renewed by the client; gone with it."""
 

@@ -12,7 +12,7 @@ from django.db.models.signals import post_save
 
 from realtime.actors import acting
 from tests.zonefile.looking import events, push, rows, served
-from zones import importing
+from zones import operations
 from zones.changes import change_set
 from zones.importing import Cancelled, ZoneDiffers, export_zone, import_zone, preview, summary
 from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
@@ -236,8 +236,8 @@ def test_progress_is_told_now_and_then_and_never_goes_back(monkeypatch: pytest.M
     def listen(event_type: str, payload: Any, scope: str | None = None) -> None:
         told.append((payload.operation.done, payload.operation.total))
 
-    monkeypatch.setattr(importing, "stream", listen)
-    monkeypatch.setattr(importing.time, "monotonic", lambda: next(clock) / 10)
+    monkeypatch.setattr(operations, "stream", listen)
+    monkeypatch.setattr(operations.time, "monotonic", lambda: next(clock) / 10)
     many = FILE + b"".join(b"h%d A 192.0.2.9\n" % number for number in range(2000))
     import_zone(many, "example.test")
     assert told[0] == (0, 2007)

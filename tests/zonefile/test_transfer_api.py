@@ -167,7 +167,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(operator: APIClie
 
 
 def test_other_content_is_not_taken_for_a_zone_file(operator: APIClient) -> None:
-    assert operator.post("/api/zones/example.test/import/", {"a": 1}, format="json").status_code == 415
+    assert post(operator, FILE, CONTENT_TYPE="application/xml").status_code == 415
     assert post(operator, FILE, "?dry_run=perhaps").status_code == 400
     assert post(operator, FILE, zone="exa mple").status_code == 400
 

@@ -274,6 +274,26 @@ class RevertRequest(serializers.Serializer):
     dry_run = serializers.BooleanField(default=False)
 
 
+class RestoreRequest(serializers.Serializer):
+    """To which serial a zone is taken back. `dry_run`: only say what that would do."""
+
+    serial = serializers.IntegerField(min_value=0, max_value=2**32 - 1)
+    comment = serializers.CharField(allow_blank=True, default="")
+    dry_run = serializers.BooleanField(default=False)
+
+
+class HistoryFilter(serializers.Serializer):
+    """What a list of change sets can be narrowed to."""
+
+    author = serializers.CharField(required=False, max_length=150, help_text="The user name of who made them.")
+    origin = serializers.CharField(required=False, max_length=16, help_text="The way in: page, api, import, command.")
+    sync_state = serializers.ChoiceField(required=False, choices=SyncState.choices)
+    serial = serializers.IntegerField(required=False, help_text="First served with this serial.")
+    name = serializers.CharField(required=False, max_length=1016, help_text="A record's name that they touched.")
+    since = serializers.DateTimeField(required=False, help_text="Made then or later.")
+    until = serializers.DateTimeField(required=False, help_text="Made before then.")
+
+
 class ChangeSerializer(serializers.ModelSerializer):
     """What happened to one record: its values before and after, null where there was none."""
 
@@ -375,3 +395,49 @@ class RecordFilter(serializers.Serializer):
         required=False, max_length=1016, help_text="The name: relative, or whole with final dot."
     )
     search = serializers.CharField(required=False, max_length=255, help_text="Part of the name, content or comment.")
+
+
+class BulkEditRequest(serializers.Serializer):
+    """Which records of `zones` to change, and how: `find` and `replace` text, or set a `ttl`, or both.
+
+    `type`, `name` (part of it) and `find` select; without `find`, all that the others select are meant.
+    """
+
+    zones = serializers.ListField(child=serializers.CharField(max_length=255), min_length=1, max_length=1000)
+    find = serializers.CharField(allow_blank=True, default="", max_length=1000, trim_whitespace=False)
+    replace = serializers.CharField(allow_blank=True, default="", max_length=1000, trim_whitespace=False)
+    field = serializers.ChoiceField(choices=("content", "name", "comment"), default="content")
+    type = serializers.CharField(allow_blank=True, default="", max_length=16)
+    name = serializers.CharField(allow_blank=True, default="", max_length=1016)
+    ttl = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=MAX_TTL)
+    comment = serializers.CharField(allow_blank=True, default="")
+    dry_run = serializers.BooleanField(default=False)
+
+    def validate(self, edit: dict[str, Any]) -> dict[str, Any]:
+        if not edit["find"] and edit["ttl"] is None:
+            raise serializers.ValidationError("Say what to find, or which TTL to set.", code="nothing_to_do")
+        return edit
+
+
+class ZoneEditSerializer(serializers.Serializer):
+    """What becomes of one zone. `changes`: the first hundred of `change_count`."""
+
+    zone = serializers.CharField(source="zone.name")
+    change_count = serializers.IntegerField(source="count")
+    changes = serializers.SerializerMethodField()
+    change_set = serializers.IntegerField(allow_null=True)
+    warnings = WarningSerializer(many=True)
+    problems = WarningSerializer(many=True)
+
+    @extend_schema_field(ChangeSerializer(many=True))
+    def get_changes(self, edited: Any) -> Any:
+        context = {"may_edit": True, "zone": edited.zone}
+        return ChangeSerializer(edited.changes[:CHANGES_SHOWN], many=True, context=context).data
+
+
+class BulkEditSerializer(serializers.Serializer):
+    """What an edit of several zones does. `operation`: null for a preview."""
+
+    zones = ZoneEditSerializer(many=True)
+    change_count = serializers.IntegerField(source="count")
+    operation = serializers.CharField(allow_null=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from http import HTTPStatus
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -18,13 +19,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from zones import names
-from zones.access import may_create_zones
+from zones.access import may, may_create_zones
 from zones.api.views import View
-from zones.importing import Cancelled, Import, Preview, ZoneDiffers, export_zone, import_zone, preview
+from zones.importing import Cancelled, Import, Preview, ZoneDiffers, export_table, export_zone, import_zone, preview
 from zones.models import Zone
 from zones.zonefile.difference import Difference
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.problems import Problem, ZoneFileError
+from zones.zonefile.tables import Form, csv_lines, json_lines
 
 MEDIA_TYPE = "text/dns"
 MAX_SHOWN = 5000
@@ -48,6 +50,22 @@ class PlainTextParser(ZoneFileParser):
     media_type = "text/plain"
 
 
+class CsvParser(ZoneFileParser):
+    """A table (`zones.zonefile.tables`)."""
+
+    media_type = "text/csv"
+
+
+class JsonTableParser(ZoneFileParser):
+    """The same as JSON."""
+
+    media_type = "application/json"
+
+
+_FORMS: dict[str, Form] = {"text/csv": "csv", "application/json": "json"}
+_SUFFIXES: dict[str, Form] = {".csv": "csv", ".json": "json"}
+
+
 class ZoneFileRenderer(JSONRenderer):
     """Lets clients ask for `text/dns`. What goes through a renderer are problems only, and those are JSON."""
 
@@ -55,11 +73,28 @@ class ZoneFileRenderer(JSONRenderer):
     format = "dns"
 
 
+class CsvRenderer(ZoneFileRenderer):
+    """Lets clients ask for `?format=csv`."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
 class ProblemSerializer(serializers.Serializer):
     """Something in a zone file. `line` is null where it is about the zone as a whole."""
 
     line = serializers.IntegerField(allow_null=True)
     reason = serializers.CharField()
+
+
+class RowSerializer(serializers.Serializer):
+    """A record in a table."""
+
+    name = serializers.CharField()
+    type = serializers.CharField()
+    ttl = serializers.IntegerField(required=False)
+    content = serializers.CharField()
+    comment = serializers.CharField(required=False)
 
 
 class RRsetSerializer(serializers.Serializer):
@@ -126,14 +161,21 @@ class ImportView(View):
     """A zone made what a zone file says."""
 
     serializer_class = ImportSerializer
-    parser_classes = [ZoneFileParser, PlainTextParser, MultiPartParser]
+    parser_classes = [ZoneFileParser, PlainTextParser, CsvParser, JsonTableParser, MultiPartParser]
     most_bytes = MAX_BYTES + 64 * 1024
 
     @extend_schema(
-        request={MEDIA_TYPE: OpenApiTypes.STR, "text/plain": OpenApiTypes.STR, "multipart/form-data": _FILE},
+        request={
+            MEDIA_TYPE: OpenApiTypes.STR,
+            "text/plain": OpenApiTypes.STR,
+            "text/csv": OpenApiTypes.STR,
+            "application/json": RowSerializer(many=True),
+            "multipart/form-data": _FILE,
+        },
         parameters=[
             _flag("dry_run", "Only answer what would change."),
             _flag("replace", "A zone that exists may be changed."),
+            _flag("merge", "RRsets that the file does not name stay as they are."),
             OpenApiParameter("comment", OpenApiTypes.STR, description="For the history."),
         ],
         responses={
@@ -142,19 +184,25 @@ class ImportView(View):
         },
     )
     def post(self, request: Request, zone_name: str) -> Response:
-        """Import a zone file. Of a name that does not exist, a new zone is made: 201. A zone that exists with other
-        records answers 409 with the difference, unless `replace` is given. A file that `named` would not load, one with
-        `$INCLUDE`, and one that is too large answer 400 with line and reason of each problem."""
+        """Import a zone file, or a table as CSV or JSON with the columns `name, type, ttl, content, comment`.
+
+        Of a name that does not exist, a new zone is made: 201. A zone that exists with other records answers 409 with the
+        difference, unless `replace` or `merge` is given; afterwards it is what the file says. Tables may leave out SOA and
+        NS. A file that `named` would not load, one with `$INCLUDE`, and one that is too large answer 400 with line and
+        reason of each problem."""
         name = self._name(zone_name)
         try:
-            text = self._text()
+            text, form = self._text()
+            merge = self._flag("merge")
             if self._flag("dry_run"):
-                return Response(_preview(preview(text, name)))
+                return Response(_preview(preview(text, name, form=form, merge=merge)))
             done = import_zone(
                 text,
                 name,
                 user=request.user,
-                replace=self._flag("replace"),
+                form=form,
+                replace=self._flag("replace") or merge,
+                merge=merge,
                 comment=request.query_params.get("comment", ""),
             )
         except (ZoneFileError, ZoneDiffers, Cancelled) as error:
@@ -174,14 +222,15 @@ class ImportView(View):
         zone = self.zone("edit")
         return zone.name
 
-    def _text(self) -> bytes:
+    def _text(self) -> tuple[bytes, Form]:
         data = self.request.data
         if isinstance(data, bytes):
-            return data
+            sent = (self.request.content_type or "").partition(";")[0].strip().lower()
+            return data, _FORMS.get(sent, "dns")
         file = self.request.FILES.get("file")
         if file is None:
             raise ValidationError({"file": "Send the zone file as the body (text/dns), or as the field “file”."})
-        return bytes(file.read(MAX_BYTES + 1))
+        return bytes(file.read(MAX_BYTES + 1)), _SUFFIXES.get(PurePath(file.name or "").suffix.lower(), "dns")
 
     def _flag(self, name: str) -> bool:
         value = self.request.query_params.get(name, "")
@@ -192,22 +241,36 @@ class ImportView(View):
 
 
 class ExportView(View):
-    """A zone as a zone file."""
+    """A zone as a zone file, or as a table."""
 
-    renderer_classes = [JSONRenderer, ZoneFileRenderer]
+    renderer_classes = [JSONRenderer, ZoneFileRenderer, CsvRenderer]
 
-    @extend_schema(responses={(200, MEDIA_TYPE): OpenApiTypes.STR})
+    @extend_schema(
+        parameters=[OpenApiParameter("format", enum=["dns", "csv", "json"], default="dns")],
+        responses={
+            (200, MEDIA_TYPE): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/json"): RowSerializer(many=True),
+        },
+    )
     def get(self, request: Request, zone_name: str) -> HttpResponseBase:
-        """The zone as a file that `named` loads, with the serial that is served. The same records give the same text."""
+        """The zone as a file that `named` loads, with the serial that is served; with `format` as a table, comments included.
+        The same records give the same text."""
         zone = self.zone()
+        form = request.query_params.get("format", "dns")
         try:
-            lines = export_zone(zone)
+            if form == "dns":
+                lines, kind, suffix = export_zone(zone), f"{MEDIA_TYPE}; charset=us-ascii", "zone"
+            else:
+                rows = export_table(zone, private=may(request.user, "edit", zone))
+                lines = csv_lines(rows) if form == "csv" else json_lines(rows)
+                kind, suffix = ("text/csv; charset=utf-8" if form == "csv" else "application/json"), form
         except ValueError as error:
             return _problem(409, "no_soa", str(error))
         return StreamingHttpResponse(
             _chunks(lines),
-            content_type=f"{MEDIA_TYPE}; charset=us-ascii",
-            headers={"Content-Disposition": f'attachment; filename="{zone.name.replace("/", "-")}.zone"'},
+            content_type=kind,
+            headers={"Content-Disposition": f'attachment; filename="{zone.name.replace("/", "-")}.{suffix}"'},
         )
 
 
@@ -219,9 +282,9 @@ async def _chunks(lines: Iterable[str]) -> AsyncIterator[bytes]:
         piece.append(line)
         size += len(line)
         if size >= _CHUNK:
-            yield "".join(piece).encode("ascii")
+            yield "".join(piece).encode()
             piece, size = [], 0
-    yield "".join(piece).encode("ascii")
+    yield "".join(piece).encode()
 
 
 def _problem(status: int, code: str, detail: str, **more: Any) -> Response:

@@ -32,11 +32,16 @@ urlpatterns = [
     path("zones/<zone:zone_name>/records/", views.RecordsView.as_view(), name="api-records"),
     path("zones/<zone:zone_name>/records/<int:record_id>/", views.RecordView.as_view(), name="api-record"),
     path("zones/<zone:zone_name>/changes/", views.ChangesView.as_view(), name="api-changes"),
+    path(
+        "zones/<zone:zone_name>/changes/<int:change_set_id>/", views.ChangeSetView.as_view(), name="api-change-set"
+    ),
+    path("zones/<zone:zone_name>/restore/", views.RestoreView.as_view(), name="api-restore"),
     path("zones/<zone:zone_name>/changes/<int:change_set_id>/revert/", views.RevertView.as_view(), name="api-revert"),
     path("zones/<zone:zone_name>/import/", ImportView.as_view(), name="api-import"),
     path("zones/<zone:zone_name>/export/", ExportView.as_view(), name="api-export"),
     path("zones/<zone:zone_name>/grants/", grant_views.GrantsView.as_view(), name="api-grants"),
     path("zones/<zone:zone_name>/grants/<int:grant_id>/", grant_views.GrantView.as_view(), name="api-grant"),
+    path("bulk-edits/", views.BulkEditsView.as_view(), name="api-bulk-edits"),
     path("operations/<str:operation_id>/", views.OperationView.as_view(), name="api-operation"),
     path("operations/<str:operation_id>/cancel/", views.CancelView.as_view(), name="api-operation-cancel"),
 ]

@@ -22,12 +22,13 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from zones import names, rdata
+from realtime.actors import current_actor
+from zones import bulk_edits, history, names, rdata
 from zones.access import Level, editing, levels, may, may_create_zones, visible_zones
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
-from zones.changes import Changes, change_set, create_zone, delete_zone, revert, update_zone
+from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, restore, revert, update_zone
 from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
 
 IF_MATCH = OpenApiParameter(
@@ -289,12 +290,17 @@ class ChangesView(View):
 
     serializer_class = shapes.ChangeSetSerializer
 
-    @extend_schema(operation_id="zones_changes_list", responses=shapes.ChangeSetSerializer(many=True))
+    @extend_schema(
+        operation_id="zones_changes_list",
+        parameters=[shapes.HistoryFilter],
+        responses=shapes.ChangeSetSerializer(many=True),
+    )
     def get(self, request: Request, zone_name: str) -> Response:
         zone = self.zone()
+        wanted = self.valid(shapes.HistoryFilter, request.query_params)
         some = Prefetch("changes", Change.objects.order_by("id")[: shapes.CHANGES_SHOWN], to_attr="first_changes")
-        history = zone.change_sets.annotate(change_count=Count("changes")).order_by("-id").prefetch_related(some)
-        return self.page(history, shapes.ChangeSetSerializer, **self.seen_by_asker(zone))
+        found = history.of(zone, history.Wanted(**wanted)).prefetch_related(some)
+        return self.page(found, shapes.ChangeSetSerializer, **self.seen_by_asker(zone))
 
     @extend_schema(
         request=shapes.ChangeSetRequest,
@@ -308,6 +314,36 @@ class ChangesView(View):
             for change in asked["changes"]:
                 shapes.ask(changes, change)
         return _made(self, zone, changes, asked["comment"])
+
+
+class ChangeSetView(View):
+    """One change set of a zone."""
+
+    serializer_class = shapes.ChangeSetSerializer
+
+    def get(self, request: Request, zone_name: str, change_set_id: int) -> Response:
+        """What it did, with at most a thousand of its changes."""
+        zone = self.zone()
+        found = get_object_or_404(history.of(zone, history.Wanted()), pk=change_set_id)
+        found.first_changes = list(found.changes.order_by("id")[:BULK])  # type: ignore[attr-defined]
+        return Response(shapes.ChangeSetSerializer(found, context=self.seen_by_asker(zone)).data)
+
+
+class RestoreView(View):
+    """A zone taken back to an earlier state."""
+
+    serializer_class = shapes.ChangeSetSerializer
+
+    @extend_schema(
+        request=shapes.RestoreRequest,
+        responses={201: shapes.ChangeSetSerializer, 200: shapes.ChangeSetSerializer},
+    )
+    def post(self, request: Request, zone_name: str) -> Response:
+        """Make the records what they were when `serial` was served, by a new change set. With `dry_run`, or when they are
+        like that already: 200, and no `id`."""
+        zone = self.zone("edit")
+        asked = self.valid(shapes.RestoreRequest)
+        return _made(self, zone, restore(zone, **asked), asked["comment"])
 
 
 class RevertView(View):
@@ -331,7 +367,11 @@ class RevertView(View):
 def _made(view: View, zone: Zone, changes: Changes, comment: str) -> Response:
     """What a change set did, or would do, as an answer. It may be long: whoever asked for it knows how long."""
     made = changes.result or ChangeSet(
-        zone=zone, comment=comment, author_name=view.request.user.get_username(), origin="api", state=zone.sync_state
+        zone=zone,
+        comment=comment,
+        author_name=view.request.user.get_username(),
+        origin=current_actor().origin,
+        state=zone.sync_state,
     )
     made.first_changes = changes.done  # type: ignore[attr-defined]
     data = shapes.ChangeSetSerializer(made, context=view.seen_by_asker(zone)).data
@@ -373,3 +413,30 @@ class CancelView(OperationView):
             raise PermissionDenied("Somebody else started it, and you may not edit the zone.")
         Operation.objects.filter(pk=operation.pk, state=OperationState.RUNNING).update(cancel_requested=True)
         return Response(shapes.OperationSerializer(self.operation(operation_id)).data, status=202)
+
+
+class BulkEditsView(View):
+    """Find and replace, and new TTLs, over one or several zones."""
+
+    serializer_class = shapes.BulkEditSerializer
+
+    @extend_schema(
+        request=shapes.BulkEditRequest,
+        responses={200: shapes.BulkEditSerializer, 201: shapes.BulkEditSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Change the records that match in all of `zones`, as one change set each; all of it or nothing: 201. With
+        `dry_run`, or when nothing matches: 200. Others watch it as an operation, and who started it may cancel it."""
+        asked = self.valid(shapes.BulkEditRequest)
+        named = [names.zone_name(name) for name in asked.pop("zones")]
+        zones = list(visible_zones(request.user).filter(name__in=named).order_by("name"))
+        if missing := sorted(set(named) - {zone.name for zone in zones}):
+            message = f"there is no zone {', '.join(missing)} that you may see"
+            raise ValidationError({"zones": message}, code="unknown_zone")
+        if locked := [zone.name for zone in zones if not may(request.user, "edit", zone)]:
+            raise PermissionDenied(f"You may see {', '.join(locked)}, but not edit.")
+        dry_run, comment = asked.pop("dry_run"), asked.pop("comment")
+        edit = bulk_edits.Edit(**asked)
+        done = bulk_edits.preview(zones, edit) if dry_run else bulk_edits.carry_out(zones, edit, comment=comment)
+        data = shapes.BulkEditSerializer(done, context={"user": request.user}).data
+        return Response(data, status=201 if done.operation else 200)

@@ -30,13 +30,13 @@ def export(zone: str, serial: int, records: Iterable[RR]) -> Iterator[str]:
 
 def in_file_order(records: Iterable[RR]) -> list[RR]:
     """Records in the order of a zone file: SOA, apex NS, the rest of the apex, then by name and type."""
-    return sorted(records, key=lambda record: (_rank(record), record.name, record.type, record.content))
+    return sorted(records, key=lambda record: file_order(record.name, record.type, record.content))
 
 
-def _rank(record: RR) -> int:
-    if record.name != APEX:
-        return 3
-    return {"SOA": 0, "NS": 1}.get(record.type, 2)
+def file_order(name: str, kind: str, content: str) -> tuple[int, str, str, str]:
+    """What records are sorted by."""
+    rank = 3 if name != APEX else {"SOA": 0, "NS": 1}.get(kind, 2)
+    return rank, name, kind, content
 
 
 def with_serial(content: str, serial: int) -> str:

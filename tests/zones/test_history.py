@@ -1,0 +1,91 @@
+"""The history of a zone: looked through, and a zone taken back to what was served once."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from tests.zones.examples import Api, www
+from zones.changes import InvalidChange, change_set, restore
+from zones.models import ChangeSet, SyncState, Zone
+
+PATH = "/api/zones/example.com/changes/"
+
+
+@pytest.fixture
+def served(zone: Zone) -> Zone:
+    """As if the name server had served what there is, at serial 10."""
+    serve(zone, 10)
+    return zone
+
+
+def serve(zone: Zone, serial: int) -> None:
+    zone.change_sets.filter(serial=None).update(state=SyncState.SERVED, serial=serial)
+
+
+def state(zone: Zone) -> set[tuple[str, str, int, str, str]]:
+    return set(zone.records.values_list("name", "type", "ttl", "content", "comment"))
+
+
+def test_a_zone_is_taken_back_to_a_serial_by_one_new_change_set(served: Zone) -> None:
+    before, kept = state(served), www(served).pk
+    with change_set(served) as changes:
+        changes.update(kept, content="192.0.2.7", comment="moved")
+        changes.create(name="new", type="A", ttl=60, content="192.0.2.8")
+    serve(served, 11)
+    with change_set(served) as changes:
+        changes.delete(kept)
+        changes.update(served.records.get(name="new"), ttl=90)
+    serve(served, 12)
+    count = ChangeSet.objects.count()
+
+    changes = restore(served, serial=10)
+
+    assert state(served) == before
+    assert ChangeSet.objects.count() == count + 1
+    assert changes.result is not None
+    assert changes.result.comment == "back to serial 10"
+    record = served.records.get(pk=kept)
+    assert record.version > 2  # nobody who holds an older version can take it for his
+
+
+def test_a_dry_run_only_says_what_going_back_would_do(api: Api, olivia: User, served: Zone) -> None:
+    with change_set(served) as changes:
+        changes.delete(www(served))
+    before = state(served)
+    answer = api(olivia).post("/api/zones/example.com/restore/", {"serial": 10, "dry_run": True})
+    assert (answer.status_code, [change["op"] for change in answer.json()["changes"]]) == (200, ["create"])
+    assert state(served) == before
+    assert api(olivia).post("/api/zones/example.com/restore/", {"serial": 10}).status_code == 201
+
+
+def test_a_serial_that_history_does_not_know_is_an_error(served: Zone) -> None:
+    with pytest.raises(InvalidChange) as refused:
+        restore(served, serial=9)
+    assert [problem.code for problem in refused.value.problems] == ["unknown_serial"]
+
+
+def test_history_is_narrowed_by_who_when_how_and_which_name(api: Api, olivia: User, served: Zone) -> None:
+    client = api(olivia)
+    record = {"name": "new", "type": "A", "ttl": 60, "content": "192.0.2.9"}
+    made = client.post("/api/zones/example.com/records/", record).json()["change_set"]
+
+    def found(**query: object) -> list[int]:
+        return [each["id"] for each in client.get(PATH, query).json()["results"]]
+
+    assert found(author="olivia") == found(origin="api") == found(name="new") == found(sync_state="pending") == [made]
+    assert made not in found(serial=10)
+    assert found(until=timezone.now().isoformat())[0] == made
+    assert found(since=timezone.now().isoformat()) == []
+    assert client.get(PATH, {"since": "yesterday"}).status_code == 400
+    one = client.get(f"{PATH}{made}/").json()
+    assert (one["id"], one["change_count"], one["changes"][0]["after"]["name"]) == (made, 1, "new")
+    assert client.get(f"{PATH}999999/").status_code == 404
+
+
+def test_what_the_pages_change_says_so(client, olivia: User, zone: Zone) -> None:
+    client.force_login(olivia)
+    record = {"name": "new", "type": "A", "ttl": 60, "content": "192.0.2.9"}
+    client.post("/api/zones/example.com/records/", record, content_type="application/json")
+    assert zone.change_sets.first().origin == "page"
