@@ -130,9 +130,7 @@ class Changes:
         plan: Plan | Replacement
         if self._replacement is not None:
             rrsets, keep_others, comments = self._replacement
-            plan = Replacement(
-                self.zone, rrsets, keep_others=keep_others, comments=comments, as_served=self.as_served
-            )
+            plan = Replacement(self.zone, rrsets, keep_others=keep_others, comments=comments, as_served=self.as_served)
         else:
             plan = Plan(self.zone)
             plan.ask(self._asked)

@@ -32,9 +32,7 @@ urlpatterns = [
     path("zones/<zone:zone_name>/records/", views.RecordsView.as_view(), name="api-records"),
     path("zones/<zone:zone_name>/records/<int:record_id>/", views.RecordView.as_view(), name="api-record"),
     path("zones/<zone:zone_name>/changes/", views.ChangesView.as_view(), name="api-changes"),
-    path(
-        "zones/<zone:zone_name>/changes/<int:change_set_id>/", views.ChangeSetView.as_view(), name="api-change-set"
-    ),
+    path("zones/<zone:zone_name>/changes/<int:change_set_id>/", views.ChangeSetView.as_view(), name="api-change-set"),
     path("zones/<zone:zone_name>/restore/", views.RestoreView.as_view(), name="api-restore"),
     path("zones/<zone:zone_name>/changes/<int:change_set_id>/revert/", views.RevertView.as_view(), name="api-revert"),
     path("zones/<zone:zone_name>/import/", ImportView.as_view(), name="api-import"),
