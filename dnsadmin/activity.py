@@ -53,6 +53,11 @@ VERBS: dict[EventType, str] = {
     EventType.USER_UPDATED: "changed the account",
     EventType.USER_DELETED: "removed the account",
     EventType.PERMISSION_CHANGED: "rights changed:",
+    EventType.ROLLOUT_CHANGED: "moved the roll-out of the live connection",
+    EventType.MAINTENANCE_STARTED: "started maintenance",
+    EventType.MAINTENANCE_COMPLETED: "ended maintenance",
+    EventType.CONFIG_BACKUP: "made a backup",
+    EventType.CONFIG_RESTORE: "restored a backup",
 }
 """What a line says between who and what. An event without a verb is shown by its name."""
 
@@ -234,9 +239,10 @@ def _values(event: Event) -> tuple[Value, ...]:
         return (Value("", None, event.data["record"]["content"]),)
     if event.event_type == EventType.RECORD_DELETED:
         return (Value("", event.data["record"]["content"], None),)
-    return tuple(
-        Value(change["field"], _text(change["old"]), _text(change["new"])) for change in event.data.get("changes", ())
-    )
+    changes = event.data.get("changes")
+    if not isinstance(changes, list):  # of some events it is how many
+        return ()
+    return tuple(Value(change["field"], _text(change["old"]), _text(change["new"])) for change in changes)
 
 
 def _text(value: Any) -> str | None:
@@ -254,6 +260,10 @@ def _note(event: Event) -> str:
             return str(data["error"])
         case EventType.ZONE_DRIFT_DETECTED:
             return f"{data['count']} differences"
+        case EventType.ROLLOUT_CHANGED:
+            return f"{data['percent_before']:g} → {data['percent']:g} %" + (
+                f": {data['reason']}" if data["reason"] else ""
+            )
         case EventType.PERMISSION_CHANGED:
             return str(data["reason"])
         case EventType.ALERT_ACKNOWLEDGED | EventType.ALERT_RESOLVED:

@@ -113,7 +113,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
             return
         if given.type == "ping":
             self.old.say(_PONG)
-        elif not self._spend_token():
+        elif self._wait_s():
             self.turn_down(None, ErrorCode.RATE_LIMITED, "Too many messages.")
         elif self.admitted:
             self.obey(given)

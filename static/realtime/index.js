@@ -15,14 +15,16 @@ export { UnifiedWebSocketService } from "./websocket_service.js";
  * @param {string | null} [options.position] `<epoch>:<position>` that the page was read at: it gets what happened since
  * @param {number | null} [options.userId] who the page was made for; a connection of somebody else is not used
  * @param {string} [options.client] name of the client: there is one connection per user and client name
+ * @param {(way: import("./ways.js").Open) => import("./ways.js").Open} [options.through] what stands between this page and
+ *   the owner of the socket
  * @returns {{service: SharedSocket, events: EventManager}}
  */
-export function connect({ url, position = null, userId = null, client = "web" }) {
+export function connect({ url, position = null, userId = null, client = "web", through = (way) => way }) {
   const at = parsePosition(position);
   const address = new URL(url, location.href).href;
   const service = new SharedSocket(
     { url: address, client, userId, position: at },
-    wayFor(`dnsadmin:${client}:${address}`),
+    through(wayFor(`dnsadmin:${client}:${address}`)),
   );
   const events = new EventManager(service, { position: at });
   addEventListener("pagehide", () => service.close());
