@@ -43,6 +43,7 @@ class EventType(StrEnum):
     RPZ_RULE_CREATED = "rpz_rule_created"
     RPZ_RULE_UPDATED = "rpz_rule_updated"
     RPZ_RULE_DELETED = "rpz_rule_deleted"
+    RPZ_HITS = "rpz_hits"
     THREAT_FEED_UPDATE = "threat_feed_update"
     THREAT_FEED_FAILED = "threat_feed_failed"
     THREAT_DETECTED = "threat_detected"

@@ -70,16 +70,18 @@ def _mask(value: Any, path: list[str]) -> Any:
     if not path:
         return None
     step, rest = path[0], path[1:]
-    if condition := _SELECTOR.search(step):
-        step = step[: condition.start()]
-        inner = value.get(step) if isinstance(value, dict) else None
-        if not isinstance(inner, dict) or str(inner.get(condition["field"])) != condition["value"]:
-            return value
+    condition = _SELECTOR.search(step)
+    step = step[: condition.start()] if condition else step
+
+    def within(inner: Any) -> Any:
+        chosen = not condition or (isinstance(inner, dict) and str(inner.get(condition["field"])) == condition["value"])
+        return _mask(inner, rest) if chosen else inner
+
     if step == "*" and isinstance(value, list):
-        items = [_mask(item, rest) for item in value]
+        items = [within(item) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     if isinstance(value, dict) and value.get(step) is not None:
-        inner = _mask(value[step], rest)
+        inner = within(value[step])
         return value if inner is value[step] else {**value, step: inner}
     return value
 

@@ -5,6 +5,7 @@ The trigger of a rule on client addresses is shown to those who may see client a
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from realtime.events import EventCategory, EventPriority, EventType
 from realtime.registry import VIEW_CLIENT_ADDRESSES, EventSpec, registry
 
 if TYPE_CHECKING:
-    from security.models import Policy, Rule
+    from security.models import Feed, Policy, Rule
 
 SEES_SECURITY = "security.view_rule"
 SEES_CLIENTS = VIEW_CLIENT_ADDRESSES
@@ -61,7 +62,7 @@ class RuleData(msgspec.Struct, frozen=True, kw_only=True):
             comment=rule.comment,
             enabled=rule.enabled,
             trial=rule.trial,
-            expires_at=rule.expires_at.isoformat(timespec="seconds") if rule.expires_at else None,
+            expires_at=_moment(rule.expires_at),
             version=rule.version,
             sync_state=rule.sync_state,
             sync_error=rule.sync_error,
@@ -120,6 +121,28 @@ class PolicyUpdate(msgspec.Struct, frozen=True, kw_only=True):
     count: int | None = None
 
 
+class HitData(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule, or an entry of a feed (`rule` is null), acted on a query for `name`, or would have (`trial`), `count` times.
+    action: as `named` calls it, in lower case; a redirect to a name or to data of ours is `cname` or `local_data`."""
+
+    policy: int
+    policy_name: str
+    rule: int | None
+    trigger_type: str
+    trigger: str
+    name: str
+    action: str
+    trial: bool
+    count: int
+
+
+class RuleHits(msgspec.Struct, frozen=True, kw_only=True):
+    """What policies did in about a quarter of a second. hits: the most frequent of it; total: all of it."""
+
+    hits: list[HitData]
+    total: int
+
+
 _CLIENT_TRIGGERS = {"rule[trigger_type=client_ip].trigger": SEES_CLIENTS}
 
 
@@ -157,4 +180,95 @@ registry.declare(
         sensitive=_CLIENT_TRIGGERS,
     ),
     _security(EventType.RPZ_RULE_DELETED, RuleEvent, "A policy rule was deleted.", sensitive=_CLIENT_TRIGGERS),
+)
+
+
+class FeedData(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed as it is after the event. error: why the last refresh was refused; the entries of before stay in force."""
+
+    id: int
+    policy: int
+    name: str
+    url: str
+    format: str
+    mode: str
+    category: str
+    confidence: int
+    reference: str
+    state: str
+    error: str
+    error_code: str
+    failures: int
+    entries: int
+    bad: int
+    guarded: int
+    checked_at: str | None
+    changed_at: str | None
+    next_at: str | None
+    version: int
+
+    @classmethod
+    def of(cls, feed: Feed) -> FeedData:
+        return cls(
+            id=feed.pk,
+            policy=feed.policy_id,
+            name=feed.policy.name,
+            url=feed.url,
+            format=feed.format,
+            mode=feed.policy.mode,
+            category=feed.category,
+            confidence=feed.confidence,
+            reference=feed.reference,
+            state=feed.state,
+            error=feed.error,
+            error_code=feed.error_code,
+            failures=feed.failures,
+            entries=feed.entries,
+            bad=feed.bad,
+            guarded=feed.guarded,
+            checked_at=_moment(feed.checked_at),
+            changed_at=_moment(feed.changed_at),
+            next_at=_moment(feed.next_at),
+            version=feed.version,
+        )
+
+
+class FeedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed was made, changed, deleted, refreshed, or could not be. what: `created`, `changed`, `deleted`, or empty for a
+    refresh. changed: its entries are others now; added, removed: how many, with some of them."""
+
+    feed: FeedData
+    what: str = ""
+    changes: list[Change] = []
+    changed: bool = False
+    added: int = 0
+    removed: int = 0
+    added_samples: list[str] = []
+    removed_samples: list[str] = []
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None
+
+
+registry.declare(
+    _security(EventType.THREAT_FEED_UPDATE, FeedEvent, "A threat feed was made, changed, or brought up to date."),
+    _security(
+        EventType.THREAT_FEED_FAILED,
+        FeedEvent,
+        "A threat feed could not be refreshed; its entries of before stay in force.",
+        priority=EventPriority.HIGH,
+    ),
+)
+registry.declare(
+    EventSpec(
+        event_type=EventType.RPZ_HITS,
+        category=EventCategory.SECURITY,
+        payload=RuleHits,
+        permission=SEES_SECURITY,
+        sensitive={"hits.*[trigger_type=client_ip].trigger": SEES_CLIENTS},
+        durable=False,
+        default=False,
+        summary="Policies acted on queries: which rule, on which name, how often.",
+    ),
 )

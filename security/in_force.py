@@ -14,6 +14,7 @@ from zones.nameserver.endpoint import Endpoint
 LOG = "named.log"
 _LOOK_EVERY_S = 0.01
 _LINE = re.compile(rb"\brpz: (\S+): reload (start|done)(?:: (.*))?$")
+_NOT_LOADED = re.compile(rb"\bzone (\S+)/IN: not loaded due to errors")
 
 
 class Watch:
@@ -72,3 +73,5 @@ class Watch:
                     self._done.pop(zone, None)
                 elif zone in self._begun:
                     self._done[zone] = outcome.decode(errors="replace")
+            elif found := _NOT_LOADED.search(line):
+                self._done[found[1].decode()] = "not loaded"

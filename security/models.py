@@ -186,3 +186,73 @@ class Enforcement(models.Model):
 
     def __str__(self) -> str:
         return "the right to enforce"
+
+
+class FeedFormat(models.TextChoices):
+    """How the lines of a feed are written."""
+
+    AUTO = "auto", "found out from its first lines"
+    HOSTS = "hosts", "hosts file"
+    DOMAINS = "domains", "one name a line"
+    ADBLOCK = "adblock", "adblock filter list (||name^)"
+    CSV = "csv", "CSV, names in one column"
+    RPZ = "rpz", "RPZ by zone transfer (axfr://)"
+
+
+class FeedState(models.TextChoices):
+    """How a feed stands; whatever it is, the entries of its last good refresh are in force."""
+
+    NEW = "new", "never fetched"
+    REFRESHING = "refreshing", "being fetched"
+    CURRENT = "current", "current"
+    FAILED = "failed", "failed"
+
+
+class Feed(models.Model):
+    """A list of names that somebody else keeps, fetched by schedule; its entries make a policy of their own.
+
+    url: http, https, or `axfr://host:port/zone`. column: of a CSV, from 1. subdomains: all below each name too.
+    category, confidence (0 to 100), reference: what an entry of it says about a name. interval_s: seconds between refreshes.
+    allow_private: it may be fetched from loopback and private networks. etag, last_modified: for asking whether it changed.
+    source_digest, digest: of what was sent, and of the entries in it. entries, bad, skipped, guarded: counted at the last
+    good refresh; samples: some of each. added, removed: what it changed.
+    """
+
+    policy = models.OneToOneField(Policy, models.CASCADE, related_name="feed")
+    url = models.CharField(max_length=2000)
+    format = models.CharField(max_length=8, choices=FeedFormat.choices, default=FeedFormat.AUTO)
+    column = models.PositiveSmallIntegerField(default=1)
+    subdomains = models.BooleanField(default=True)
+    category = models.CharField(max_length=50, blank=True)
+    confidence = models.PositiveSmallIntegerField(default=50)
+    reference = models.CharField(max_length=2000, blank=True)
+    interval_s = models.PositiveIntegerField(default=3600)
+    allow_private = models.BooleanField(default=False)
+    version = models.PositiveBigIntegerField(default=1, editable=False)
+
+    state = models.CharField(max_length=12, choices=FeedState.choices, default=FeedState.NEW, editable=False)
+    error = models.TextField(blank=True, editable=False)
+    error_code = models.CharField(max_length=32, blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
+    changed_at = models.DateTimeField(null=True, editable=False)
+    next_at = models.DateTimeField(null=True, editable=False, db_index=True)
+    etag = models.CharField(max_length=500, blank=True, editable=False)
+    last_modified = models.CharField(max_length=100, blank=True, editable=False)
+    source_digest = models.CharField(max_length=64, blank=True, editable=False)
+    digest = models.CharField(max_length=64, blank=True, editable=False)
+    entries = models.PositiveIntegerField(default=0, editable=False)
+    bad = models.PositiveIntegerField(default=0, editable=False)
+    skipped = models.PositiveIntegerField(default=0, editable=False)
+    guarded = models.PositiveIntegerField(default=0, editable=False)
+    added = models.PositiveIntegerField(default=0, editable=False)
+    removed = models.PositiveIntegerField(default=0, editable=False)
+    samples = models.JSONField(default=dict, editable=False)
+    lease = models.CharField(max_length=64, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.policy.name

@@ -54,6 +54,15 @@ _SUFFIX = {
     TriggerType.NSDNAME: "rpz-nsdname",
     TriggerType.NSIP: "rpz-nsip",
 }
+OF_LOG = {
+    "CLIENT-IP": TriggerType.CLIENT_IP,
+    "QNAME": TriggerType.QNAME,
+    "IP": TriggerType.RESPONSE_IP,
+    "NSDNAME": TriggerType.NSDNAME,
+    "NSIP": TriggerType.NSIP,
+}
+"""How `named` names the triggers in its log."""
+
 _TYPE = {suffix: kind for kind, suffix in _SUFFIX.items()}
 _ADDRESSES = (TriggerType.CLIENT_IP, TriggerType.RESPONSE_IP, TriggerType.NSIP)
 

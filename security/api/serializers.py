@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from security.models import Mode, Policy, PolicyKind, Rule
+from security.models import Feed, FeedFormat, Mode, Policy, PolicyKind, Rule
 from security.triggers import Action, TriggerType
 from zones.models import SyncState
 
@@ -132,3 +132,122 @@ class RuleAnswer(RuleSerializer):
 
     class Meta(RuleSerializer.Meta):
         fields = (*RuleSerializer.Meta.fields, "warnings")  # type: ignore[assignment]
+
+
+class FeedSerializer(serializers.ModelSerializer):
+    """A threat feed with its policy. `state`: `failed` means that the last refresh was refused and that the entries of before
+    stay in force. `samples`: some of the lines that could not be read, or were held back, and of what came and went."""
+
+    name = serializers.CharField(source="policy.name", read_only=True)
+    zone = serializers.CharField(source="policy.zone", read_only=True)
+    mode = serializers.CharField(source="policy.mode", read_only=True)
+    position = serializers.IntegerField(source="policy.position", read_only=True)
+    comment = serializers.CharField(source="policy.comment", read_only=True)
+    sync_state = serializers.CharField(source="policy.sync_state", read_only=True)
+    hits = serializers.IntegerField(source="policy.hits", read_only=True)
+    last_hit_at = serializers.DateTimeField(source="policy.last_hit_at", read_only=True)
+
+    class Meta:
+        model = Feed
+        fields = (
+            "id", "policy", "name", "zone", "mode", "position", "comment", "url", "format", "column", "subdomains",
+            "category", "confidence", "reference", "interval_s", "allow_private", "state", "error", "error_code",
+            "failures", "checked_at", "changed_at", "next_at", "entries", "bad", "skipped", "guarded", "added",
+            "removed", "samples", "sync_state", "hits", "last_hit_at", "version",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class FeedFields(serializers.Serializer):
+    """What people set of a feed. `url`: http, https, or axfr://host:port/zone. `column`: of a CSV, from 1. `subdomains`:
+    block all below each name as well. `allow_private`: it may come from loopback and private networks."""
+
+    name = serializers.CharField(max_length=100)
+    url = serializers.CharField(max_length=2000)
+    format = serializers.ChoiceField(choices=FeedFormat.choices, required=False)
+    mode = serializers.ChoiceField(choices=Mode.choices, required=False)
+    comment = serializers.CharField(allow_blank=True, required=False)
+    column = serializers.IntegerField(min_value=1, max_value=50, required=False)
+    subdomains = serializers.BooleanField(required=False)
+    category = serializers.CharField(max_length=50, allow_blank=True, required=False)
+    confidence = serializers.IntegerField(min_value=0, max_value=100, required=False)
+    reference = serializers.CharField(max_length=2000, allow_blank=True, required=False)
+    interval_s = serializers.IntegerField(min_value=60, max_value=30 * 86_400, required=False)
+    allow_private = serializers.BooleanField(required=False)
+
+
+class FeedChange(FeedFields):
+    """As for a new feed, and its `position` among feeds, from 1; `version`: the one that the change starts from."""
+
+    position = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+
+    name = serializers.CharField(max_length=100, required=False)
+    url = serializers.CharField(max_length=2000, required=False)
+    version = serializers.IntegerField(min_value=1, required=False)
+
+
+class RefreshFields(serializers.Serializer):
+    """`accept`: take it even though it has lost more than a fifth of its entries."""
+
+    accept = serializers.BooleanField(default=False)
+
+
+class CheckFields(serializers.Serializer):
+    """A name, and the address of the client that asks for it."""
+
+    name = serializers.CharField(max_length=1016)
+    client = serializers.IPAddressField(required=False, allow_null=True)
+
+
+class MatchSerializer(serializers.Serializer):
+    """A rule, or an entry of a feed, that the query meets. `rule`: its id, null for an entry."""
+
+    policy = serializers.IntegerField(source="policy_id")
+    policy_name = serializers.CharField(source="policy")
+    rule = serializers.IntegerField(source="rule_id", allow_null=True)
+    trigger_type = serializers.CharField()
+    trigger = serializers.CharField()
+    action = serializers.CharField()
+    target = serializers.CharField()
+    trial = serializers.BooleanField()
+    category = serializers.CharField()
+    comment = serializers.CharField()
+    expires_at = serializers.CharField(allow_null=True)
+    feed = serializers.IntegerField(allow_null=True)
+    first_seen = serializers.CharField(allow_null=True)
+    confidence = serializers.IntegerField(allow_null=True)
+    reference = serializers.CharField()
+
+
+class RunningSerializer(serializers.Serializer):
+    """What the running name server did with the question. `agrees`: whether that is what the rules say; null where its log
+    cannot be read."""
+
+    asked = serializers.BooleanField()
+    as_client = serializers.CharField()
+    rcode = serializers.CharField()
+    answer = serializers.ListField(child=serializers.CharField())
+    policy = serializers.CharField(allow_null=True)
+    agrees = serializers.BooleanField(allow_null=True)
+    hits = serializers.ListField(child=serializers.DictField(), allow_null=True)
+    note = serializers.CharField()
+
+
+class CheckAnswer(serializers.Serializer):
+    """What would happen to a query. `acts`: the match that decides, null for none; its main fields stand beside it too.
+    `trials`: what would only be logged. `later`: what would act if that did not; `explanation`: a sentence."""
+
+    name = serializers.CharField()
+    client = serializers.CharField(allow_null=True)
+    policy = serializers.IntegerField(allow_null=True)
+    policy_name = serializers.CharField(allow_null=True)
+    rule = serializers.IntegerField(allow_null=True)
+    trigger_type = serializers.CharField(allow_null=True)
+    trigger = serializers.CharField(allow_null=True)
+    action = serializers.CharField(allow_null=True)
+    target = serializers.CharField(allow_null=True)
+    explanation = serializers.CharField()
+    acts = MatchSerializer(allow_null=True)
+    trials = MatchSerializer(many=True)
+    later = MatchSerializer(many=True)
+    named = RunningSerializer(source="running")

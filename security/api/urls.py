@@ -10,6 +10,10 @@ urlpatterns = [
     path("policies/", views.PoliciesView.as_view(), name="api-rpz-policies"),
     path("policies/<int:policy_id>/", views.PolicyView.as_view(), name="api-rpz-policy"),
     path("policies/<int:policy_id>/sync/", views.PolicySyncView.as_view(), name="api-rpz-policy-sync"),
+    path("feeds/", views.FeedsView.as_view(), name="api-rpz-feeds"),
+    path("feeds/<int:feed_id>/", views.FeedView.as_view(), name="api-rpz-feed"),
+    path("feeds/<int:feed_id>/refresh/", views.FeedRefreshView.as_view(), name="api-rpz-feed-refresh"),
+    path("check/", views.CheckView.as_view(), name="api-rpz-check"),
     path("rules/", views.RulesView.as_view(), name="api-rpz-rules"),
     path("rules/<int:rule_id>/", views.RuleView.as_view(), name="api-rpz-rule"),
 ]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextvars
+import logging
+import threading
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -17,11 +22,16 @@ from rest_framework.response import Response
 from security import rules, serving
 from security.access import may_edit, may_manage, may_see, may_see_clients
 from security.api import serializers as shapes
+from security.checking import check, explain
+from security.feeds import registry as feeds
+from security.feeds.refresh import refresh
 from security.guards import hosted_hints
-from security.models import IN_ORDER, Policy, Rule
+from security.models import IN_ORDER, Feed, Policy, Rule
 from security.triggers import TriggerType
 from zones.api.views import IF_MATCH
 from zones.api.views import View as ZoneView
+
+logger = logging.getLogger(__name__)
 
 
 class View(ZoneView):
@@ -216,3 +226,128 @@ def filtered(wanted: dict[str, Any], *, clients: bool) -> QuerySet[Rule]:
             | Q(comment__icontains=search)
         )
     return found
+
+
+# -- feeds ------------------------------------------------------------------------------------------------------------------
+
+
+class FeedView(View):
+    """One threat feed."""
+
+    serializer_class = shapes.FeedSerializer
+
+    def get(self, request: Request, feed_id: int) -> Response:
+        return feed_answer(feed_id)
+
+    @extend_schema(request=shapes.FeedChange, parameters=[IF_MATCH])
+    def patch(self, request: Request, feed_id: int) -> Response:
+        """Change some fields; what concerns its content is fetched anew."""
+        asked = self.valid(shapes.FeedChange, partial=True)
+        feeds.update_feed(feed_id, version=self.version(asked.pop("version", None)), **asked)
+        return feed_answer(feed_id)
+
+    @extend_schema(parameters=[IF_MATCH], responses={204: None})
+    def delete(self, request: Request, feed_id: int) -> Response:
+        """Delete the feed; its entries go out of force."""
+        feeds.delete_feed(feed_id, version=self.version())
+        return Response(status=204)
+
+
+class FeedsView(View):
+    """Threat feeds, in the order in which the name server asks their policies."""
+
+    serializer_class = shapes.FeedSerializer
+
+    @extend_schema(operation_id="rpz_feeds_list", responses=shapes.FeedSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return self.page(
+            Feed.objects.select_related("policy").order_by("policy__position", "pk"), shapes.FeedSerializer
+        )
+
+    @extend_schema(request=shapes.FeedFields, responses={201: shapes.FeedSerializer})
+    def post(self, request: Request) -> Response:
+        """Make a feed; it is fetched within seconds."""
+        made = feeds.create_feed(**self.valid(shapes.FeedFields))
+        return feed_answer(made.pk, status=201, headers={"Location": f"/api/rpz/feeds/{made.pk}/"})
+
+
+class FeedRefreshView(View):
+    """Fetching a feed now."""
+
+    serializer_class = shapes.FeedSerializer
+
+    @extend_schema(
+        request=shapes.RefreshFields,
+        responses={200: shapes.FeedSerializer, 202: shapes.FeedSerializer},
+    )
+    def post(self, request: Request, feed_id: int) -> Response:
+        """Fetch the feed. Answers 200 with what came of it (see `state`), or 202 when that takes more than a few seconds."""
+        get_object_or_404(Feed, pk=feed_id)
+        accept = self.valid(shapes.RefreshFields)["accept"]
+        done = in_background(feed_id, accept=accept)
+        return feed_answer(feed_id, status=200 if done.wait(ANSWERS_WITHIN_S) else 202)
+
+
+ANSWERS_WITHIN_S = 8.0
+
+
+def in_background(feed_id: int, *, accept: bool) -> threading.Event:
+    """Refresh a feed in a thread of its own; the event is set at the end."""
+    done = threading.Event()
+    actor = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            actor.run(refresh, feed_id, accept=accept)
+        except Exception:
+            logger.exception("feed %s could not be refreshed", feed_id)
+        finally:
+            connection.close()
+            done.set()
+
+    threading.Thread(target=work, name=f"feed-{feed_id}", daemon=True).start()
+    return done
+
+
+def feed_answer(pk: int, **options: Any) -> Response:
+    feed = get_object_or_404(Feed.objects.select_related("policy"), pk=pk)
+    response = Response(shapes.FeedSerializer(feed).data, **options)
+    response["ETag"] = f'"{feed.version}"'
+    return response
+
+
+# -- why --------------------------------------------------------------------------------------------------------------------
+
+
+class CheckView(View):
+    """Which rule would act."""
+
+    serializer_class = shapes.CheckAnswer
+
+    def check_writer(self, request: Request) -> None:
+        """It changes nothing."""
+
+    @extend_schema(request=shapes.CheckFields)
+    def post(self, request: Request) -> Response:
+        """Look a name up in all policies, and ask the running name server."""
+        asked = self.valid(shapes.CheckFields)
+        try:
+            verdict = check(asked["name"], asked.get("client"))
+        except ValueError as error:
+            raise ValidationError({"name": str(error)}, code="invalid") from error
+        acts = verdict.acts
+        if acts and acts.trigger_type == TriggerType.CLIENT_IP and not may_see_clients(request.user):
+            acts = msgspec.structs.replace(acts, trigger="")
+        shown = {
+            **{field: getattr(verdict, field) for field in ("name", "client", "trials", "later", "running")},
+            **{
+                field: getattr(acts, source) if acts else None
+                for field, source in (
+                    ("policy", "policy_id"), ("policy_name", "policy"), ("rule", "rule_id"), ("action", "action"),
+                    ("trigger_type", "trigger_type"), ("trigger", "trigger"), ("target", "target"),
+                )
+            },
+            "acts": acts,
+            "explanation": explain(acts),
+        }  # fmt: skip
+        return Response(shapes.CheckAnswer(shown).data)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.parts.authority import Authority
+from tests.security.peers import FeedServer
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.private import PrivateNamed, free_port
 
 if TYPE_CHECKING:
-    from security.models import Policy, Rule
+    from security.models import Feed, Policy, Rule
 
 ROOT = "127.0.0.2"
 """The whole internet of the tests, root included, is served at this address."""
@@ -96,7 +97,7 @@ def ask(enforcing: Endpoint) -> Callable[..., str]:
 
 def dig(address: str, port: int, name: str, *options: str) -> str:
     """The whole output of `dig`."""
-    command = ["dig", f"@{address}", "-p", str(port), "+tries=1", "+time=1", *options, name]
+    command = ["dig", f"@{address}", "-p", str(port), "+tries=1", "+time=5", *options, name]
     return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
 
 
@@ -133,3 +134,26 @@ def status(output: str) -> str:
 def log_of(server: Endpoint, name: str) -> str:
     assert server.log_dir is not None
     return Path(server.log_dir / name).read_text()
+
+
+@pytest.fixture
+def feed_server() -> Iterator[FeedServer]:
+    """A web server that a feed comes from."""
+    server = FeedServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_feed(enforcing: Endpoint) -> Callable[..., Feed]:
+    """Make a feed whose policy is known to the name server, before its first refresh."""
+    from security.feeds.entries import entries_file
+    from security.feeds.registry import create_feed
+
+    def make(url: str, name: str = "Bad names", **fields: Any) -> Feed:
+        feed = create_feed(name, url=url, **{"allow_private": True, **fields})
+        entries_file(feed.pk).unlink(missing_ok=True)  # of an earlier test, whose rows had the same id
+        in_force(feed.policy)
+        return feed
+
+    return make

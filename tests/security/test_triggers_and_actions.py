@@ -53,7 +53,8 @@ def test_every_action_acts_once_in_force_and_stops_when_deleted(policy, ask, tri
     for action in ("nxdomain", "nodata", "passthru", "tcp_only", "address", "name", "drop"):
         target = {"address": "192.0.2.254", "name": "www.good.test"}.get(action, "")
         rule = in_force(update_rule(rule.pk, action="redirect" if target else action, target=target, confirm=True))
-        plain, tcp = ask(name, *client), ""
+        impatient = ("+time=1",) if action == "drop" else ()
+        plain, tcp = ask(name, *client, *impatient), ""
         if action == "tcp_only":
             tcp = f"{ask(name, '+ignore', *client)}|{ask(name, '+tcp', *client)}"
         assert acts(action, plain, tcp), f"{action}: {plain}{tcp}"

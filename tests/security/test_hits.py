@@ -1,0 +1,70 @@
+"""Hits: found for the rule behind them, wildcards included, and written down exactly once."""
+
+from __future__ import annotations
+
+import pytest
+
+from security.hits import HitCounter
+from security.models import Hits, Policy
+from security.rules import create_policy, create_rule
+from zones.nameserver.query_log import Batch, Queries, Unreadable, parse_hits
+
+pytestmark = pytest.mark.django_db
+
+LINE = (
+    "2026-11-22T21:36:32.078Z rpz: info: client @0x7f873bc50098 127.0.0.9#54887 ({name}): "
+    "{disabled}rpz {trigger} {action} rewrite {name}/A/IN via {via}\n"
+)
+
+
+def heard(counter: HitCounter, name: str, via: str, trigger="QNAME", action="NXDOMAIN", disabled="") -> None:
+    line = LINE.format(name=name, via=via, trigger=trigger, action=action, disabled=disabled)
+    counter.hear(Batch(Queries(), parse_hits(line.encode(), Unreadable())))
+
+
+@pytest.fixture
+def told(monkeypatch) -> list:
+    """What was told live."""
+    events: list = []
+    monkeypatch.setattr("security.hits.stream", lambda kind, payload: events.extend(payload.hits))
+    return events
+
+
+def test_the_rule_behind_a_hit_is_found_and_counted(told):
+    policy = create_policy("House rules")
+    exact = create_rule(policy, trigger="www.evil.test")
+    wild = create_rule(policy, trigger="*.evil.test")
+    address = create_rule(policy, trigger_type="client_ip", trigger="127.0.0.9", action="drop")
+    trial = create_rule(policy, trigger="*.games.test", trial=True)
+    counter = HitCounter()
+    heard(counter, "www.evil.test", "www.evil.test.house-rules.rpz")
+    heard(counter, "a.b.Evil.test", "a.b.evil.test.house-rules.rpz")
+    heard(counter, "a.b.evil.test", "a.b.evil.test.house-rules.rpz")
+    heard(counter, "any.test", "32.9.0.0.127.rpz-client-ip.house-rules.rpz", trigger="CLIENT-IP", action="DROP")
+    heard(counter, "x.games.test", "x.games.test.trial.house-rules.rpz", disabled="disabled ")
+    heard(counter, "x.test", "x.test.another.rpz")
+    assert [(hit.rule, hit.trigger, hit.trial) for hit in told] == [
+        (exact.pk, "www.evil.test", False),
+        (wild.pk, "*.evil.test", False),
+        (wild.pk, "*.evil.test", False),
+        (address.pk, "127.0.0.9/32", False),
+        (trial.pk, "*.games.test", True),
+    ]
+    counter.save()
+    counter.save()
+    policy.refresh_from_db()
+    wild.refresh_from_db()
+    assert (policy.hits, wild.hits) == (5, 2)
+    assert wild.last_hit_at.isoformat() == "2026-11-22T21:36:32.078000+00:00"
+    hours = Hits.objects.filter(rule=wild).values_list("hour", "count")
+    assert [(hour.hour, count) for hour, count in hours] == [(21, 2)]
+
+
+def test_hits_of_what_is_deleted_meanwhile_are_forgotten(told):
+    policy = create_policy("House rules")
+    create_rule(policy, trigger="www.evil.test")
+    counter = HitCounter()
+    heard(counter, "www.evil.test", "www.evil.test.house-rules.rpz")
+    Policy.objects.all().delete()
+    counter.save()
+    assert not Hits.objects.exists()
