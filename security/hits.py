@@ -69,7 +69,7 @@ class HitCounter:
             if policy_id not in there or (rule_id is not None and rule_id not in rules):
                 continue  # deleted meanwhile
             totals[key] += count
-            row, _ = Hits.objects.get_or_create(policy_id=policy_id, rule_id=rule_id, hour=hour)
+            row, _ = Hits.objects.get_or_create(policy_id=policy_id, rule_id=rule_id, hour=hour)  # type: ignore[misc]
             Hits.objects.filter(pk=row.pk).update(count=F("count") + count)
         for (policy_id, rule_id), count in totals.items():
             at = last.get((policy_id, rule_id), timezone.now())
