@@ -8,18 +8,21 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from dnsadmin import maintenance
 from realtime import alerts, audience, rollout
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """`position`: where the page stands in the event log. `demo`: whether to say that this is one. `site_name`.
-    `system`: which one the roll-out has the user on, `unified` or `legacy`; read when a template uses it."""
+    `system`: which one the roll-out has the user on, `unified` or `legacy`; `maintenance`: the one that is under way; both
+    are read when a template uses them."""
 
     def system() -> str:
         return "unified" if rollout.assignment().unified(request.user.pk or 0) else "legacy"
 
     return {
         "system": system,
+        "maintenance": maintenance.state,
         "position": getattr(request, "position", ""),
         "demo": settings.SITE.demo,
         "site_name": "dnsadmin",

@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "waffle.middleware.WaffleMiddleware",
+    "dnsadmin.maintenance.MaintenanceMiddleware",
     "realtime.middleware.ActorMiddleware",
     "realtime.middleware.PositionMiddleware",
 ]

@@ -2,6 +2,7 @@ import "./alerts/alarms.js";
 import "./alerts/bell.js";
 import "./clock.js";
 import "./connection.js";
+import "./maintenance.js";
 import "./search.js";
 import { open } from "./dialogs.js";
 import { find } from "./dom.js";

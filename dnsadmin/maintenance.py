@@ -1,0 +1,69 @@
+"""Maintenance: a banner on every page, and no changes until it is over.
+
+Who is signing in or out, and what an administrator needs to look after the site, goes on. The name server is not touched:
+it serves what it serves, and changes that were saved before are still pushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from dnsadmin.events import MaintenanceEvent
+from dnsadmin.models import Maintenance
+from realtime.broadcasting import emit
+from realtime.events import EventType
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+OPEN = ("/accounts/", "/api/token/", "/api/realtime/", "/admin/login/", "/admin/logout/", "/admin/realtime/")
+"""Where writing goes on: these change nothing that a backup or an upgrade would miss."""
+RETRY_AFTER_S = 60
+
+
+def state() -> Maintenance | None:
+    """The maintenance that is under way, if any."""
+    return Maintenance.objects.filter(pk=Maintenance.SINGLETON, since__isnull=False).first()
+
+
+@transaction.atomic
+def begin(reason: str) -> None:
+    """Refuse changes from now on; again only changes the reason."""
+    before = state()
+    since = before.since if before else timezone.now()
+    Maintenance.objects.update_or_create(pk=Maintenance.SINGLETON, defaults={"since": since, "reason": reason})
+    emit(EventType.MAINTENANCE_STARTED, MaintenanceEvent(reason=reason))
+
+
+@transaction.atomic
+def end() -> bool:
+    """Take changes again. Returns whether there was a maintenance to end."""
+    reason = before.reason if (before := state()) else ""
+    if not Maintenance.objects.filter(pk=Maintenance.SINGLETON, since__isnull=False).update(since=None):
+        return False
+    emit(EventType.MAINTENANCE_COMPLETED, MaintenanceEvent(reason=reason))
+    return True
+
+
+class MaintenanceMiddleware:
+    """Answers changes with 503 while maintenance lasts."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in SAFE or request.path.startswith(OPEN) or (under_way := state()) is None:
+            return self.get_response(request)
+        detail = f"Not saved: the site is in maintenance{f' ({under_way.reason})' if under_way.reason else ''}."
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        if request.path.startswith("/api/") or "json" in request.headers.get("Accept", ""):
+            problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": detail}
+            return JsonResponse(
+                problem | {"code": "maintenance"}, status=503, headers=headers, content_type="application/problem+json"
+            )
+        response = render(request, "maintenance.html", {"reason": under_way.reason}, status=503)
+        response["Retry-After"] = headers["Retry-After"]
+        return response
