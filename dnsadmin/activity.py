@@ -58,6 +58,14 @@ VERBS: dict[EventType, str] = {
     EventType.MAINTENANCE_COMPLETED: "ended maintenance",
     EventType.CONFIG_BACKUP: "made a backup",
     EventType.CONFIG_RESTORE: "restored a backup",
+    EventType.SERVICE_STARTED: "started:",
+    EventType.SERVICE_STOPPED: "stopped:",
+    EventType.BIND_RELOAD: "the name server read its configuration:",
+    EventType.BIND_CONFIG_CHANGE: "the name server's configuration changed:",
+    EventType.CONFIG_CHANGE: "changed the settings of",
+    EventType.HEALTH_UPDATE: "health:",
+    EventType.SYSTEM_STATUS: "the whole:",
+    EventType.FORWARDER_STATUS_CHANGE: "forwarder",
 }
 """What a line says between who and what. An event without a verb is shown by its name."""
 
@@ -230,6 +238,11 @@ def _what(event: Event) -> str:
         return str(operation["kind"])
     if "alert" in data:
         return str(data["title"])
+    if "target" in data and "forwarder" in data:
+        target = data["target"]
+        return data["forwarder"]["domain"] + (f" by {target['address']}#{target['port']}" if target else "")
+    if thing := data.get("service") or data.get("title") or data.get("what"):
+        return str(thing)
     username = data.get("username") or ""
     return "" if event.source_user and event.source_user.username == username else str(username)
 
@@ -264,6 +277,14 @@ def _note(event: Event) -> str:
             return f"{data['percent_before']:g} → {data['percent']:g} %" + (
                 f": {data['reason']}" if data["reason"] else ""
             )
+        case EventType.HEALTH_UPDATE | EventType.FORWARDER_STATUS_CHANGE:
+            return f"{data['old']} → {data['new']}: {data['reason']}"
+        case EventType.SYSTEM_STATUS:
+            return f"{data['old']} → {data['new']}"
+        case EventType.BIND_RELOAD:
+            return f"{data['changed']} statements changed" if data["changed"] else "nothing changed"
+        case EventType.SERVICE_STOPPED:
+            return str(data["reason"])
         case EventType.PERMISSION_CHANGED:
             return str(data["reason"])
         case EventType.ALERT_ACKNOWLEDGED | EventType.ALERT_RESOLVED:

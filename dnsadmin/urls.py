@@ -18,6 +18,11 @@ urlpatterns = [
     path("health/realtime", health.realtime),
     path("metrics", health.exposition),
 ]
-for module, prefix in (("dnsadmin.api.urls", "api/"), ("zones.urls", ""), ("dnsadmin.pages", "")):
+for module, prefix in (
+    ("dnsadmin.api.urls", "api/"),
+    ("zones.urls", ""),
+    ("monitoring.urls", ""),
+    ("dnsadmin.pages", ""),
+):
     if find_spec(module):
         urlpatterns.append(path(prefix, include(module)))

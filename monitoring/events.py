@@ -88,11 +88,11 @@ class ServiceEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BindReload(msgspec.Struct, frozen=True, kw_only=True):
-    """The name server read its configuration again. changes: how many statements are different now."""
+    """The name server read its configuration again. changed: how many statements are different now."""
 
     at: str
     version: str
-    changes: int = 0
+    changed: int = 0
 
 
 class BindConfigChange(msgspec.Struct, frozen=True, kw_only=True):

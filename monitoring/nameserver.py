@@ -138,7 +138,7 @@ class NameServerWatch:
             changes = self._configuration_changes(where, state)
             with _asked(state, ("reload", "reconfig")):
                 if not restarted:
-                    event = BindReload(at=seen.configured_at.isoformat(), version=seen.version, changes=len(changes))
+                    event = BindReload(at=seen.configured_at.isoformat(), version=seen.version, changed=len(changes))
                     emit(EventType.BIND_RELOAD, event)
                 if changes:
                     emit(

@@ -5,7 +5,7 @@ import "./connection.js";
 import "./maintenance.js";
 import "./search.js";
 import { open } from "./dialogs.js";
-import { find } from "./dom.js";
+import { find, seek } from "./dom.js";
 import { shortcut, shortcutsOn, switchShortcuts } from "./keyboard.js";
 
 /** What all pages share: theme, menu, dialogs, keys that lead elsewhere. */
@@ -61,5 +61,7 @@ showTheme();
 shortcut("g d", () => location.assign("/"));
 shortcut("g z", () => location.assign("/zones/"));
 shortcut("g l", () => location.assign("/alerts/"));
+if (seek('.nav a[href="/forwarders/"]')) shortcut("g f", () => location.assign("/forwarders/"));
+if (seek('.nav a[href="/monitoring/"]')) shortcut("g m", () => location.assign("/monitoring/"));
 shortcut("g a", () => location.assign("/activity/"));
 shortcut("?", () => open(/** @type {HTMLDialogElement} */ (find("#keys"))));

@@ -156,7 +156,7 @@ def test_a_reload_is_told_and_what_changed_by_it(own_server: PrivateNamed, where
     watch.round()
     kind, data, _ = told()[-2]
     assert kind == "bind_reload"
-    assert data["changes"] == 1
+    assert data["changed"] == 1
     kind, data, _ = told()[-1]
     assert kind == "bind_config_change"
     (change,) = data["changes"]

@@ -42,6 +42,8 @@ def test_pages_as_one_finds_them(site, make_zone, profile, theme, width):
         "/zones/",
         f"/zones/{zone}/",
         "/activity/",
+        "/monitoring/",
+        "/forwarders/",
         "/alerts/",
         "/zones/?q=nothing-like-this",
         "/zones/missing.example/",

@@ -11,6 +11,8 @@ const verbs = left("verbs") ?? {};
 function what({ data, source_user: user }) {
   if (data.record) return `${data.record.name} ${data.record.type}`;
   if (data.alert) return data.title;
+  if (data.forwarder && "target" in data) return data.forwarder.domain + (data.target ? ` by ${data.target.address}#${data.target.port}` : "");
+  if (data.service || data.title || data.what) return data.service || data.title || data.what;
   return data.operation?.kind ?? (data.username === user?.username ? "" : (data.username ?? ""));
 }
 
@@ -29,6 +31,10 @@ function note({ event_type: type, data }) {
   if (type === "zone_sync_failed") return data.error;
   if (type === "zone_drift_detected") return `${data.count} differences`;
   if (type === "alert_acknowledged" || type === "alert_resolved") return data.comment;
+  if (type === "health_update" || type === "forwarder_status_change") return `${data.old} → ${data.new}: ${data.reason}`;
+  if (type === "system_status") return `${data.old} → ${data.new}`;
+  if (type === "bind_reload") return data.changed ? `${data.changed} statements changed` : "nothing changed";
+  if (type === "service_stopped") return data.reason;
   return type === "permission_changed" ? data.reason : "";
 }
 

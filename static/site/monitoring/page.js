@@ -1,0 +1,74 @@
+import { Problem, post, request } from "../api.js";
+import { shown } from "../charts/units.js";
+import { setMoment } from "../clock.js";
+import { find, seek } from "../dom.js";
+import { events } from "../live.js";
+import { toast } from "../toasts.js";
+import { readSoon } from "./health.js";
+
+/** The page of the monitoring: facts about the name server as they come, what people do with it, and the intervals. */
+
+const server = find("#server");
+/** @param {string} name */
+const fact = (name) => seek(`[data-fact="${name}"]`, server);
+
+/** @param {string} name @param {string} text */
+function tell(name, text) {
+  const place = fact(name);
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
+events.on("bind_status_update", ({ data }) => {
+  const state = fact("state");
+  if (state) state.dataset.state = data.up ? "up" : "down";
+  tell("state", data.up ? "Answers" : "Down");
+  tell("reason", data.up ? "" : data.reason);
+  if (data.version) tell("version", data.version);
+  if (data.zones !== null) tell("zones", String(data.zones));
+  tell("dns_queries", data.up && "dns_queries" in data.rates ? shown(data.rates.dns_queries, "/s") : "–");
+  const since = fact("since");
+  if (since) setMoment(since, data.since);
+  const [start, stop] = ["start", "stop"].map((action) => seek(`[data-action="${action}"]`, server));
+  if (start) start.hidden = data.up;
+  if (stop) stop.hidden = !data.up;
+});
+
+server.addEventListener("click", async (event) => {
+  const button = /** @type {Element} */ (event.target).closest("[data-action]");
+  if (!(button instanceof HTMLButtonElement)) return;
+  const { action = "", words } = button.dataset;
+  if (words && !confirm(words)) return;
+  const problem = find("[data-problem]", server);
+  problem.textContent = "";
+  button.disabled = true;
+  const before = button.textContent;
+  button.textContent = "Wait …";
+  try {
+    await post(`/api/monitoring/name-server/${action}/`, {});
+    toast({ start: "The name server runs.", stop: "The name server is stopped." }[action] ?? "The name server has read it.");
+  } catch (error) {
+    problem.textContent = `Not done: ${/** @type {Error} */ (error).message}`;
+  } finally {
+    button.textContent = before;
+    button.disabled = false;
+    readSoon();
+  }
+});
+
+const form = /** @type {HTMLFormElement} */ (find("#intervals"));
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  for (const place of form.querySelectorAll(".problem")) place.textContent = "";
+  const wanted = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, Number(value)]));
+  try {
+    await request("PATCH", "/api/monitoring/intervals/", wanted);
+    toast("Saved. It holds from the next measurement on.");
+  } catch (error) {
+    const { fields, message } = /** @type {Problem} */ (error);
+    for (const [name, words] of Object.entries(fields ?? {})) {
+      const place = seek(`#interval-${CSS.escape(name)}-problem`, form);
+      if (place) place.textContent = words;
+    }
+    find("[data-problem]", form).textContent = `Not saved: ${message}`;
+  }
+});
