@@ -240,7 +240,8 @@ def _what(event: Event) -> str:
         return str(data["title"])
     if "target" in data and "forwarder" in data:
         target = data["target"]
-        return data["forwarder"]["domain"] + (f" by {target['address']}#{target['port']}" if target else "")
+        domain = str(data["forwarder"]["domain"])
+        return f"{domain} by {target['address']}#{target['port']}" if target else domain
     if thing := data.get("service") or data.get("title") or data.get("what"):
         return str(thing)
     username = data.get("username") or ""
