@@ -40,7 +40,8 @@ from zones.zonefile.export import export, in_file_order
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 3.0
+"""Seconds that the server may be silent, so that people read why their change is not served before they wonder."""
 
 
 def push(pk: int) -> NameServerError | None:

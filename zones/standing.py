@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = (1, 2, 4, 5)
 """Waits after failures that pass by themselves, such as a server that is down; the last one for all further ones."""
-RETRY_FAILED_S = (30, 60, 120, 300, 600)
-"""Waits after failures that somebody has to see to, at the server or here."""
+RETRY_FAILED_S = (5, 10, 20)
+"""Waits after failures that somebody has to see to, at the server or here: once they have, it shall not take long."""
 
 DRIFTED = "changed at the name server: "
 """How the error of a zone begins that serves something else than is wanted."""

@@ -7,9 +7,11 @@ domain name: `checked_name` stands before every use.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +29,10 @@ _FAILURES = {
     80: "the zone file has a type or class that named does not know",
     108: "named refuses the zone: it has no usable SOA or NS records",
 }
+QUICK_S = 3.0
+"""Seconds within which a server that is well answers a question about a zone; loading one may take longer."""
+FULL_BYTES = 128 * 1024
+"""With less room than this on the disk, `named` cannot keep the journal of an update."""
 _EXISTS, _NOT_FOUND, _FAILURE, _NOT_LOADED = 18, 23, 25, 123
 _SUFFIXES = ("", ".jnl", ".jbk", ".signed", ".signed.jnl")
 
@@ -83,7 +89,7 @@ def zone_status(endpoint: Endpoint, zone: str) -> ZoneStatus:
     """Ask for one zone. Raises `NotHosted`, or what `Rndc.call` raises."""
     name = checked_name(zone)
     try:
-        answer = Rndc(endpoint).call(f'zonestatus "{name}"')
+        answer = Rndc(endpoint, timeout_s=QUICK_S).call(f'zonestatus "{name}"')
     except CommandFailed as error:
         if error.result == _NOT_FOUND:
             raise NotHosted("not_hosted", f"the name server has no zone {name}") from error
@@ -230,6 +236,14 @@ def _recognised(endpoint: Endpoint, name: str) -> bool:
     return True
 
 
+def is_full(endpoint: Endpoint) -> bool:
+    """Whether the disk with the zone files, as far as we see it, has no room for a journal."""
+    try:
+        return shutil.disk_usage(endpoint.zone_dir).free < FULL_BYTES
+    except OSError:
+        return False
+
+
 def _is_hosted(endpoint: Endpoint, name: str) -> bool:
     with contextlib.suppress(NameServerError):
         return _recognised(endpoint, name)
@@ -287,4 +301,5 @@ def _write(file: Path, text: str) -> None:
         temporary.replace(file)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise NameServerError("no_zone_dir", f"the zone directory cannot be written: {error}") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise NameServerError("no_zone_dir", f"the zone directory cannot be written: {error}", retry=full) from error

@@ -6,7 +6,7 @@ import dns.rcode
 
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import NameServerError, NotHosted, Refused
-from zones.nameserver.hosting import zone_status
+from zones.nameserver.hosting import is_full, zone_status
 
 
 def refusal(endpoint: Endpoint, zone: str, rcode: dns.rcode.Rcode) -> NameServerError:
@@ -31,6 +31,12 @@ def refusal(endpoint: Endpoint, zone: str, rcode: dns.rcode.Rcode) -> NameServer
         return Refused("secondary", f"not served: {text}, the zone is {status.kind} there; change it at its primary")
     if not status.loaded:
         return NotHosted("not_loaded", f"not served: {text}, the name server could not load the file of {zone}")
+    if rcode == dns.rcode.SERVFAIL and is_full(endpoint):
+        return NameServerError(
+            "disk_full",
+            f"not served: {text}, the disk with the zone files ({endpoint.zone_dir}) is full. Make room there",
+            retry=True,
+        )
     if rcode == dns.rcode.SERVFAIL:
         return NameServerError(
             "server_failure",

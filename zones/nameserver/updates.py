@@ -97,7 +97,8 @@ class _Update:
                     rcode = self._send(exchange, changes)
                     in_place = rcode == dns.rcode.NOERROR and self._in_place(exchange, changes)
             except Unreachable as error:
-                if error.code == "unreachable" or not self._arrived(changes):
+                # After a silence there is no use in waiting for one more answer: the next push finds out what arrived.
+                if error.code != "closed" or not self._arrived(changes):
                     raise
                 return
             if rcode == dns.rcode.NOERROR:
@@ -158,7 +159,7 @@ class _Update:
         return True  # hidden below a delegation: no query shows its TTL
 
     def _arrived(self, changes: Sequence[RRsetChange]) -> bool:
-        """After an update without an answer: whether it was carried out. `False` also when there is no telling."""
+        """After a connection that ended without an answer: whether it was carried out. `False` when there is no telling."""
         try:
             return self._unserved(changes, self._served()) == []
         except NameServerError:
