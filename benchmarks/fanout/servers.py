@@ -59,11 +59,11 @@ class Server:
         self._process = Process(pinned([sys.executable, *self._command], SERVER_CPU), self.directory / "log")
         self._process.start(self._listens, env=self.environment(), cwd=CHECKOUT)
 
-    def start_publisher(self) -> None:
-        """Have the publisher stand by."""
+    def start_publisher(self, *command: str) -> None:
+        """Have the publisher stand by, or another one that is run by `python -m <command>`."""
         with open(self.directory / "publisher.log", "w") as log:
             self._publisher = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.fanout.publisher", self._publisher_kind],
+                [sys.executable, "-m", *(command or ("benchmarks.fanout.publisher", self._publisher_kind))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -77,8 +77,12 @@ class Server:
 
     def publish(self, number: int) -> None:
         """Ask the publisher for `number` events. Does not wait for them."""
+        self.tell(str(number))
+
+    def tell(self, order: str) -> None:
+        """Give the publisher a line."""
         assert self._publisher and self._publisher.stdin, "not started"
-        self._publisher.stdin.write(f"{number}\n")
+        self._publisher.stdin.write(f"{order}\n")
         self._publisher.stdin.flush()
 
     def stop(self) -> None:
