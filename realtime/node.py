@@ -50,6 +50,8 @@ RECONCILE_S = 5.0
 REFRESH_S = 20.0
 PRUNE_EVERY_S = 3600.0
 RETURNS_PER_S = 80
+RESTART_MS = 3000
+"""How long a process takes to be back after a restart, about."""
 LONGEST_SPREAD_MS = 20_000
 TOKEN_NOTICE_S = 60.0
 TOKEN_GRACE_S = 25.0
@@ -128,9 +130,14 @@ class Node:
         """Send everyone away to come back: `bye` with a time to return at, spread so that they don't all at once."""
         self.draining = True
         connections = list(self.manager)
-        spread_ms = int(min(max(500.0, 1000 * len(connections) / RETURNS_PER_S), LONGEST_SPREAD_MS))
+        # Many are not called back before the next process is up: they would all wait at its door.
+        first_ms = min(20 * len(connections), RESTART_MS)
+        spread_ms = int(min(max(300.0, 1000 * len(connections) / RETURNS_PER_S), LONGEST_SPREAD_MS))
         await asyncio.gather(
-            *(c.close(CloseCode.GOING_AWAY, "restart", random.randint(200, spread_ms)) for c in connections),
+            *(
+                c.close(CloseCode.GOING_AWAY, "restart", 200 + random.randint(first_ms, first_ms + spread_ms))
+                for c in connections
+            ),
             return_exceptions=True,
         )
 

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 Frame = dict[str, Any]
+FLOW = "bind_status_update"
+"""A flow event, which has to be subscribed to."""
 PIECE = 16 * 1024
 """Bytes of the receive buffer of who reads slowly or never: what the kernel takes for them is not the server's merit."""
 
@@ -65,11 +67,15 @@ class Listener(asyncio.Protocol):
         _, listener = await loop.create_connection(lambda: cls(port, token, name, reading), sock=raw)
         async with asyncio.timeout(60):
             await listener.ready
-        if reading is not Reading.ALL:
-            listener._transport.pause_reading()
-        if reading is Reading.SLOWLY:
-            loop.call_later(1.0, listener._take_a_piece)
+        listener.begin()
         return listener
+
+    def begin(self) -> None:
+        """Read as told from now on."""
+        if self.reading is not Reading.ALL:
+            self._transport.pause_reading()
+        if self.reading is Reading.SLOWLY:
+            asyncio.get_running_loop().call_later(1.0, self._take_a_piece)
 
     def read_all(self) -> None:
         """From now on, read whatever comes."""
@@ -134,6 +140,9 @@ class Listener(asyncio.Protocol):
             case "ping":
                 self._send(0x81, json.dumps({"type": "pong", "data": {"n": frame["n"]}}).encode())
             case "welcome":
+                command = {"type": "subscribe", "id": 1, "data": {"event_types": [FLOW]}}
+                self._send(0x81, json.dumps(command).encode())
+            case "response":
                 self.ready.set_result(None)
 
     def _note(self, event: Frame) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -84,6 +85,13 @@ class Server:
         assert self._publisher and self._publisher.stdin, "not started"
         self._publisher.stdin.write(f"{order}\n")
         self._publisher.stdin.flush()
+
+    def restart(self) -> None:
+        """End it as an operator would, and start it again on the same port; its publisher goes on."""
+        assert self._process is not None
+        self._process.signal(signal.SIGTERM)
+        self._process.wait(timeout_s=30)
+        self._process.start(self._listens, env=self.environment(), cwd=CHECKOUT)
 
     def stop(self) -> None:
         if self._publisher is not None:
