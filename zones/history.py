@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from django.db.models import Count, Q, QuerySet
@@ -44,3 +46,28 @@ def of(zone: Zone, wanted: Wanted) -> QuerySet[ChangeSet]:
         touching = Change.objects.filter(Q(before__name=name) | Q(after__name=name), change_set__zone=zone)
         found = found.filter(pk__in=touching.values("change_set"))
     return found.defer("rrsets").annotate(change_count=Count("changes")).order_by("-id")
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A resource record that went (`-`) or came (`+`), or whose comment changed (`~`)."""
+
+    op: str
+    text: str
+
+
+def lines(changes: Iterable[Change], *, private: bool) -> list[Line]:
+    """Changes for people, one line per resource record. private: with the comments for editors only, too."""
+    found: list[Line] = []
+    for change in changes:
+        was, now = (_text(side) for side in (change.before, change.after))
+        if was == now and change.after is not None:
+            hidden = not private and (change.after["private"] or (change.before or {}).get("private"))
+            comment = "" if hidden else f": “{change.after['comment']}”"
+            found.append(Line("~", f"{now}, comment{comment}"))
+            continue
+        found += [Line(op, text) for op, text in (("-", was), ("+", now)) if text]
+    return found
+
+
+def _text(side: Mapping[str, Any] | None) -> str:
+    return "" if side is None else f"{side['name']} {side['ttl']} {side['type']} {side['content']}"

@@ -9,5 +9,6 @@ from zones import views
 app_name = "zones"
 urlpatterns = [
     path("zones/", views.zone_list, name="list"),
+    path("zones/<path:name>/history/", views.zone_history, name="history"),
     path("zones/<path:name>/", views.zone_page, name="zone"),
 ]

@@ -11,17 +11,20 @@ from typing import Any
 import msgspec
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from zones import rdata
+from zones import history, rdata
 from zones.access import may, may_create_zones, visible_zones
-from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
+from zones.models import Change, ChangeSet, Record, SyncState, Zone, ZoneKind
+from zones.names import readable
 
 PAGE_SIZE = 100
+HISTORY_SIZE, CHANGES_SHOWN = 25, 20
+"""Change sets on a page, and changes that are shown of each."""
 RECENT_CHANGE_SETS = 50
 """How many unserved change sets are looked at to mark single records; beyond that the zone's own state says enough."""
 
@@ -96,6 +99,37 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
+@login_required
+@require_safe
+def zone_history(request: HttpRequest, name: str) -> HttpResponse:
+    """The change sets of a zone, newest first: `name` of a record, `author`, `origin`, `page`."""
+    zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
+    named, author, origin = (request.GET.get(field, "").strip() or None for field in ("name", "author", "origin"))
+    wanted = history.Wanted(name=named, author=author, origin=origin)
+    some = Prefetch("changes", Change.objects.order_by("id")[:CHANGES_SHOWN], to_attr="first_changes")
+    page = Paginator(history.of(zone, wanted).prefetch_related(some), HISTORY_SIZE).get_page(request.GET.get("page"))
+    may_edit = may(request.user, "edit", zone)
+    found: list[Any] = list(page)
+    for change_set in found:
+        change_set.lines = history.lines(change_set.first_changes, private=may_edit)
+        change_set.more = change_set.change_count - len(change_set.first_changes)
+    made = zone.change_sets.order_by()
+    return render(
+        request,
+        "zones/history.html",
+        {
+            "section": "zones",
+            "zone": zone,
+            "page": page,
+            "change_sets": found,
+            "wanted": wanted,
+            "authors": sorted(made.exclude(author_name="").values_list("author_name", flat=True).distinct()),
+            "origins": sorted(made.values_list("origin", flat=True).distinct()),
+            "may_edit": may_edit and zone.writable,
+        },
+    )
+
+
 def _records(zone: Zone, query: str, kind: str, order: str) -> QuerySet[Record]:
     records: QuerySet[Record] = zone.records.select_related("updated_by", "zone")
     if query:
@@ -119,6 +153,7 @@ def _row(record: Record, unserved: dict[tuple[str, str], dict[str, Any]], *, com
     return {
         "id": record.pk,
         "name": record.name,
+        "name_unicode": readable(record.name),
         "type": record.type,
         "ttl": record.ttl,
         "content": _served_content(record),

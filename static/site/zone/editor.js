@@ -5,6 +5,7 @@ import { toast } from "../toasts.js";
 import { offerUndo } from "../undo.js";
 import { compare } from "./compare.js";
 import { forget, keep } from "./drafts.js";
+import { merge } from "./merging.js";
 import { apart, together } from "./rdata.js";
 
 /** @typedef {import("./records.js").Record} Row */
@@ -19,6 +20,7 @@ import { apart, together } from "./rdata.js";
  * @property {(record: Row, changeSet: any, own: boolean) => void} saved a record that was changed; own: the one edited
  * @property {(editor: Editor) => void} closed the row may be shown again; called once
  * @property {(id: number | "new", draft: import("./drafts.js").Draft) => void} reopen
+ * @property {import("./basket.js").Basket | null} basket
  */
 
 let count = 0;
@@ -33,10 +35,15 @@ export class Editor {
   #place;
   #id = `edit-${++count}`;
   #base;
+  #collected;
 
-  /** @param {Place} place @param {Row | null} base null for a new record @param {Typed | null} [typed] a draft */
-  constructor(place, base, typed = null) {
+  /**
+   * @param {Place} place @param {Row | null} base null for a new record @param {Typed | null} [typed] a draft
+   * @param {number} [collected] the key of a new record that is collected already
+   */
+  constructor(place, base, typed = null, collected = 0) {
     this.#place = place;
+    this.#collected = collected;
     this.#base = base;
     this.form = this.#form();
     this.row = element("tr", { class: "editing", role: "row" }, element("td", { role: "cell", colspan: 7 }, this.form));
@@ -92,10 +99,28 @@ export class Editor {
     this.#who = who;
     const changed = ["name", "ttl", "content", "comment"].filter((name) => this.#base && String(record[name] ?? "") !== String(this.#base[name] ?? ""));
     const text = changed.map((name) => (name === "content" ? record.content : `${name} ${record[name]}`)).join(", ");
+    if (this.#mergeTheirs())
+      return this.#note(`${who} changed this record meanwhile: ${text || "back to what it was"}. That is taken over, and what you typed is kept.`);
     this.#note(`${who} changed this record meanwhile: ${text || "back to what it was"}. What you typed is kept.`, {
       label: "Compare",
       run: () => this.#compare(),
     });
+  }
+
+  /** Take over what only they changed. Nothing that was typed here changes; where both changed a field, it is left to be chosen. */
+  #mergeTheirs() {
+    if (!this.#base || !this.#theirs) return false;
+    const typed = this.typed();
+    const merged = merge(this.#base, typed, this.#theirs);
+    if (!merged) return false;
+    const taken = FIELDS.filter((name) => String(merged[name] ?? "") !== String(typed[name] ?? ""));
+    this.#base = this.#theirs;
+    this.#theirs = null;
+    for (const name of taken.filter((field) => field !== "content")) /** @type {HTMLInputElement} */ (find(`[name=${name}]`, this.form)).value = String(merged[name] ?? "");
+    if (taken.includes("content")) this.#fillParts(typed.type, merged.content, Boolean(typed.asText));
+    seek(".compare", this.form)?.remove();
+    this.#draft();
+    return true;
   }
 
   /** Somebody deleted this record. @param {string} who */
@@ -113,6 +138,7 @@ export class Editor {
     this.#busy(true);
     this.#problems({});
     try {
+      if (this.#place.basket?.collecting) return await this.#collect(this.#place.basket, typed);
       const result = await change(this.#place.zone, [this.#change(typed)]);
       forget(this.#place.zone, this.id);
       this.#close();
@@ -126,6 +152,14 @@ export class Editor {
     } finally {
       this.#busy(false);
     }
+  }
+
+  /** @param {import("./basket.js").Basket} basket @param {Typed} typed */
+  async #collect(basket, typed) {
+    if (this.#collected < 0) await basket.replace(this.#collected, this.#change(typed));
+    else await basket.add(this.#change(typed), this.#gone ? null : this.#base);
+    forget(this.#place.zone, this.id);
+    this.#close();
   }
 
   /** Leave; what was typed can be brought back. */
@@ -162,6 +196,10 @@ export class Editor {
       if (!current) return this.gone("Somebody");
       this.#theirs = { ...current };
       this.#who = current.updated_by || this.#who || "Somebody";
+      if (this.#mergeTheirs()) {
+        this.#note(`${this.#who} changed other fields of this record meanwhile. They are taken over; look, and save again.`);
+        return find("[type=submit]", this.form).focus();
+      }
       alarm("Not saved: somebody changed this record while you edited it. Both versions are shown.");
       return this.#compare();
     }
@@ -227,7 +265,7 @@ export class Editor {
         this.#field("comment", "Comment", { class: "comment-field" }),
         element("label", { class: "check" }, element("input", { type: "checkbox", name: "private" }), "Comment for editors only")),
       element("div", { class: "row" },
-        element("button", { type: "submit", class: "primary" }, "Save"),
+        element("button", { type: "submit", class: "primary" }, this.#place.basket?.collecting ? "Collect" : "Save"),
         element("button", { type: "button", onclick: () => this.cancel() }, "Cancel"),
         element("button", { type: "button", class: "quiet", "data-as-text": true, onclick: () => this.#toggleText() }, "Edit as text"),
         element("p", { class: "help soft small", "data-help": true })),
@@ -365,11 +403,13 @@ export class Editor {
     this.#saving = busy;
     const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", this.form));
     button.setAttribute("aria-disabled", String(busy));
-    button.textContent = busy ? "Saving …" : "Save";
+    const label = this.#place.basket?.collecting ? "Collect" : "Save";
+    button.textContent = busy ? "Saving …" : label;
   }
 }
 
 const OTHER = "other";
+const FIELDS = /** @type {("name" | "ttl" | "content" | "comment")[]} */ (["name", "ttl", "content", "comment"]);
 
 /** Kinds of fields whose values may take several lines. */
 const LONG = ["text", "hex", "base64"];

@@ -7,6 +7,7 @@ import { swap, swapsItself } from "../swap.js";
 import { toast } from "../toasts.js";
 import { offerUndo, onUndone } from "../undo.js";
 import { counted, zoneStanding } from "../words.js";
+import { Basket } from "./basket.js";
 import { kept } from "./drafts.js";
 import { Editor } from "./editor.js";
 import { Picking } from "./picking.js";
@@ -71,14 +72,41 @@ const place = {
     here.edits(0);
   },
   reopen: (id, draft) => edit(id, draft),
+  basket: null,
 };
+
+/** What a change set did to the rows. @param {any} changeSet */
+function applied(changeSet) {
+  for (const { before, after } of changeSet.changes) {
+    if (after) records.saved(after, ours(changeSet));
+    else records.deleted(before, ours(changeSet), true);
+  }
+  waits();
+}
+
+const basket = mayEdit
+  ? new Basket(zone, {
+      marked(ids) {
+        for (const row of section.querySelectorAll("tr[data-collected]")) if (!ids.has(Number(/** @type {HTMLElement} */ (row).dataset.id))) row.removeAttribute("data-collected");
+        for (const id of ids) records.row(id)?.setAttribute("data-collected", "");
+      },
+      saved: applied,
+      edit({ key, change: collected, base }) {
+        if (key > 0) return edit(key);
+        records.edit(new Editor(place, base, { ...collected, ttl: String(collected.ttl) }, key));
+      },
+    })
+  : null;
+place.basket = basket;
 
 /** @param {number | "new"} id @param {import("./drafts.js").Draft | null} [draft] */
 function edit(id, draft = null) {
   if (!mayEdit) return toast("You may look at this zone, not change it.");
   const base = draft?.base ?? (id === "new" ? null : (records.get(id) ?? null));
   if (id !== "new" && !base) return;
-  const editor = new Editor(place, base, draft?.typed ?? null);
+  const collected = id === "new" ? undefined : basket?.of(id);
+  const typed = collected?.base && { ...collected.base, ...collected.change, ttl: String(collected.change.ttl ?? collected.base.ttl) };
+  const editor = new Editor(place, collected?.base ?? base, draft?.typed ?? typed ?? null);
   records.edit(editor);
   const now = id === "new" ? undefined : records.get(id);
   if (draft && base && id !== "new" && !now) note(`draft ${id}`, "A record that you were editing is not on this page of the list, or was deleted; your text is in the first row.");
@@ -91,8 +119,10 @@ async function remove(id) {
   const record = records.get(id);
   if (!record) return;
   const label = `${record.name} ${record.type}`;
+  const deletion = { op: "delete", id, version: record.version };
   try {
-    const changeSet = await change(zone, [{ op: "delete", id, version: record.version }]);
+    if (basket?.collecting) return await basket.add(deletion, record);
+    const changeSet = await change(zone, [deletion]);
     records.deleted(record, ours(changeSet), true);
     waits();
     offerUndo(zone, changeSet, `Deleted ${label}`);
@@ -103,25 +133,18 @@ async function remove(id) {
   }
 }
 
-onUndone((where, changeSet) => {
-  if (where !== zone) return;
-  for (const { before, after } of changeSet.changes) {
-    if (after) records.saved(after, ours(changeSet));
-    else records.deleted(before, ours(changeSet), true);
-  }
-  waits();
-});
+onUndone((where, changeSet) => where === zone && applied(changeSet));
 
 /** What was asked for all selected records, as one change set. @param {(record: any) => any} ask @param {string} done */
 async function changePicked(ask, done) {
   const picked = picking?.ids.map((id) => records.get(id)).filter((record) => record !== undefined) ?? [];
   try {
-    const changeSet = await change(zone, picked.map(ask));
-    for (const { before, after } of changeSet.changes) {
-      if (after) records.saved(after, ours(changeSet));
-      else records.deleted(before, ours(changeSet), true);
+    if (basket?.collecting) {
+      for (const record of picked) await basket.add(ask(record), record);
+      return picking?.none();
     }
-    waits();
+    const changeSet = await change(zone, picked.map(ask));
+    applied(changeSet);
     picking?.none();
     if (changeSet.changes.length) offerUndo(zone, changeSet, `${done} ${counted(changeSet.changes.length, "record")}`);
   } catch (error) {
@@ -171,6 +194,7 @@ shortcut("e", () => (records.current ? edit(records.current.id) : toast("Choose 
 moveAlong("tr.record:not([hidden])");
 swapsItself(section);
 section.addEventListener("swapped", (event) => {
+  basket?.mark();
   const fresh = /** @type {CustomEvent<Document>} */ (event).detail;
   slot(head, "state").replaceChildren(...slot(find("#zone", fresh), "state").childNodes);
 });
@@ -195,8 +219,14 @@ const asRecord = (record) => ({ ...record, comment: record.comment ?? record.pri
 const onZone = (name, handle) => events.on(name, (/** @type {any} */ event) => event.data.zone === zone && handle(event));
 
 onZone("record_created", (event) => records.created(asRecord(event.data.record), origin(event)));
-onZone("record_updated", (event) => records.updated(asRecord(event.data.record), origin(event)));
-onZone("record_deleted", (event) => records.get(event.data.record.id) && records.deleted(asRecord(event.data.record), origin(event)));
+onZone("record_updated", (event) => {
+  records.updated(asRecord(event.data.record), origin(event));
+  if (event.source_user?.id !== me.id) basket?.changed(asRecord(event.data.record), origin(event).who);
+});
+onZone("record_deleted", (event) => {
+  if (records.get(event.data.record.id)) records.deleted(asRecord(event.data.record), origin(event));
+  if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
+});
 onZone("change_set_applied", waits);
 onZone("change_set_reverted", waits);
 onZone("zone_synced", ({ data }) => {

@@ -239,6 +239,8 @@ export class Records {
   /** @param {HTMLElement} row @param {Record} record */
   #write(row, record) {
     const label = `${record.name} ${record.type}`;
+    // How an internationalised name reads is known to the server.
+    if (slot(row, "name").textContent !== record.name) fill(row, { idn: "" });
     fill(row, { name: record.name, type: record.type, ttl: record.ttl, comment: record.comment,
       "pick-label": `Select ${label}`, "edit-label": `Edit ${label}`, "delete-label": `Delete ${label}` });
     const value = slot(row, "content");
