@@ -17,6 +17,7 @@ from msgspec import Meta
 from monitoring.queries.conf import QuerySettings
 from realtime.conf import RealtimeSettings, RolloutSettings
 from realtime.legacy.conf import LegacySettings  # LEGACY
+from security.detection.conf import DetectionSettings
 from zones.nameserver.conf import NamedSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -76,6 +77,7 @@ GROUPS: Mapping[str, type[msgspec.Struct]] = {
     "DNSADMIN_LEGACY_": LegacySettings,  # LEGACY
     "DNSADMIN_NAMED_": NamedSettings,
     "DNSADMIN_QUERIES_": QuerySettings,
+    "DNSADMIN_DETECTION_": DetectionSettings,
 }
 """Prefix of the variables -> the settings they fill."""
 

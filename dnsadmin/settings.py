@@ -16,6 +16,7 @@ from dnsadmin import env
 from monitoring.queries.conf import QuerySettings
 from realtime.conf import RealtimeSettings, RolloutSettings
 from realtime.legacy.conf import LegacySettings  # LEGACY
+from security.detection.conf import DetectionSettings
 from zones.nameserver.conf import NamedSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ REALTIME = env.read(RealtimeSettings, "DNSADMIN_REALTIME_", os.environ)
 ROLLOUT = env.read(RolloutSettings, "DNSADMIN_ROLLOUT_", os.environ)
 LEGACY = env.read(LegacySettings, "DNSADMIN_LEGACY_", os.environ)  # LEGACY
 NAMED = env.read(NamedSettings, "DNSADMIN_NAMED_", os.environ)
+DETECTION = env.read(DetectionSettings, "DNSADMIN_DETECTION_", os.environ)
 QUERIES = env.read(QuerySettings, "DNSADMIN_QUERIES_", os.environ)
 
 DATA_DIR = SITE.data_dir if SITE.data_dir.is_absolute() else BASE_DIR / SITE.data_dir

@@ -272,6 +272,15 @@ def resolve(key: str, reason: str = "") -> Alert | None:
     return end(alert, reason) if alert else None
 
 
+def resolve_unseen(prefix: str, *, before: datetime, reason: str) -> int:
+    """End the alerts whose key begins with `prefix` and which nobody has raised again since `before`; answers how many."""
+    unseen = Alert.objects.filter(key__startswith=prefix, seen_at__lt=before).exclude(state=AlertState.RESOLVED)
+    ended = list(unseen[:1000])
+    for alert in ended:
+        end(alert, reason)
+    return len(ended)
+
+
 def end(alert: Alert, comment: str = "") -> Alert:
     """Resolve an alert; again does nothing. Returns it as it is now."""
     with transaction.atomic():

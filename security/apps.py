@@ -7,5 +7,6 @@ class SecurityConfig(AppConfig):
 
     def ready(self) -> None:
         from security import roles
+        from security.detection import events  # noqa: F401  # declares them
 
         post_migrate.connect(roles.establish, sender=self, dispatch_uid="security.roles")

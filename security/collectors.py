@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from security import hits  # noqa: F401  # listens to the log that the query stream follows
+from security.detection import collectors  # noqa: F401  # so does this
 from security.feeds.refresh import due, refresh
 from zones.collectors import collector
 

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+import security.detection.models  # noqa: F401  # Django looks for tables in this module
 from security.triggers import Action, TriggerType
 from zones.models import SyncState
 

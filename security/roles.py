@@ -9,7 +9,7 @@ from django.apps import AppConfig
 
 from zones.roles import ANALYSTS, OPERATORS, VIEWERS, establish_for
 
-_MODELS = ("policy", "rule", "feed")
+_MODELS = ("policy", "rule", "feed", "hitwatch")
 _VIEW = tuple(f"view_{model}" for model in _MODELS)
 _CHANGE = tuple(f"{verb}_{model}" for model in _MODELS for verb in ("add", "change", "delete"))
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
 from security.api import views
+from security.api.watches import HitWatchViewSet
+
+router = SimpleRouter()
+router.register("watches", HitWatchViewSet, basename="api-rpz-watches")
 
 urlpatterns = [
+    *router.urls,
     path("policies/", views.PoliciesView.as_view(), name="api-rpz-policies"),
     path("policies/<int:policy_id>/", views.PolicyView.as_view(), name="api-rpz-policy"),
     path("policies/<int:policy_id>/sync/", views.PolicySyncView.as_view(), name="api-rpz-policy-sync"),
