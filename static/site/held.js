@@ -10,6 +10,7 @@ export class Held {
   #list;
   #place;
   #busy;
+  #count;
   #pointed = false;
   #settling = false;
 
@@ -17,11 +18,13 @@ export class Held {
    * @param {HTMLElement} list what must not move
    * @param {HTMLElement} place where the number of those that wait is shown
    * @param {() => boolean} [busy] more reasons to wait
+   * @param {() => number} [count] how many wait, if one change stands for several
    */
-  constructor(list, place, busy = () => false) {
+  constructor(list, place, busy = () => false, count = () => this.#waiting.size) {
     this.#list = list;
     this.#place = place;
     this.#busy = busy;
+    this.#count = count;
     list.addEventListener("pointerenter", (event) => this.#point(event.pointerType === "mouse"));
     list.addEventListener("pointerleave", () => this.#point(false));
     document.addEventListener("selectionchange", () => this.settle());
@@ -37,7 +40,7 @@ export class Held {
   }
 
   get count() {
-    return this.#waiting.size;
+    return this.#waiting.size && this.#count();
   }
 
   /**
@@ -79,7 +82,7 @@ export class Held {
   }
 
   #show() {
-    const count = this.#waiting.size;
+    const count = this.count;
     const button = this.#place.firstElementChild;
     if (!count) {
       if (button?.contains(document.activeElement)) this.#list.querySelector(/** @type {any} */ ("[tabindex]"))?.focus();

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.queries.api import harmless
 from tests.monitoring.test_query_counts import append, blocked, query
 from zones.nameserver import query_search
 from zones.nameserver.query_search import Cursor, search
@@ -87,10 +86,3 @@ def test_a_place_in_a_file_that_is_gone_is_told(log_dir: Path) -> None:
 def test_a_place_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Cursor.parse(text)
-
-
-@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@sum", "\t=1", "'quoted"])
-def test_no_cell_is_taken_for_a_formula(name: str) -> None:
-    assert harmless(name) == f"'{name}"
-    assert harmless("www.example.com") == "www.example.com"
-    assert harmless(None) == ""

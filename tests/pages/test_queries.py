@@ -37,7 +37,9 @@ def _cost(client: Client, path: str) -> int:
     return len(queries)
 
 
-@pytest.mark.parametrize("path", ["/", "/zones/", "/zones/zone0.example/", "/activity/", "/search/?q=host", "/alerts/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/zones/", "/zones/zone0.example/", "/activity/", "/search/?q=host", "/alerts/", "/queries/"]
+)
 def test_a_page_costs_the_same_whatever_it_shows(path: str) -> None:
     vera = User.objects.create_user("vera")
     vera.groups.add(Group.objects.get(name="Viewers"))
