@@ -182,7 +182,8 @@ def client_label(connection: WebSocketConnection) -> str:
     """The client name, if it is one of the site's own; the kind, for the old system's; else `other`."""
     if connection.client.startswith(OLD_CLIENT):
         return ":".join(connection.client.split(":")[:2])
-    return connection.client if connection.client in KNOWN_CLIENTS else "other"
+    name = connection.client.partition("-")[0]
+    return name if name in KNOWN_CLIENTS else "other"
 
 
 class _Now:

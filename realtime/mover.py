@@ -39,7 +39,7 @@ class Mover:
 
     def admits(self, user_id: int, client: str | None) -> bool:
         """Whether the user may open a connection of the unified system."""
-        return client in TOOLS or self.assignment.unified(user_id)
+        return _is_tool(client) or self.assignment.unified(user_id)
 
     async def look(self) -> None:
         """Read who belongs where, and tell those who are in the wrong place."""
@@ -49,7 +49,7 @@ class Mover:
         for connection in connections:
             here = system_of(connection)
             belongs = "unified" if self.assignment.unified(connection.user_id) else "legacy"
-            if here == belongs or connection.client in TOOLS:
+            if here == belongs or _is_tool(connection.client):
                 self._told.pop(connection.id, None)
             elif self._told.get(connection.id) != belongs:
                 self._told[connection.id] = belongs
@@ -62,3 +62,7 @@ class Mover:
     def _send_away(self, connection: WebSocketConnection) -> None:
         if not self.assignment.unified(connection.user_id):  # it may have changed back meanwhile
             self._node.close(connection, CloseCode.OTHER_SYSTEM, "this user is on the old system")
+
+
+def _is_tool(client: str | None) -> bool:
+    return client is not None and client.partition("-")[0] in TOOLS

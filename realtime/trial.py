@@ -38,3 +38,10 @@ def send(message: str) -> dict[str, Any]:
         emit(EventType.BROADCAST_TEST, BroadcastTestPayload(message=message), key=key)
     row = LogEvent.objects.get(key=key)
     return {"event_id": row.event_id, "position": row.position}
+
+
+def send_many(messages: list[str]) -> None:
+    """Emit an event for each message, all in one transaction. Uses the database."""
+    with transaction.atomic():
+        for message in messages:
+            emit(EventType.BROADCAST_TEST, BroadcastTestPayload(message=message))
