@@ -148,12 +148,9 @@ async def _burst(receivers: list[Receiver]) -> tuple[set[str], float]:
 async def _all_came(receivers: list[Receiver], names: Any, patience_s: float = 30.0) -> None:
     wanted = set(names)
     until = time.perf_counter() + patience_s
-    while (
-        any(  # noqa: ASYNC110  # many clients, no single event
-            not wanted <= each.came.keys() for each in receivers
-        )
-        and time.perf_counter() < until
-    ):
+    while time.perf_counter() < until:
+        if all(wanted <= each.came.keys() for each in receivers):
+            return
         await asyncio.sleep(0.01)
 
 
