@@ -172,6 +172,7 @@ WAFFLE_FLAG_MODEL = "realtime.RolloutFlag"
 API_REQUESTS_PER_MINUTE = SITE.api_requests_per_minute
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "dnsadmin.api.authentication.PersonalTokenAuthentication",
         "rest_framework_simplejwt.authentication.JWTAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],

@@ -6,6 +6,7 @@ exact scheme, host and port. A token is not sent by accident, so it needs no `Or
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
@@ -23,6 +24,7 @@ from realtime.accounts import SessionPayload, session_digest
 from realtime.actors import Actor, acting_as
 from realtime.audience import Account
 from realtime.broadcasting import emit
+from realtime.database import in_database
 from realtime.events import EventType
 from realtime.sessions import token_session
 from realtime.sign_in import SignInLimit
@@ -113,10 +115,38 @@ def by_session(credentials: Credentials) -> Claim:
         raise AuthenticationFailed("The session has ended: sign in again.") from None
 
 
-def by_token(credentials: Credentials, token: str) -> Claim:
-    """The claim of a JWT access token. Raises `AuthenticationFailed`, `TokenExpired` when that is all that is wrong."""
+Verifier = Callable[[str], Claim]
+
+_verifiers: dict[str, Verifier] = {}
+
+
+def verifier(prefix: str) -> Callable[[Verifier], Verifier]:
+    """Register what knows tokens that begin with `prefix`. It may use the database, and raises `AuthenticationFailed`."""
+
+    def register(verify: Verifier) -> Verifier:
+        _verifiers[prefix] = verify
+        return verify
+
+    return register
+
+
+async def of_token(credentials: Credentials, token: str) -> Claim:
+    """The claim of a token of any kind. Raises as `by_token` does."""
+    verify = next((verify for prefix, verify in _verifiers.items() if token.startswith(prefix)), None)
+    if verify is None:
+        return by_token(credentials, token)
+    _refuse_foreign(credentials)
+    return await in_database(verify, token)
+
+
+def _refuse_foreign(credentials: Credentials) -> None:
     if credentials.origin is not None and not credentials.origin_allowed():
         raise AuthenticationFailed("This origin may not connect.")
+
+
+def by_token(credentials: Credentials, token: str) -> Claim:
+    """The claim of a JWT access token. Raises `AuthenticationFailed`, `TokenExpired` when that is all that is wrong."""
+    _refuse_foreign(credentials)
     try:
         claims = AccessToken(token)  # type: ignore[arg-type]
         return Claim(

@@ -152,7 +152,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         desk = self.node.desk
         try:
             if token is not None:
-                claim = authentication.by_token(self.credentials, token)
+                claim = await authentication.of_token(self.credentials, token)
             else:
                 claim = await in_database(authentication.by_session, self.credentials)
             account, audience = await desk.identify(claim.user_id)
@@ -336,7 +336,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
 
     async def reauthenticate(self, token: str) -> dict[str, Any]:
         """Go on with a newer token of the same user. Raises `AuthenticationFailed`."""
-        claim = authentication.by_token(self.credentials, token)
+        claim = await authentication.of_token(self.credentials, token)
         if claim.user_id != self.member.user_id:
             raise AuthenticationFailed("The token is of another user.")
         if not claim.holds_for((await self.node.desk.identify(claim.user_id))[0]):
