@@ -37,7 +37,7 @@ class PersonalTokenAuthentication(BaseAuthentication):
         return 'Bearer realm="api"'
 
 
-class PersonalTokenScheme(OpenApiAuthenticationExtension):
+class PersonalTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = PersonalTokenAuthentication
     name = "personalToken"
 

@@ -46,8 +46,9 @@ class MadeApiTokenSerializer(ApiTokenSerializer):
 
     token = serializers.CharField()
 
-    class Meta(ApiTokenSerializer.Meta):
-        fields = (*ApiTokenSerializer.Meta.fields, "token")  # type: ignore[assignment]
+    class Meta:
+        model = ApiToken
+        fields = (*ApiTokenSerializer.Meta.fields, "token")
         read_only_fields = fields
 
 
