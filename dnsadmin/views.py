@@ -18,6 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from dnsadmin import activity
+from monitoring import charts
+from monitoring.summary import summary
 from realtime.sign_in import SignInLimit
 from zones.access import may_create_zones, visible_zones
 from zones.models import Record, SyncState
@@ -64,6 +66,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     zones = visible_zones(request.user)
     states = dict(zones.order_by().values("sync_state").annotate(count=Count("pk")).values_list("sync_state", "count"))
     lines = activity.lines(request.user, activity.Wanted(kind="zones"), LINES)
+    servers: dict[str, Any] = {}
+    if request.user.has_perm("monitoring.view_health"):
+        range_name = charts.chosen(request.GET.get("range"))
+        servers = {
+            "summary": summary(request.user),
+            "chart": charts.drawn(charts.CHARTS["queries"], range_name),
+            "ranges": [(name, each.label) for name, each in charts.RANGES.items()],
+            "range": range_name,
+        }
     return render(
         request,
         "activity/dashboard.html",
@@ -78,6 +89,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "lines": lines,
             "verbs": activity.VERBS,
             "may_create": may_create_zones(request.user),
+            **servers,
         },
     )
 

@@ -2,7 +2,8 @@
 
 What was last seen is a row, so that another process goes on where this one ended: nothing is told or counted twice, and
 what was counted meanwhile is not lost. Figures are kept in spans of ten seconds; the one that is running travels with
-each status, so that a chart can draw it before the database has it.
+each status, so that a chart can draw it before the database has it. The status is streamed at every look, also when
+nothing has changed: that it comes is how a page knows that somebody looks.
 """
 
 from __future__ import annotations
@@ -57,7 +58,6 @@ class NameServerWatch:
     def __init__(self) -> None:
         self._silent = 0
         self._latest: Seen | None = None
-        self._told: BindStatus | None = None
 
     def round(self) -> None:
         """Look once, and tell what is different. Takes as long as the server takes to answer, some seconds at most."""
@@ -90,9 +90,8 @@ class NameServerWatch:
                         )
                         severity = EventSeverity.INFO if state.reason == ON_PURPOSE else EventSeverity.ERROR
                         emit(EventType.SERVICE_STOPPED, event, severity=severity)
-        self._tell(
-            BindStatus(at=now.isoformat(), up=False, since=state.since.isoformat(), reason=state.reason), always=False
-        )
+        status = BindStatus(at=now.isoformat(), up=False, since=state.since.isoformat(), reason=state.reason)
+        stream(EventType.BIND_STATUS_UPDATE, status)
 
     def _answered(self, where: Endpoint, seen: Seen) -> None:
         with fenced():
@@ -113,7 +112,7 @@ class NameServerWatch:
             rates=self._rates(seen),
             bucket=bucket,
         )
-        self._tell(status, always=finished)
+        stream(EventType.BIND_STATUS_UPDATE, status)
 
     def _told_of_life(self, where: Endpoint, state: NameServerState, seen: Seen) -> bool:
         """Events for what happened since the look before, in the transaction that remembers it. Whether anything did."""
@@ -201,19 +200,6 @@ class NameServerWatch:
             name: round(max(0, number - before.counters.get(name, 0)) / seconds, 2)
             for name, number in seen.counters.items()
         }
-
-    def _tell(self, status: BindStatus, *, always: bool) -> None:
-        """Stream the status when it is another than the one before, or closes a span."""
-        told = self._told
-        same = told is not None and (told.up, told.since, told.zones, told.rates) == (
-            status.up,
-            status.since,
-            status.zones,
-            status.rates,
-        )
-        if always or not same:
-            self._told = status
-            stream(EventType.BIND_STATUS_UPDATE, status)
 
 
 def look(where: Endpoint) -> Seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from monitoring import series
-from monitoring.health import CHECKS, worst
+from monitoring.health import CHECKS, disk, worst
 from monitoring.metrics import METRICS
 from monitoring.models import Component, Forwarder, Health, NameServerState
 from monitoring.supervisor import overview
@@ -30,7 +30,8 @@ def summary(user: Any) -> dict[str, Any]:
 
 def health_shown() -> list[dict[str, Any]]:
     """Every component as JSON, in the order of importance. While nobody collects that is what is told of the collectors,
-    and the others are as they were when somebody last looked."""
+    and the others are as they were when somebody last looked. A disk that is full is found here as well, because then
+    nobody can write down that it is."""
     seen = overview()
     rows = {component.name: component for component in Component.objects.all()}
     shown = [
@@ -45,12 +46,15 @@ def health_shown() -> list[dict[str, Any]]:
         for check in CHECKS
         if check.name in rows
     ]
-    if not seen.led:
-        for component in shown:
-            if component["name"] == "monitors":
-                component["state"] = Health.DOWN.value
-                component["since"] = seen.renewed_at.isoformat() if seen.renewed_at else component["since"]
-                component["reason"] = "nobody runs the collectors: what is shown is not looked at any more"
+    for component in shown:
+        if component["name"] == "monitors" and not seen.led:
+            component["state"] = Health.DOWN.value
+            component["since"] = seen.renewed_at.isoformat() if seen.renewed_at else component["since"]
+            component["reason"] = "nobody runs the collectors: what is shown is not looked at any more"
+        if component["name"] == "disk" and component["state"] != Health.DOWN:
+            found = disk(component["state"])
+            if found.state == Health.DOWN:
+                component["state"], component["reason"] = Health.DOWN.value, found.reason
     return shown
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 from django.contrib.auth.models import User
 from hypothesis import given
@@ -171,3 +172,14 @@ def test_while_nobody_collects_the_summary_says_so(api: Api, vera: User) -> None
     now = datetime.now(UTC)
     CollectorLease.objects.create(holder="x", node="n", term=1, renewed_at=now, leased_until=now + timedelta(minutes=1))
     assert api(vera).get("/api/monitoring/summary/").json()["state"] != Health.DOWN
+
+
+def test_a_full_disk_is_shown_though_nobody_can_write_it_down(
+    api: Api, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    HealthWatch().round()
+    usage = psutil.disk_usage("/")
+    full = type(usage)(total=usage.total, used=usage.total, free=0, percent=100.0)
+    monkeypatch.setattr(psutil, "disk_usage", lambda path: full)
+    found = {each["name"]: each for each in api(vera).get("/api/monitoring/summary/").json()["components"]}["disk"]
+    assert (found["state"], found["reason"]) == ("down", "0.0 GiB free, 100 % used")

@@ -89,6 +89,17 @@ class Chart {
     this.#drawSoon();
   }
 
+  /** @param {string} metric @returns {[number, number][]} the points of a metric as they are drawn: seconds, value */
+  values(metric) {
+    const [times, ...columns] = this.#window.columns(Date.now() / 1000);
+    const column = columns[this.#metrics.findIndex(({ dataset }) => dataset.metric === metric)] ?? [];
+    return times.flatMap((at, place) => (typeof column[place] === "number" ? [/** @type {[number, number]} */ ([at, column[place]])] : []));
+  }
+
+  get figure() {
+    return this.#figure;
+  }
+
   redraw() {
     this.#plot?.redraw(false, true);
   }
@@ -177,6 +188,9 @@ export function draw(figure) {
   }
   charts.add(new Chart(figure));
 }
+
+/** What a chart shows of a metric. @param {Element} figure @param {string} metric */
+export const shownValues = (figure, metric) => [...charts].find((chart) => chart.figure === figure)?.values(metric) ?? [];
 
 const readAll = () => charts.forEach((chart) => chart.read(chart.seconds));
 const redrawAll = () => charts.forEach((chart) => chart.redraw());

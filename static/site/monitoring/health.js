@@ -6,7 +6,7 @@ import { events } from "../live.js";
 /** The health of every component, read again whenever one of them has changed. */
 
 const AT_MOST_EVERY_MS = 1000;
-const LOOK_AGAIN_MS = 15_000; // who collects might have ended, and then nothing tells
+const SILENCE_MS = 4000; // the name server's status comes every two seconds; while it does not, we look for ourselves
 const WORDS = { up: "All is well", degraded: "Something works less well", down: "Something is down", unknown: "Not known yet" };
 
 const list = find("#health .components");
@@ -53,4 +53,7 @@ function added(name) {
 
 events.on(["health_update", "system_status", "service_*", "bind_reload"], readSoon);
 events.onResync(readSoon);
-setInterval(() => document.visibilityState === "visible" && readSoon(), LOOK_AGAIN_MS);
+
+let heard = performance.now();
+events.on("bind_status_update", () => (heard = performance.now()));
+setInterval(() => document.visibilityState === "visible" && performance.now() - heard > SILENCE_MS && readSoon(), SILENCE_MS / 2);
