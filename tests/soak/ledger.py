@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 from realtime.client import Client, Missed
+from tests.parts.site import PASSWORD, Site
+
+RENEW_S = 300.0
 
 WRITER = """
 import json, random, sys, threading
@@ -56,19 +60,45 @@ print(json.dumps([(event_id, position, json.loads(data)["username"]) for event_i
 """The log itself, when all is over: `[(event id, position, name)]` in order."""
 
 
-class Reader:
-    """A client that writes down what it was sent, and is cut off now and then."""
+class Tokens:
+    """An access token for all readers, renewed as clients do it: by the refresh token, at whichever site is up."""
 
-    def __init__(self, name: str, urls: list[str], token: str, chance: random.Random) -> None:
+    def __init__(self, sites: list[Site], username: str) -> None:
+        self._sites = sites
+        answer = sites[0].client().post("/api/token/", {"username": username, "password": PASSWORD})
+        self._access, self._refresh = answer.data["access"], answer.data["refresh"]
+        self._since = time.monotonic()
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> str:
+        async with self._lock:
+            if time.monotonic() - self._since > RENEW_S:
+                site = next(site for site in self._sites if site.process.running)
+                answer = await asyncio.to_thread(site.client().post, "/api/token/refresh/", {"refresh": self._refresh})
+                self._access, self._since = answer.data["access"], time.monotonic()
+        return self._access
+
+
+class Reader:
+    """A client that writes down what it was sent, and is cut off now and then. stopped: why it ended by itself."""
+
+    def __init__(self, name: str, urls: list[str], tokens: Tokens, chance: random.Random) -> None:
         self.name = name
         self.received: list[tuple[str, int]] = []
         self.missed: list[str] = []
+        self.stopped = ""
         self._urls = urls
         self._chance = chance
-        self.client = Client(urls[0], token=token, name=name)
+        self.client = Client(urls[0], token=tokens, name=name)
 
     async def read(self) -> None:
         """Read until cancelled."""
+        try:
+            await self._read()
+        except Exception as error:  # noqa: BLE001  # the verdict tells of it
+            self.stopped = repr(error)
+
+    async def _read(self) -> None:
         async with self.client as client:
             events = client.events()
             while True:
@@ -136,6 +166,7 @@ def verdict(readers: list[Reader], committed: list[tuple[str, int, str]], taken_
         "phantom": phantom,
         "out of order": out_of_order,
         "twice": twice,
+        "stopped": {reader.stopped for reader in readers} - {""},
         "not resumed": sum(len(reader.missed) for reader in readers),
         "rolled back and in the log": len(names & set(taken_back)),
     }
@@ -146,6 +177,7 @@ NOTHING_WRONG = {
     "phantom": 0,
     "out of order": 0,
     "twice": 0,
+    "stopped": set(),
     "not resumed": 0,
     "rolled back and in the log": 0,
 }

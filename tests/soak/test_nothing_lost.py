@@ -12,7 +12,7 @@ import pytest
 from tests.parts.postgres_server import PostgresServer
 from tests.parts.redis_server import RedisServer
 from tests.parts.site import Site
-from tests.soak.ledger import COMMITTED, NOTHING_WRONG, WRITER, Reader, cut_again_and_again, until, verdict
+from tests.soak.ledger import COMMITTED, NOTHING_WRONG, WRITER, Reader, Tokens, cut_again_and_again, until, verdict
 
 
 class Extent(NamedTuple):
@@ -57,9 +57,9 @@ async def nothing_is_lost(
     )
     second = first.twin()
     await asyncio.to_thread(second.start)
-    token = first.token("admin")
+    tokens = await asyncio.to_thread(Tokens, [first, second], "admin")
     urls = [first.socket_url(), second.socket_url()]
-    readers = [Reader(f"reader-{n}", urls, token, chance) for n in range(extent.readers)]
+    readers = [Reader(f"reader-{n}", urls, tokens, chance) for n in range(extent.readers)]
     reading = [asyncio.create_task(reader.read()) for reader in readers]
     assert await until(lambda: all(reader.client.welcome for reader in readers), 60)
 
