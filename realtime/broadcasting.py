@@ -47,9 +47,11 @@ class EventBroadcastingService:
             raise transaction.TransactionManagementError(f"emit({event_type}) outside a transaction")
         log.write(_event(spec, payload, scope, severity, subject_id), key=key)
 
-    def register(self, name: str, *event_types: EventType) -> Callable[[Handle], Handle]:
+    def register(
+        self, name: str, *event_types: EventType, expires_after_s: float | None = None
+    ) -> Callable[[Handle], Handle]:
         """Decorate a function that is to be called for each of these events, reliably (`realtime.processors`)."""
-        return processor(name, *event_types)
+        return processor(name, *event_types, expires_after_s=expires_after_s)
 
     def stream(
         self,

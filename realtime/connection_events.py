@@ -28,7 +28,7 @@ class ConnectionPayload(msgspec.Struct, frozen=True, kw_only=True):
 
     connection_id: str
     username: str
-    client: str
+    client_name: str
     node: str
     address: str | None = None
     user_agent: str | None = None
@@ -83,7 +83,7 @@ class ConnectionNews:
         payload = ConnectionPayload(
             connection_id=connection.id,
             username=connection.username,
-            client=connection.client,
+            client_name=connection.client,
             node=self._node,
             address=connection.address,
             user_agent=connection.user_agent,

@@ -233,10 +233,14 @@ class Node:
         if event.event_type not in registry or not registry[event.event_type].own or event.subject_id is None:
             return
         for connection in self.manager.of_user(event.subject_id):
-            if connection.audience.is_admin or connection.lagging or connection.entering or connection.stale:
+            if connection.audience.is_admin or connection.entering:
                 continue
-            if (encoded := visible(event, connection)) is not None:
+            if (encoded := visible(event, connection)) is None:
+                continue
+            if connection.route is not None:
                 connection.deliver(event_frame(encoded, None))
+            else:
+                connection.left_out[event.event_type] += 1
 
     def _on_failed(self, route: Route) -> None:
         """Nobody on a route that failed may miss anything for it."""

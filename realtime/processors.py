@@ -41,21 +41,31 @@ Handle = Callable[[Event], None]
 
 
 class Processor(msgspec.Struct, frozen=True):
-    """Its name, which keeps its cursor; the events it is called for; and what it does, outside the event loop."""
+    """Its name, which keeps its cursor; the events it is called for; and what it does, outside the event loop.
+
+    expires_after_s: age from which on an event is not worth it any more, as a mail about what is long over. It becomes a
+    dead letter, so that somebody may still decide otherwise.
+    """
 
     name: str
     event_types: frozenset[EventType]
     handle: Handle
+    expires_after_s: float | None = None
+
+    def too_late_for(self, event: Event) -> bool:
+        """Whether the event is too old to be handled."""
+        limit = self.expires_after_s
+        return limit is not None and (timezone.now() - event.timestamp).total_seconds() > limit
 
 
 PROCESSORS: dict[str, Processor] = {}
 
 
-def processor(name: str, *event_types: EventType) -> Callable[[Handle], Handle]:
+def processor(name: str, *event_types: EventType, expires_after_s: float | None = None) -> Callable[[Handle], Handle]:
     """Register a processor. It begins with the first event after its registration is first run."""
 
     def register(handle: Handle) -> Handle:
-        PROCESSORS[name] = Processor(name, frozenset(event_types), handle)
+        PROCESSORS[name] = Processor(name, frozenset(event_types), handle, expires_after_s)
         return handle
 
     return register
@@ -102,7 +112,7 @@ def work(each: Processor, holder: str) -> bool:
     except log.TooOld:  # pruning never passes a cursor; somebody cleared the log by hand
         logger.error("processor %s: events after %d are gone", each.name, cursor.position)
         events = []
-        ProcessorCursor.objects.filter(pk=cursor.pk).update(position=log.head().floor)
+        cursor.position = log.head().floor
     for event in events:
         if event.event_type not in each.event_types:
             cursor.position = event.position or cursor.position
@@ -124,6 +134,9 @@ def _claim(name: str, holder: str) -> ProcessorCursor | None:
 
 def _handle(each: Processor, cursor: ProcessorCursor, event: Event, holder: str) -> bool:
     """Handle one event and move the cursor over it. Returns whether to go on with the next."""
+    if each.too_late_for(event):
+        _put_aside(each, cursor, event, f"expired: older than {each.expires_after_s} s when its turn came")
+        return True
     mine = ProcessorCursor.objects.filter(pk=cursor.pk, holder=holder)
     try:
         with transaction.atomic():
@@ -144,18 +157,23 @@ def _failed(each: Processor, cursor: ProcessorCursor, event: Event, problem: Exc
         pause = min(FIRST_PAUSE_S * 2 ** (cursor.attempts - 1), LONGEST_PAUSE_S)
         row.update(attempts=F("attempts") + 1, retry_at=timezone.now() + timedelta(seconds=pause))
         return False
+    _put_aside(each, cursor, event, "".join(traceback.format_exception(problem))[-4000:])
+    return True
+
+
+def _put_aside(each: Processor, cursor: ProcessorCursor, event: Event, error: str) -> None:
+    """Make a dead letter of the event, and move the cursor over it."""
     with transaction.atomic():
         DeadLetter.objects.create(
             processor=each.name,
             event_id=event.id,
             event_type=event.event_type,
             event=msgspec.json.encode(event).decode(),
-            error="".join(traceback.format_exception(problem))[-4000:],
+            error=error,
             attempts=cursor.attempts,
         )
-        row.update(position=event.position, attempts=0, retry_at=None)
+        ProcessorCursor.objects.filter(pk=cursor.pk).update(position=event.position, attempts=0, retry_at=None)
     cursor.position, cursor.attempts = event.position or cursor.position, 0
-    return True
 
 
 def retry(letter: DeadLetter) -> None:

@@ -74,8 +74,7 @@ class EventSubscriptionManager:
             elif pattern not in accepted:
                 accepted.append(pattern)
         rejected += self._not_to_be_filtered_by(asked, audience)
-        if len(accepted) > max(MOST_PATTERNS, len(wants.patterns)):
-            raise TooManySubscriptions(f"{MOST_PATTERNS} patterns at most")
+        _check_length(accepted)
         return Wants(
             patterns=tuple(accepted),
             zones=wants.zones if asked.zones is None else frozenset(z.rstrip(".").lower() for z in asked.zones),
@@ -152,7 +151,8 @@ class EventSubscriptionManager:
 
 
 def _check_length(patterns: list[str]) -> None:
-    if len(patterns) > MOST_PATTERNS:  # before any is looked at: thousands fit into one frame
+    # Names of declared events don't count: there are only so many, and the defaults are made of them.
+    if sum(pattern not in registry for pattern in patterns) > MOST_PATTERNS:
         raise TooManySubscriptions(f"{MOST_PATTERNS} patterns at most")
 
 

@@ -1,3 +1,4 @@
+import { DURABLE, EventType } from "./catalogue.js";
 import { Delivery } from "./delivery.js";
 import { matchesAny } from "./protocol.js";
 import { RecentIds } from "./recent_ids.js";
@@ -24,6 +25,7 @@ import { Signals, report } from "./signals.js";
 const SETTLE_MS = 20; // modules of a page register one after the other; their wishes travel together
 const LOADING_MS = 5000; // handlers that come later than this are not part of the page as it was read
 const REMEMBERED = 500;
+const AWAY_MS = 10_000; // who looks at another tab for a moment keeps the streams
 
 /**
  * Gives events to the handlers of a page: by type or pattern, in order, once per animation frame, each event once. What
@@ -49,10 +51,18 @@ export class EventManager {
   /** @type {Signals<Heard>} */
   #signals = new Signals();
   #errorsWatched = false;
+  #away = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #leaving;
 
-  /** @param {Source} source @param {{position?: Position | null}} [options] the position that the page was read at */
-  constructor(source, { position = null } = {}) {
+  /**
+   * @param {Source} source
+   * @param {{position?: Position | null, awayMs?: number}} [options] the position that the page was read at; how long it
+   *   must be hidden until streams are no longer asked for
+   */
+  constructor(source, { position = null, awayMs = AWAY_MS } = {}) {
     this.#source = source;
+    globalThis.document?.addEventListener("visibilitychange", () => this.#looked(awayMs));
     this.#snapshot = position;
     this.#delivery = new Delivery(
       (event) => this.#dispatch(event),
@@ -127,6 +137,23 @@ export class EventManager {
     if (patterns === "*") this.#source.hold(false);
   }
 
+  /**
+   * Nobody looks at a hidden page: what passes by is not even asked for until somebody does. Durable events go on.
+   * @param {number} awayMs
+   */
+  #looked(awayMs) {
+    clearTimeout(this.#leaving);
+    const hidden = document.visibilityState === "hidden";
+    this.#leaving = setTimeout(
+      () => {
+        if (this.#away === hidden) return;
+        this.#away = hidden;
+        this.#wish();
+      },
+      hidden ? awayMs : 0,
+    );
+  }
+
   get #loading() {
     return performance.now() - this.#loadedAt < LOADING_MS;
   }
@@ -137,7 +164,7 @@ export class EventManager {
       const added = this.#added.filter((subscription) => this.#subscriptions.has(subscription));
       this.#added = [];
       const patterns = [...new Set([...this.#subscriptions].flatMap((subscription) => subscription.patterns))];
-      this.#source.want(patterns, needOf(added));
+      this.#source.want(this.#away ? withoutStreams(patterns) : patterns, needOf(added));
     }, SETTLE_MS);
   }
 
@@ -172,6 +199,13 @@ export class EventManager {
     this.#snapshot = null;
     this.#signals.tell("resync", why);
   }
+}
+
+/** @param {string[]} patterns @returns {string[]} the durable events that they name, and the patterns that name nothing known */
+function withoutStreams(patterns) {
+  const known = Object.values(EventType);
+  const durable = known.filter((name) => DURABLE.has(name) && matchesAny(patterns, name));
+  return [...durable, ...patterns.filter((pattern) => !known.some((name) => matchesAny([pattern], name)))];
 }
 
 /** @param {Subscription} subscription @param {RealtimeEvent} event */

@@ -50,6 +50,30 @@ test("handlers get the events of their types and patterns, and nothing else", as
   assert.deepEqual(heard, ["exact", "pattern"]);
 });
 
+test("a page that is hidden for a while asks for no streams until somebody looks again", async (context) => {
+  const page = new EventTarget();
+  page.visibilityState = "visible";
+  globalThis.document = page;
+  context.after(() => delete globalThis.document);
+  const show = (state) => {
+    page.visibilityState = state;
+    page.dispatchEvent(new Event("visibilitychange"));
+  };
+  const { source, events } = stage({ awayMs: 30 });
+  events.on(["dns_query_*", "record_updated", "invented_*"], () => {});
+  await until(() => source.wishes.length === 1);
+  show("hidden");
+  show("visible");
+  await pause(80);
+  assert.equal(source.wishes.length, 1, "not for a moment");
+  show("hidden");
+  await until(() => source.wishes.length === 2);
+  assert.deepEqual(source.wishes[1].patterns, ["record_updated", "invented_*"]);
+  show("visible");
+  await until(() => source.wishes.length === 3);
+  assert.deepEqual(source.wishes[2].patterns, ["dns_query_*", "record_updated", "invented_*"]);
+});
+
 test("what on() returns ends it", async () => {
   const { source, events, seen, note } = stage();
   const stop = events.on("*", note);

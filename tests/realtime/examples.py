@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from realtime.registry import EventSpec
 
-_SELECTOR = re.compile(r"^(?P<field>\w+)\[(?P<name>\w+)=(?P<value>[^]]*)\]$")
+_SELECTOR = re.compile(r"^(?P<field>\w+|\*)\[(?P<name>\w+)=(?P<value>[^]]*)\]$")
 
 
 def example_data(spec: EventSpec, *, zone: str | None = None) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _plant(value: Any, path: list[str]) -> None:
     step, rest = path[0], path[1:]
     if condition := _SELECTOR.match(step):
         step = condition["field"]
-        value[step][condition["name"]] = condition["value"]
+        value[0 if step == "*" else step][condition["name"]] = condition["value"]
     if step == "*":
         if not isinstance(value[0], dict) and rest:
             value[0] = {}
@@ -67,7 +67,7 @@ def _plant(value: Any, path: list[str]) -> None:
     if not rest:
         value[step] = value.get(step) or "something"
         return
-    wanted: type = list if rest[0] == "*" else dict
+    wanted: type = list if rest[0].startswith("*") else dict
     if not isinstance(value.get(step), wanted):
         value[step] = [{}] if wanted is list else {}
     _plant(value[step], rest)

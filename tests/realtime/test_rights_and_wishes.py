@@ -211,6 +211,17 @@ def test_sixty_four_patterns_are_the_limit_for_one_command_and_in_all() -> None:
             ask(Wants(), *(f"no_{n}" for n in range(MOST_PATTERNS + 1)))
 
 
+def test_all_events_by_name_are_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.subscriptions.MOST_PATTERNS", 2)
+    names = [str(spec.event_type) for spec in registry]  # type: ignore[attr-defined]
+    wants, rejected = add(Wants(), *names)
+    assert set(wants.patterns) <= set(names)
+    assert {each["code"] for each in rejected} <= {"permission_denied"}
+    add(wants, "zone_*", "record_*")
+    with pytest.raises(TooManySubscriptions):
+        add(wants, "zone_*", "record_*", "user_*")
+
+
 def test_asking_twice_changes_nothing() -> None:
     once, _ = add(Wants(), "zone_*")
     assert add(once, "zone_*", "zone_*")[0] == once

@@ -72,13 +72,19 @@ CONFIGURATION = {
 }
 
 
+def about_a_client(data: dict[str, Any]) -> bool:
+    """Whether a rule in the data is triggered by a client's address, which then stands in it."""
+    return "client_ip" in [value for path, value in leaves(data).items() if path[-1] == "trigger_type"]
+
+
 def masked(role: str, spec: EventSpec, data: dict[str, Any]) -> set[tuple[str, ...]]:
     """The paths of what this role gets as null, by the names of the fields."""
     found = set()
     for path in leaves(data):
         name = path[-1]
         secret = (
-            (name in ("client", "client_ip") and role not in SEES_CLIENTS)
+            (name in ("client", "client_ip", "clients") and "top" not in path and role not in SEES_CLIENTS)
+            or (path == ("top", "clients", "*", "value") and role not in SEES_CLIENTS)
             or (name == "evidence" and role not in SEES_EVIDENCE)
             or (name == "private_comment" and role not in SEES_PRIVATE)
             or (spec.event_type in CONFIGURATION and name in ("old", "new") and role != ADMINISTRATOR)
@@ -87,11 +93,7 @@ def masked(role: str, spec: EventSpec, data: dict[str, Any]) -> set[tuple[str, .
                 and name in ("address", "user_agent", "session")
                 and role != ADMINISTRATOR
             )
-            or (
-                name == "trigger"
-                and data.get("rule", {}).get("trigger_type") == "client_ip"
-                and role not in SEES_CLIENTS
-            )
+            or (name == "trigger" and about_a_client(data) and role not in SEES_CLIENTS)
         )
         if secret:
             found.add(path)
@@ -112,9 +114,9 @@ from zones.models import Zone
 keys = {zone.name: zone.key for zone in Zone.objects.all()}
 people = {user.username: user.pk for user in User.objects.all()}
 told = {}
-for name, zone, about in json.loads(sys.argv[1]):
+for durable, (name, zone, about) in ((d, case) for d in (False, True) for case in json.loads(sys.argv[1])):
     for spec in registry:
-        if spec.cut or (about is not None and not spec.own):
+        if spec.cut or spec.durable is not durable or (about is not None and not spec.own):
             continue
         data = example_data(spec, zone=zone)
         payload = msgspec.convert(data, spec.payload)
