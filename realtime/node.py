@@ -24,6 +24,7 @@ from realtime.connections import UnifiedWebSocketManager, WebSocketConnection
 from realtime.database import in_database
 from realtime.events import Event, EventType
 from realtime.feed import Feed
+from realtime.filters import view
 from realtime.frontdesk import FrontDesk
 from realtime.guard import LOOK_EVERY_S as GUARD_S
 from realtime.guard import Guard
@@ -33,8 +34,8 @@ from realtime.leaks import LeakWatch
 from realtime.metrics import metrics
 from realtime.mover import Mover
 from realtime.processors import ProcessorRunner
-from realtime.protocol import CloseCode, event_frame, frame
-from realtime.reader import LogReader, visible
+from realtime.protocol import CloseCode, body, event_frame, frame
+from realtime.reader import LogReader, Look
 from realtime.registry import registry
 from realtime.routes import Route, Router
 from realtime.tracing import Tracer
@@ -233,12 +234,12 @@ class Node:
         if event.event_type not in registry or not registry[event.event_type].own or event.subject_id is None:
             return
         for connection in self.manager.of_user(event.subject_id):
-            if connection.audience.is_admin or connection.entering:
+            if connection.audience.is_admin or connection.entering or not Look(connection).shows(event):
                 continue
-            if (encoded := visible(event, connection)) is None:
+            if (seen := view(event, connection.audience, connection.wants.filter)) is None:
                 continue
             if connection.route is not None:
-                connection.deliver(event_frame(encoded, None))
+                connection.deliver(event_frame(body(seen), None))
             else:
                 connection.left_out[event.event_type] += 1
 

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from realtime.audience import NotAllowed
 from realtime.connections import WebSocketConnection
 from realtime.events import Event
-from realtime.filters import view
 from realtime.log import TooOld
 from realtime.protocol import (
     LARGEST_BATCH,
     MOST_IN_BATCH,
     CloseCode,
     batch_frame,
-    body,
     event_frame,
     frame,
     gap_frame,
     is_critical,
 )
+from realtime.registry import registry
+from realtime.routes import Encodings
 from realtime.subscriptions import subscriptions
 
 if TYPE_CHECKING:
@@ -37,18 +38,50 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+KEPT = 2000
+"""Events whose encodings are kept for others who read the same."""
 PATIENCE_S = 60.0
 """Seconds that a lagging client may take to confirm anything, before it is closed (4002)."""
 
 
-def visible(event: Event, connection: WebSocketConnection) -> bytes | None:
-    """The event as this one connection may see it and wants it, encoded, or `None`."""
-    if event.event_type not in subscriptions.types(connection.wants, connection.audience):
-        return None
-    if not connection.wants.zone_wanted(event):
-        return None
-    seen = view(event, connection.audience, connection.wants.filter)
-    return body(seen) if seen is not None else None
+class Look:
+    """What one connection may see and wants, for as long as neither changes: worked out once for a piece of the log."""
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self._wants = connection.wants
+        self._audience = connection.audience
+        self._shared = connection.audience.shared()
+        self._types = subscriptions.types(connection.wants, connection.audience)
+
+    def shows(self, event: Event) -> bool:
+        """Whether the event is for this connection."""
+        if event.event_type not in self._types or not self._wants.zone_wanted(event):
+            return False
+        return self._audience.may_see(event, registry[event.event_type])
+
+    def body(self, event: Event, replays: Replays) -> bytes | None:
+        """The event as this connection sees it, encoded, or `None`. Fails closed."""
+        if not self.shows(event):
+            return None
+        # Own events apart, everybody with the same rights sees the same.
+        return replays.of(event).body(self._shared) or replays.of(event).body(self._audience)
+
+
+class Replays:
+    """Events that are being read again, each encoded at most once for those who see the same: after a restart everybody
+    reads the same piece of the log."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Encodings] = OrderedDict()
+
+    def of(self, event: Event) -> Encodings:
+        """The encodings of an event."""
+        kept = self._kept.get(event.id)
+        if kept is None:
+            kept = self._kept[event.id] = Encodings(event)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return kept
 
 
 class LogReader:
@@ -58,6 +91,7 @@ class LogReader:
         self._feed = feed
         self._router = router
         self._desk = desk
+        self._replays = Replays()
         self.on_read: Callable[[WebSocketConnection, int, int], None] = lambda connection, start, upto: None
 
     def settle(self, connection: WebSocketConnection) -> None:
@@ -140,6 +174,7 @@ class LogReader:
         """Read a piece of the log and send what the connection may see of it, batched, critical events alone."""
         bodies: list[bytes] = []
         size = 0
+        look = Look(connection)
         start = upto = connection.upto
         events = await self._feed.read(start)
         if connection.upto != start:
@@ -156,7 +191,7 @@ class LogReader:
         for event in events:
             if connection.stale or connection.lagging:
                 break
-            encoded = visible(event, connection)
+            encoded = look.body(event, self._replays)
             if encoded is not None and (is_critical(event) or len(bodies) >= MOST_IN_BATCH or size >= LARGEST_BATCH):
                 send()
             assert event.position is not None
@@ -176,10 +211,12 @@ class LogReader:
 async def count_visible(feed: Feed, connection: WebSocketConnection, after: int, upto: int) -> int:
     """How many events in (`after`, `upto`] the connection is going to be sent. Raises `TooOld`."""
     count = 0
+    look = Look(connection)
     while after < upto:
         events = [event for event in await feed.read(after) if (event.position or 0) <= upto]
         if not events:
             break
-        count += sum(visible(event, connection) is not None for event in events)
+        count += sum(look.shows(event) for event in events)
         after = events[-1].position or after
+        await asyncio.sleep(0)  # many may be counting
     return count

@@ -80,9 +80,10 @@ class EventSpec:
 
 
 class Registry:
-    """The catalogue of declared events and the resolvers of scopes."""
+    """The catalogue of declared events and the resolvers of scopes. version: changes with it, for what is derived."""
 
     def __init__(self) -> None:
+        self.version = 0
         self._specs: dict[EventType, EventSpec] = {}
         self._scopes: dict[str, VisibleKeys] = {}
 
@@ -92,6 +93,7 @@ class Registry:
             if spec.event_type in self._specs:
                 raise ImproperlyConfigured(f"event {spec.event_type} is declared twice")
             self._specs[spec.event_type] = spec
+        self.version += 1
         self._matching.cache_clear()
 
     def declare_scope(self, kind: str, visible_keys: VisibleKeys) -> None:

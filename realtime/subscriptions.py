@@ -61,8 +61,7 @@ class EventSubscriptionManager:
 
     def types(self, wants: Wants, audience: Audience) -> frozenset[EventType]:
         """The events that the patterns name and the audience may subscribe to."""
-        named: frozenset[EventType] = frozenset().union(*(registry.matching(p) for p in wants.patterns))
-        return frozenset(t for t in named if audience.may_subscribe(registry[t]))
+        return _types(wants.patterns, audience, registry.version)
 
     def add(self, wants: Wants, asked: Subscribe, audience: Audience) -> tuple[Wants, list[dict[str, str]]]:
         """`wants` with what was asked for, and what was rejected and why. Raises `TooManySubscriptions`."""
@@ -148,6 +147,12 @@ class EventSubscriptionManager:
             with contextlib.suppress(msgspec.ValidationError):  # another release wrote it: they get the defaults
                 restored[user_id, client] = shared(msgspec.convert(wanted, Wants))
         return restored
+
+
+@lru_cache(maxsize=1024)
+def _types(patterns: tuple[str, ...], audience: Audience, version: int) -> frozenset[EventType]:
+    named: frozenset[EventType] = frozenset().union(*(registry.matching(pattern) for pattern in patterns))
+    return frozenset(event_type for event_type in named if audience.may_subscribe(registry[event_type]))
 
 
 def _check_length(patterns: list[str]) -> None:

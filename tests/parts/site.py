@@ -94,7 +94,7 @@ class Site:
 
     def start(self) -> None:
         """Start, and wait until the site says that it is ready. Raises `DidNotStart` with the log."""
-        self.process.start(self._ready, env=self.environment(), cwd=CHECKOUT)
+        self.process.start(self._ready, env=self.environment(), cwd=CHECKOUT, timeout_s=180)
 
     def terminate(self) -> int:
         """Ask it to end (SIGTERM), and answer its exit code."""

@@ -69,6 +69,7 @@ def small_catalogue() -> Iterator[None]:
         yield
     finally:
         registry._specs = declared
+        registry.version += 1
         registry._matching.cache_clear()
 
 
