@@ -21,6 +21,7 @@ urlpatterns = [
 for module, prefix in (
     ("dnsadmin.api.urls", "api/"),
     ("zones.urls", ""),
+    ("security.urls", ""),
     ("monitoring.urls", ""),
     ("dnsadmin.pages", ""),
 ):

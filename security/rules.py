@@ -55,6 +55,22 @@ def create_rule(policy: Policy | None = None, *, confirm: bool = False, **fields
     return rule
 
 
+def create_many(policy: Policy, many: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Make rules of checked fields together, announced as one import; the caller has looked at what they would do."""
+    author = _author()
+    with transaction.atomic():
+        made = []
+        for fields in many:
+            rule = Rule(created_by_id=author, updated_by_id=author)
+            _fill(rule, {**fields, "policy": policy}, confirm=True)
+            _write(rule)
+            made.append(rule.pk)
+        told = PolicyUpdate(policy=PolicyData.of(policy), what="imported", rules=made[:1000], count=len(made))
+        emit(EventType.RPZ_UPDATE, told)
+    enforcement.wake_on_commit()
+    return made
+
+
 def update_rule(pk: int, *, version: int | None = None, confirm: bool = False, **fields: Any) -> Rule:
     """Change some fields of a rule. Raises `Rule.DoesNotExist` when there is none."""
     with transaction.atomic():
@@ -123,7 +139,7 @@ def default_policy(action: str) -> Policy:
     made_here = Policy.objects.filter(kind=PolicyKind.RULES, mode=Mode.ENFORCED).order_by("position", "id")
     found = made_here.first() if action == Action.PASSTHRU else made_here.last()
     if found is None:
-        raise _invalid("required", "there is no enforced policy to put the rule into; make one first", "policy")
+        raise invalid("required", "there is no enforced policy to put the rule into; make one first", "policy")
     return found
 
 
@@ -168,7 +184,7 @@ def _write(rule: Rule) -> None:
         if other is None:
             raise
         text = f"the policy {rule.policy} has a rule for {rule.trigger} already: {other.get_action_display()}"
-        raise _invalid("exists", text, "trigger") from error
+        raise invalid("exists", text, "trigger") from error
 
 
 def _changes(before: Mapping[str, Any], rule: Rule, changed: Iterable[str]) -> list[Change]:
@@ -213,7 +229,7 @@ def create_policy(name: str, *, mode: str = Mode.ENFORCED, comment: str = "", ki
     """Make a policy, last of its kind."""
     with transaction.atomic():
         if Policy.objects.count() >= MOST_POLICIES:
-            raise _invalid("too_many", f"{MOST_POLICIES} policies are the most that a name server takes from us", "")
+            raise invalid("too_many", f"{MOST_POLICIES} policies are the most that a name server takes from us", "")
         last = Policy.objects.filter(kind=kind).aggregate(last=Max("position"))["last"]
         policy = Policy(name=name, mode=mode, comment=comment, kind=kind, position=(last or 0) + 1, zone=_zone(name))
         _write_policy(policy)
@@ -289,7 +305,7 @@ def _write_policy(policy: Policy) -> None:
         with transaction.atomic():
             policy.save()
     except IntegrityError as error:
-        raise _invalid("exists", f"there is a policy {policy.name} already", "name") from error
+        raise invalid("exists", f"there is a policy {policy.name} already", "name") from error
 
 
 def _zone(name: str) -> str:
@@ -301,7 +317,8 @@ def _zone(name: str) -> str:
     return next(zone for zone in candidates if zone not in taken)
 
 
-def _invalid(code: str, message: str, field: str) -> InvalidChange:
+def invalid(code: str, message: str, field: str) -> InvalidChange:
+    """One thing that is wrong, as an error to raise."""
     return InvalidChange([Problem(code=code, message=message, field=field)])
 
 

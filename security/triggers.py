@@ -38,14 +38,15 @@ class TriggerType(models.TextChoices):
 
 
 class Action(models.TextChoices):
-    """What a rule does."""
+    """What a rule does: the name does not exist, or has no such record; the answer goes through as it is; none is given; the
+    client has to ask by TCP; the answer is another one."""
 
-    NXDOMAIN = "nxdomain", "say that the name does not exist"
-    NODATA = "nodata", "say that the name has no such record"
+    NXDOMAIN = "nxdomain", "NXDOMAIN"
+    NODATA = "nodata", "NODATA"
     PASSTHRU = "passthru", "let through"
-    DROP = "drop", "do not answer"
-    TCP_ONLY = "tcp_only", "make the client ask by TCP"
-    REDIRECT = "redirect", "answer with something else"
+    DROP = "drop", "drop"
+    TCP_ONLY = "tcp_only", "TCP only"
+    REDIRECT = "redirect", "redirect"
 
 
 _SUFFIX = {

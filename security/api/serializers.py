@@ -251,3 +251,18 @@ class CheckAnswer(serializers.Serializer):
     trials = MatchSerializer(many=True)
     later = MatchSerializer(many=True)
     named = RunningSerializer(source="running")
+
+
+class RefusedSerializer(serializers.Serializer):
+    """A record that became no rule."""
+
+    name = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ImportAnswer(serializers.Serializer):
+    """What an import did, or with `dry_run` would do. `present`: triggers that have a rule already, which stays."""
+
+    created = serializers.IntegerField()
+    present = serializers.IntegerField()
+    refused = RefusedSerializer(many=True)

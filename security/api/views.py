@@ -12,22 +12,26 @@ import msgspec
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from security import rules, serving
+from security import exchange, rules, serving
 from security.access import may_edit, may_manage, may_see, may_see_clients
 from security.api import serializers as shapes
 from security.checking import check, explain
 from security.feeds import registry as feeds
 from security.feeds.refresh import refresh
 from security.guards import hosted_hints
-from security.models import IN_ORDER, Feed, Policy, Rule
+from security.models import IN_ORDER, Feed, Policy, PolicyKind, Rule
 from security.triggers import TriggerType
+from zones.api.transfer_views import PlainTextParser, ZoneFileParser
 from zones.api.views import IF_MATCH
 from zones.api.views import View as ZoneView
 
@@ -113,6 +117,45 @@ class PolicySyncView(View):
         """Make the name server have exactly the rules of this policy."""
         serving.repair(get_object_or_404(Policy, pk=policy_id))
         return policy_answer(policy_id)
+
+
+class PolicyExportView(View):
+    """A policy as a zone file."""
+
+    @extend_schema(responses={(200, "text/dns"): str})
+    def get(self, request: Request, policy_id: int) -> HttpResponse:
+        """The rules in force now, as a policy zone."""
+        policy = get_object_or_404(Policy, pk=policy_id, kind=PolicyKind.RULES)
+        if not may_see_clients(request.user):
+            clients = policy.rules.living().filter(trigger_type=TriggerType.CLIENT_IP)
+            if clients.exists():
+                raise PermissionDenied("This policy has rules on client addresses, which you may not see.")
+        answer = HttpResponse("".join(exchange.export(policy)), content_type="text/dns; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="{policy.zone}.db"'
+        return answer
+
+
+class PolicyImportView(View):
+    """Rules from a zone file."""
+
+    most_bytes = 4 * 1024 * 1024
+    parser_classes = (ZoneFileParser, PlainTextParser, MultiPartParser)
+
+    @extend_schema(
+        request={"text/dns": OpenApiTypes.STR, "multipart/form-data": {"type": "object"}},
+        parameters=[OpenApiParameter("dry_run", bool), OpenApiParameter("confirm", bool)],
+        responses=shapes.ImportAnswer,
+    )
+    def post(self, request: Request, policy_id: int) -> Response:
+        """Make a rule of each record of a policy zone (`text/dns` body or multipart `file`) that has none yet."""
+        policy = get_object_or_404(Policy, pk=policy_id, kind=PolicyKind.RULES)
+        data: Any = request.data
+        sent = data if isinstance(data, bytes) else data.get("file")
+        if sent is None:
+            raise ValidationError({"file": "a zone file is missing"}, code="required")
+        text = sent if isinstance(sent, bytes) else sent.read()
+        wishes = {wish: request.query_params.get(wish) in ("1", "true") for wish in ("dry_run", "confirm")}
+        return Response(msgspec.to_builtins(exchange.load(policy, text, **wishes)))
 
 
 def policy_answer(pk: int, **options: Any) -> Response:

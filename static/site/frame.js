@@ -61,6 +61,7 @@ showTheme();
 shortcut("g d", () => location.assign("/"));
 shortcut("g z", () => location.assign("/zones/"));
 shortcut("g l", () => location.assign("/alerts/"));
+if (seek('.nav a[href="/security/"]')) shortcut("g s", () => location.assign("/security/"));
 shortcut("g q", () => location.assign("/queries/"));
 if (seek('.nav a[href="/forwarders/"]')) shortcut("g f", () => location.assign("/forwarders/"));
 if (seek('.nav a[href="/monitoring/"]')) shortcut("g m", () => location.assign("/monitoring/"));

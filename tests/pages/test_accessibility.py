@@ -45,6 +45,7 @@ def test_pages_as_one_finds_them(site, make_zone, profile, theme, width):
         "/monitoring/",
         "/forwarders/",
         "/alerts/",
+        "/security/",
         "/queries/",
         "/zones/?q=nothing-like-this",
         "/zones/missing.example/",

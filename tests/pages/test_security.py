@@ -1,0 +1,138 @@
+"""The page of response policies, in front of real people: one makes a rule, the other sees it, and sees it act."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import live
+
+
+def dig(site, name: str) -> str:
+    """What `dig` prints for a name, asked at the site's own name server."""
+    command = ["dig", "@127.0.0.1", "-p", str(site.named_port), "+tries=1", "+time=5", name]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+
+
+def rule_row(page, trigger: str):
+    return page.locator("tr.rule-row", has=page.locator("[data-slot=trigger]").get_by_text(trigger, exact=True))
+
+
+@pytest.fixture(autouse=True)
+def house_rules(site) -> None:
+    """The policy that the demo has too, with a rule."""
+    admin = site.client("admin")
+    if admin.get("/api/rpz/policies/").data["count"] == 0:
+        policy = admin.post("/api/rpz/policies/", {"name": "House rules"}).data["id"]
+        assert admin.post("/api/rpz/rules/", {"policy": policy, "trigger": "*.malware.test"}).status == 201
+        rules = "/api/rpz/rules/?sync_state=served"
+        while not admin.get(rules).data["count"]:
+            time.sleep(0.1)
+
+
+def page_of(profile, site, who: str):
+    page = profile(site).sign_in(who)
+    page.goto("/security/")
+    return live(page)
+
+
+def test_a_rule_made_in_the_page_acts_and_everybody_sees_it_and_its_hits(site, profile):
+    sam, olivia = page_of(profile, site, "sam"), page_of(profile, site, "olivia")
+    sam.get_by_role("button", name="Add rule").click()
+    sam.get_by_label("is", exact=True).fill("fresh.blocked.test")
+    sam.locator("#rule-category").fill("malware")
+    sam.get_by_label("And all names below it").check()
+    sam.get_by_role("button", name="Save").click()
+    for page in (sam, olivia):
+        expect(rule_row(page, "fresh.blocked.test").locator("[data-slot=state]")).to_have_text("In force")
+        expect(rule_row(page, "*.fresh.blocked.test").locator("[data-slot=state]")).to_have_text("In force")
+    assert "status: NXDOMAIN" in dig(site, "fresh.blocked.test")
+    assert "status: NXDOMAIN" in dig(site, "deep.fresh.blocked.test")
+    assert "status: NXDOMAIN" in dig(site, "other.fresh.blocked.test")
+    expect(rule_row(olivia, "fresh.blocked.test").locator("[data-slot=hits]")).to_have_text("1")
+    expect(rule_row(olivia, "*.fresh.blocked.test").locator("[data-slot=hits]")).to_have_text("2")
+
+    rule_row(sam, "fresh.blocked.test").get_by_role("button", name="Switch off").click()
+    expect(rule_row(olivia, "fresh.blocked.test").locator("[data-slot=state]")).to_have_text("Switched off")
+    assert "house-rules.rpz" not in dig(site, "fresh.blocked.test")
+
+
+def test_a_deleted_rule_can_be_taken_back(site, profile):
+    site.client("sam").post("/api/rpz/rules/", {"trigger": "undone.test", "comment": "kept", "category": "c"})
+    sam = page_of(profile, site, "sam")
+    rule_row(sam, "undone.test").get_by_role("button", name="Delete undone.test").click()
+    expect(rule_row(sam, "undone.test")).to_have_count(0)
+    sam.get_by_role("button", name="Undo").click()
+    expect(rule_row(sam, "undone.test")).to_contain_text("kept")
+    expect(rule_row(sam, "undone.test").locator("[data-slot=state]")).to_have_text("In force")
+
+
+def test_what_would_block_much_is_asked_about_first(site, profile):
+    sam = page_of(profile, site, "sam")
+    sam.get_by_role("button", name="Add rule").click()
+    sam.get_by_label("is", exact=True).fill("*.zz")
+    sam.get_by_role("button", name="Save").click()
+    expect(sam.get_by_text("*.zz is all of a top-level domain.")).to_be_visible()
+    assert site.client("sam").get("/api/rpz/rules/", trigger="*.zz").data["count"] == 0
+    sam.get_by_label("I have read this and want it").check()
+    sam.get_by_role("button", name="Save").click()
+    expect(rule_row(sam, "*.zz").locator("[data-slot=state]")).to_have_text("In force")
+
+
+def test_why_a_name_is_blocked_is_told_with_what_the_server_did(site, profile):
+    olivia = page_of(profile, site, "olivia")
+    olivia.get_by_role("button", name="Why is a name blocked?").click()
+    olivia.get_by_label("Name", exact=True).fill("deep.malware.test")
+    olivia.get_by_role("button", name="Find out").click()
+    expect(olivia.locator("[data-verdict]")).to_contain_text("*.malware.test in House rules")
+    expect(olivia.locator("[data-verdict]")).to_contain_text("That is what the rules say.")
+
+
+@pytest.mark.parametrize(("who", "status"), [("vera", 200), ("zoe", 403)])
+def test_who_only_looks_finds_nothing_to_press_and_owners_find_nothing(site, profile, who, status):
+    person = profile(site).sign_in(who)
+    answer = person.goto("/security/")
+    assert answer.status == status
+    expect(person.get_by_role("button", name="Add rule")).to_have_count(0)
+    expect(person.locator("[data-delete], [data-toggle], [data-mode]")).to_have_count(0)
+    if who == "zoe":
+        expect(person.locator('nav a[href="/security/"]')).to_have_count(0)
+
+
+def test_addresses_of_clients_are_for_those_who_may_see_them(site, profile):
+    made = site.client("sam").post(
+        "/api/rpz/rules/", {"trigger_type": "client_ip", "trigger": "127.0.0.44", "action": "passthru"}
+    )
+    assert made.data["trigger"] == "127.0.0.44/32"
+    vera = page_of(profile, site, "vera")
+    expect(vera.locator(f"#rule-{made.data['id']}")).to_contain_text("an address you may not see")
+    assert "127.0.0.44" not in vera.content()
+    assert site.client("vera").get(f"/api/rpz/rules/{made.data['id']}/").data["trigger"] is None
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "=cmd|' /C calc'!A0",
+    "\u202egnp.exe",
+    "{{ 7*7 }}",
+    "</script><script>alert(1)",
+)
+
+
+def test_what_people_type_is_never_markup(site, profile):
+    sam = profile(site).sign_in("sam")
+    sam.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    for number, text in enumerate(HOSTILE):
+        fields = {"trigger": f"h{number}.hostile.test", "comment": text, "category": text[:50]}
+        assert site.client("sam").post("/api/rpz/rules/", fields).status == 201
+        assert site.client("sam").post("/api/rpz/rules/", {"trigger": text}).status == 400
+    site.client("sam").post("/api/rpz/policies/", {"name": HOSTILE[0], "comment": HOSTILE[4]})
+    sam.goto("/security/?q=hostile.test")
+    live(sam)
+    for number, text in enumerate(HOSTILE):
+        expect(rule_row(sam, f"h{number}.hostile.test")).to_contain_text(text)
+    expect(sam.locator("#policies")).to_contain_text(HOSTILE[0])
+    assert sam.locator("#main img").count() == 0
