@@ -21,7 +21,9 @@ export function offerActs(list) {
   acts.addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("button");
     const row = acts.closest(".query");
-    if (button && row instanceof HTMLElement) act(button.dataset.act === "allow" ? "allow" : "block", row);
+    if (!button || !(row instanceof HTMLElement)) return;
+    button.blur(); // rows wait while one of them has the focus
+    act(button.dataset.act === "allow" ? "allow" : "block", row);
   });
 }
 
