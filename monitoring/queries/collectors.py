@@ -15,7 +15,7 @@ from django.db import close_old_connections, connection
 
 from monitoring.lease import LeaseLost, fenced
 from monitoring.models import QueryRollup
-from monitoring.queries import ingest, source
+from monitoring.queries import demo, ingest, source  # noqa: F401  # the demo registers itself
 from realtime.interests import InterestBook
 from zones.collectors import collector
 from zones.nameserver.endpoint import endpoint

@@ -1,0 +1,150 @@
+"""What happens to the counts when parts die: it is shown, nothing crashes or is counted twice, all recovers by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dns.exception
+import dns.message
+import dns.query
+import psutil
+import pytest
+
+from tests.conftest import StartSite
+from tests.parts.process import Process
+from tests.parts.redis_server import RedisServer
+from tests.parts.site import CHECKOUT, Site
+from zones.nameserver.endpoint import saved
+from zones.nameserver.rndc import Rndc
+
+
+def ask(site: Site, number: int, name: str = "chaos.example") -> None:
+    """Ask so often, each time until there is an answer; what was asked in vain is asked again under another name."""
+    for n in range(number):
+        for attempt in range(60):
+            label = f"{name}" if not attempt else f"again{attempt}.{n}.elsewhere.example"
+            try:
+                dns.query.udp(dns.message.make_query(label, "A"), "127.0.0.1", port=site.named_port, timeout=1)
+                break
+            except (dns.exception.Timeout, OSError):
+                time.sleep(0.2)
+        else:
+            pytest.fail("the name server does not come back")
+
+
+def until(true: Callable[[], Any], what: str, within_s: float = 60) -> Any:
+    deadline = time.monotonic() + within_s
+    while not (found := true()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+    return found
+
+
+def counted(site: Site) -> Any:
+    answer = site.client("admin").get("/api/queries/stats/?top=100")
+    assert answer.status == 200, answer.text
+    return answer.data
+
+
+def of(site: Site, name: str) -> int:
+    return next((each["count"] for each in counted(site)["top"]["names"] if each["value"] == name), 0)
+
+
+def all_is_counted_once(site: Site, name: str, number: int) -> None:
+    until(lambda: of(site, name) >= number, f"{name} is not counted")
+    time.sleep(1)
+    stats = until(
+        lambda: (s := counted(site))["total"] == s["source"]["lines"] and s["source"]["state"] == "following" and s,
+        "counts and lines differ",
+    )
+    assert of(site, name) == number
+    assert (stats["missing"], stats["unreadable"]) == (0, 0)
+
+
+def named_of(site: Site) -> psutil.Process:
+    return psutil.Process(int((site.data_dir / "named" / "named.pid").read_text()))
+
+
+@pytest.fixture(scope="module")
+def log(site: Site) -> Path:
+    until(lambda: counted(site)["source"]["named"] == "up", "the collector does not see the server")
+    return site.data_dir / "named" / "log" / "query.log"
+
+
+def test_a_name_server_that_dies_is_told_of_and_nothing_is_counted_twice(site: Site, log: Path) -> None:
+    ask(site, 10, "killed.example")
+    process = named_of(site)
+    process.suspend()  # so that it is down long enough to be seen: the site starts it again at once when it ends
+    until(lambda: "down" in _named_states(site), "nobody says that the server is down")
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+    ask(site, 5, "restarted.example")
+    until(lambda: counted(site)["source"]["named"] == "up", "nobody says that the server is back")
+    all_is_counted_once(site, "killed.example", 10)
+
+
+def _named_states(site: Site) -> set[str]:
+    return {counted(site)["source"]["named"]}
+
+
+def test_rotation_loses_nothing(site: Site, log: Path) -> None:
+    rndc = Rndc(saved(site.data_dir / "named"))
+    for _ in range(3):
+        ask(site, 4, "rotated.example")
+        for n in (1, 0):
+            if (older := log.with_name(f"query.log.{n}")).exists():
+                older.rename(log.with_name(f"query.log.{n + 1}"))
+        log.rename(log.with_name("query.log.0"))
+        ask(site, 3, "rotated.example")  # still into the old file
+        rndc.call("reconfig")
+    ask(site, 2, "rotated.example")
+    all_is_counted_once(site, "rotated.example", 23)
+
+
+def test_a_truncated_log_is_followed_from_its_new_beginning(site: Site, log: Path) -> None:
+    ask(site, 6, "before.example")
+    all_is_counted_once(site, "before.example", 6)
+    os.truncate(log, 0)
+    ask(site, 7, "truncated.example")
+    all_is_counted_once(site, "truncated.example", 7)
+    assert counted(site)["source"]["truncations"] >= 1
+
+
+# -- the collector --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def apart(start_site: StartSite, redis_server: RedisServer, tmp_path: Path) -> Iterator[tuple[Site, Process]]:
+    """A site whose collectors run in a process of their own."""
+    site = start_site(REDIS_URL=redis_server.url)
+    process = Process([sys.executable, "manage.py", "run_monitors"], tmp_path / "monitors.log")
+    process.start(lambda: True, env=site.environment(), cwd=CHECKOUT)
+    yield site, process
+    process.stop()
+
+
+def test_a_collector_that_is_killed_is_missed_and_its_successor_goes_on_where_it_saved(
+    apart: tuple[Site, Process],
+) -> None:
+    site, process = apart
+    ask(site, 5, "first.example")
+    all_is_counted_once(site, "first.example", 5)
+    ask(site, 5, "unsaved.example")
+    process.signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: counted(site)["source"]["state"] == "stopped", "nobody misses the collector")
+    assert "nobody runs the collectors" in counted(site)["source"]["reason"]
+    assert site.manage("run_monitors", "--status", check=False).returncode == 1
+    ask(site, 5, "meanwhile.example")
+    process.start(lambda: True, env=site.environment(), cwd=CHECKOUT)
+    for name in ("first.example", "unsaved.example", "meanwhile.example"):
+        all_is_counted_once(site, name, 5)
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert counted(site)["source"]["state"] == "stopped"
