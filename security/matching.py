@@ -144,7 +144,7 @@ def rule_of_hit(hit: PolicyHit, policies: Iterable[Policy] | None = None) -> Hit
         try:
             kind, stored = triggers.from_owner(owner)
         except ValueError:
-            return found
+            stored = owner  # a name that no rule could have; the rule of a wildcard may be behind it
         named = [stored]
         if kind in (TriggerType.QNAME, TriggerType.NSDNAME):
             named += triggers.ancestors(stored)

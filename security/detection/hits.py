@@ -6,6 +6,7 @@ and client.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 
@@ -19,6 +20,8 @@ from security.detection.models import HitWatch
 from security.matching import HitRule, acting, rule_of_hit
 from security.models import Policy, PolicyKind, Rule
 from zones.nameserver.query_log import PolicyHit, moment
+
+logger = logging.getLogger(__name__)
 
 TOLD_AGAIN_S = 3600
 MOST_REMEMBERED = 20_000
@@ -46,8 +49,11 @@ class HitTeller:
                 fresh.append((hit, rule))
         for place, (hit, rule) in enumerate(fresh):
             more = len(fresh) - MOST_TOLD if place == MOST_TOLD - 1 else 0
-            with transaction.atomic():
-                self._tell_one(hit, rule, by_id[rule.policy_id], watches, loud=place < MOST_TOLD, more=more)
+            try:
+                with transaction.atomic():
+                    self._tell_one(hit, rule, by_id[rule.policy_id], watches, loud=place < MOST_TOLD, more=more)
+            except Exception:  # the others are told all the same
+                logger.exception("a hit of %s cannot be told", rule.policy)
 
     def _tell_one(
         self, hit: PolicyHit, rule: HitRule, policy: Policy, watches: list[HitWatch], *, loud: bool, more: int
