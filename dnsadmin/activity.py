@@ -43,6 +43,8 @@ VERBS: dict[EventType, str] = {
     EventType.HEALTH_ALERT: "health alert:",
     EventType.PERFORMANCE_ALERT: "performance alert:",
     EventType.ALERT_ACKNOWLEDGED: "looks after",
+    EventType.THREAT_DETECTED: "threat:",
+    EventType.SUSPICIOUS_ACTIVITY: "suspicious:",
     EventType.ALERT_RESOLVED: "over:",
     EventType.ALERT_ESCALATED: "nobody looks after",
     EventType.USER_LOGIN: "signed in",
@@ -236,7 +238,7 @@ def _what(event: Event) -> str:
         return f"{record['name']} {record['type']}"
     if operation := data.get("operation"):
         return str(operation["kind"])
-    if "alert" in data:
+    if "title" in data:
         return str(data["title"])
     if "target" in data and "forwarder" in data:
         target = data["target"]

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from realtime.alert_models import Alert
 from zones import access, names
 from zones.models import ChangeSet, Zone
 
@@ -81,3 +82,10 @@ def test_it_refuses_where_others_could_reach_it(settings: Any) -> None:
     with pytest.raises(CommandError, match="loopback"):
         call_command("seed_demo")
     assert not User.objects.exists()
+
+
+def test_one_alert_waits_for_somebody_and_one_is_taken_on() -> None:
+    call_command("seed_demo")
+    call_command("seed_demo")
+    assert sorted(Alert.objects.values_list("state", "acknowledged_by")) == [("acknowledged", "olivia"), ("open", "")]
+    assert "192.0.2.77" not in Alert.objects.get(state="open").title

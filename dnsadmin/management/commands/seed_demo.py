@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from dnsadmin.demo_alerts import make_alerts
 from dnsadmin.management.commands.serve import is_loopback
 from monitoring.demo import make_forwarders
 from realtime.actors import acting
@@ -185,6 +186,8 @@ class Command(BaseCommand):
                         user = User.objects.get(username=person.username)
                         if not zone.grants.filter(user=user).exists():
                             grants.give(zone, level="edit", user=user)
+                if first:
+                    make_alerts()
 
     def _policies(self) -> None:
         """The policies with their rules, unless somebody has made or deleted some since."""

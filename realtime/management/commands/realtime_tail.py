@@ -89,11 +89,12 @@ def line(event: dict[str, Any]) -> Text:
     )
     record = data.get("record")
     about = f"{record['name']} {record['type']} {record['content']}" if isinstance(record, dict) else ""
+    about = about or data.get("title") or ""
     text = Text()
     text.append(f"{event['timestamp'][11:23]} ", style="dim")
     text.append(f"{event['event_type']:<24} ", style=STYLES.get(event["priority"], ""))
     text.append(f"{who:<12} ", style="cyan")
-    text.append(_printable(f"{data.get('zone', '')} {about} {what}".strip() or json.dumps(data)))
+    text.append(_printable(f"{data.get('zone') or ''} {about} {what}".strip() or json.dumps(data)))
     return text
 
 

@@ -10,7 +10,7 @@ const verbs = left("verbs") ?? {};
 /** @param {any} event @returns {string} */
 function what({ data, source_user: user }) {
   if (data.record) return `${data.record.name} ${data.record.type}`;
-  if (data.alert) return data.title;
+  if (data.title) return data.title;
   if (data.forwarder && "target" in data) return data.forwarder.domain + (data.target ? ` by ${data.target.address}#${data.target.port}` : "");
   if (data.service || data.title || data.what) return data.service || data.title || data.what;
   return data.operation?.kind ?? (data.username === user?.username ? "" : (data.username ?? ""));
