@@ -7,3 +7,7 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from dnsadmin import access_tokens  # noqa: F401  # the socket is to know these tokens
+        from dnsadmin.monitors import standstill
+        from realtime.health import REALTIME_CHECKS
+
+        REALTIME_CHECKS["monitors"] = standstill

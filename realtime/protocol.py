@@ -26,7 +26,7 @@ LARGEST_BATCH = 64 * 1024
 MOST_IN_BATCH = 200
 WORTH_DEFLATING = 1024
 """Bytes from which a frame is compressed for clients that asked for it (`feature.deflate`)."""
-HELP = "/api/docs/"
+HELP = "/docs/reference/protocol/#error-codes"
 
 
 class CloseCode(IntEnum):

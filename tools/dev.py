@@ -99,6 +99,7 @@ FOR_TEST = [
     package("redis-server", "redis-server"),
     package("postgresql", "initdb", "postgres"),
     package("chromium", "chromium"),
+    package("nginx-light", "nginx"),
 ]
 
 

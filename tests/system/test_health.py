@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +14,9 @@ from django.test import AsyncRequestFactory
 from realtime import health
 from realtime.lifespan import this_node
 from tests.parts.postgres_server import PostgresServer
+from tests.parts.process import Process
 from tests.parts.redis_server import RedisServer
-from tests.parts.site import Site
+from tests.parts.site import CHECKOUT, Site
 
 ENDPOINTS = ("live", "ready", "realtime")
 WITHIN_S = 20.0  # what is promised is 5; a busy machine proves nothing
@@ -85,3 +88,19 @@ async def test_a_loop_that_stands_still_turns_live_red_and_says_where(transactio
         assert b"work_that_should_not_be_on_the_loop" in answer.content
     finally:
         await node.watch.stop()
+
+
+def test_without_the_monitors_only_realtime_is_red(start_site: Callable[..., Site], redis_server: RedisServer) -> None:
+    site = start_site(REDIS_URL=redis_server.url)
+    monitors = Process([sys.executable, "manage.py", "run_monitors"], site.directory / "monitors.log")
+
+    def collecting() -> bool:
+        return site.manage("run_monitors", "--status", check=False).returncode == 0
+
+    monitors.start(collecting, env=site.environment(), cwd=CHECKOUT)
+    wait_for(site, live=200, ready=200, realtime=200)
+    monitors.signal(signal.SIGKILL)
+    monitors.wait()
+    here = wait_for(site, realtime=503)
+    assert "run_monitors" in here["realtime"][1]["why"]["monitors"]
+    assert (here["live"][0], here["ready"][0]) == (200, 200)

@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--clients", type=int, default=100, help="connections (default: 100)")
-        parser.add_argument("--rate", type=float, default=10.0, help="events a second (default: 10)")
+        parser.add_argument("--rate", type=float, default=10.0, help="events a second, 20 at most (default: 10)")
         parser.add_argument("--seconds", type=float, default=5.0, help="how long (default: 5)")
         parser.add_argument("--url", help="of the WebSocket (default: the site's own)")
         parser.add_argument("--most-p99-ms", type=float, help="fail above this latency")
@@ -48,6 +48,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["clients"] < 1 or options["rate"] <= 0 or options["seconds"] <= 0:
             raise CommandError("Clients, rate and seconds must be positive.")
+        if options["rate"] > 20:
+            raise CommandError("The site takes 20 commands a second from one user; measure throughput by more clients.")
         user = get_user_model().objects.filter(is_active=True, is_superuser=True).first()
         if user is None:
             raise CommandError("There is no administrator on whose behalf to connect.")

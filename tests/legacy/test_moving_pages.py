@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.pages.conftest import live
+from tests.pages.conftest import live, make_zone  # noqa: F401  # a fixture
 from tests.parts.site import Site
 
 LISTEN = """async () => {
@@ -67,7 +67,9 @@ def write_until(page: Page, writer: Writer, condition: str) -> None:
 
 
 def test_a_page_moves_to_the_old_sockets_and_back_without_losing_a_change(
-    site: Site, profile: Callable[..., Any], make_zone: Callable[..., str]
+    site: Site,
+    profile: Callable[..., Any],
+    make_zone: Callable[..., str],  # noqa: F811
 ) -> None:
     writer = Writer(site, make_zone())
     people = profile(site)
