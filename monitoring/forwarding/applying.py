@@ -8,12 +8,13 @@ from django.db.models import QuerySet
 
 from monitoring.models import Forwarder, ForwarderTarget, ForwarderUse, Health, Transport
 from zones import forwarding
-from zones.nameserver.endpoint import endpoint
+from zones.nameserver import control
+from zones.nameserver.endpoint import Endpoint, endpoint
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.forwarding import Forwarding
-from zones.nameserver.includes import replace
+from zones.nameserver.includes import include_file, replace
 from zones.nameserver.peers import Peer, peer
-from zones.nameserver.private import FORWARD_OPTIONS
+from zones.nameserver.private import FORWARD_OPTIONS, FORWARD_ZONES
 from zones.nameserver.rndc import Rndc
 
 EVERYTHING = "."
@@ -48,10 +49,13 @@ def apply() -> bool:
     """Bring all forwarders to the name server. Returns whether anything changed there. Raises `NameServerError`; then the
     server does what it did before."""
     where = endpoint()
+    unsure = Forwarder.objects.filter(enabled=True).exclude(apply_error="").exists()
     changed = forwarding.apply_all(where)
     if replace(where, FORWARD_OPTIONS, options(), within="options { {} };"):
         Rndc(where).call("flush")
         changed = True
+    if changed or unsure:
+        _check_included(where)
     return changed
 
 
@@ -74,6 +78,25 @@ def apply_and_note() -> str:
         error = failed.message
     Forwarder.objects.filter(enabled=True).exclude(apply_error=error).update(apply_error=error)
     return error
+
+
+def _check_included(where: Endpoint) -> None:
+    """Whether a server that is not ours reads what we write; its `named.conf` has to say so, and often cannot be looked at
+    from here. Raises `NameServerError` (`not_included`) with the lines to add."""
+    running = None if where.private else control.configuration(where)
+    if running is None:
+        return
+    domains = [forwarder.domain for forwarder in _enabled() if _servers(forwarder)]
+    missing = [
+        f'in options: include "{include_file(where, FORWARD_OPTIONS)}";'
+        if domain == EVERYTHING
+        else f'include "{include_file(where, FORWARD_ZONES)}";'
+        for domain in domains
+        if ("options.forwarders" if domain == EVERYTHING else f'zone "{domain}"') not in running
+    ]
+    if missing:
+        lines = " and ".join(dict.fromkeys(missing))
+        raise NameServerError("not_included", f"its named.conf does not read what the site writes; add {lines}")
 
 
 def _enabled() -> QuerySet[Forwarder]:

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from monitoring.demo import SmallServer
-from monitoring.forwarding import probes
+from monitoring.forwarding import applying, probes
 from monitoring.forwarding.probes import Question, Server, ask_all
 from monitoring.forwarding.watch import ForwarderWatch
 from monitoring.models import Forwarder, Sample
@@ -22,7 +22,7 @@ from tests.monitoring.small_servers import Stage, certificate, stage
 from tests.nameserver.conftest import dig
 from tests.zones.examples import Api
 from zones.nameserver.endpoint import Endpoint
-from zones.nameserver.private import PrivateNamed
+from zones.nameserver.private import FORWARD_ZONES, PrivateNamed
 
 pytestmark = pytest.mark.django_db
 
@@ -242,6 +242,21 @@ def test_while_the_name_server_is_down_a_forwarder_is_kept_and_applied_later(
     forwarder.refresh_from_db()
     assert forwarder.apply_error == ""
     assert [line[-1] for line in dig(where, "www.lab.example", "A", "+rec")] == ["192.0.2.10"]
+
+
+def test_a_server_that_does_not_read_what_the_site_writes_is_told_the_line_to_add(
+    own_server: PrivateNamed, servers: Stage, api: Api, olivia: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = msgspec.structs.replace(own_server.start(), private=False)  # its named.conf is somebody else's
+    monkeypatch.setattr(applying, "endpoint", lambda: elsewhere)
+    forwarder = add(api(olivia), servers.server())
+    file = elsewhere.zone_dir / FORWARD_ZONES
+    assert f'include "{file}";' in forwarder.apply_error
+    with open(own_server.directory / "named.conf", "a") as configuration:
+        configuration.write(f'include "{file}";\n')
+    ForwarderWatch().round()
+    forwarder.refresh_from_db()
+    assert forwarder.apply_error == ""
 
 
 # -- over HTTP, without a name server --------------------------------------------------------------------------------------

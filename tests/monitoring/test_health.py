@@ -20,6 +20,7 @@ from monitoring.nameserver import NameServerWatch
 from realtime.alerts import Alert
 from realtime.events import EventType
 from realtime.models import LogEvent
+from tests.parts.redis_server import RedisServer
 from tests.zones.examples import Api
 from zones.nameserver.private import PrivateNamed
 
@@ -183,3 +184,20 @@ def test_a_full_disk_is_shown_though_nobody_can_write_it_down(
     monkeypatch.setattr(psutil, "disk_usage", lambda path: full)
     found = {each["name"]: each for each in api(vera).get("/api/monitoring/summary/").json()["components"]}["disk"]
     assert (found["state"], found["reason"]) == ("down", "0.0 GiB free, 100 % used")
+
+
+def test_redis_that_goes_is_told_and_comes_back_by_itself(settings: Any, redis_server: RedisServer) -> None:
+    settings.SITE = msgspec.structs.replace(settings.SITE, redis_url=redis_server.url)
+    looking = HealthWatch(tuple(check for check in CHECKS if check.name == "layer"))
+    looking.round()
+    assert Component.objects.get().reason.startswith("Redis answers")
+    settings.SITE = msgspec.structs.replace(settings.SITE, redis_url="redis://127.0.0.1:9/0")
+    for _ in range(2):
+        looking.round()
+    component = Component.objects.get()
+    assert component.state == "down"
+    assert "Redis cannot be reached" in component.reason
+    settings.SITE = msgspec.structs.replace(settings.SITE, redis_url=redis_server.url)
+    for _ in range(2):
+        looking.round()
+    assert Component.objects.get().state == "up"
