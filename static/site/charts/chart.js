@@ -9,7 +9,6 @@ import { TimeWindow } from "./window.js";
 
 const DRAW_MS = 1000; // numbers change at most once a second
 const SHORTEST_TAIL_MS = 10_000;
-const HEIGHT = 190;
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
 
 /** The colour that an element has now, in whichever theme. @param {Element} place */
@@ -133,8 +132,7 @@ class Chart {
     const most = this.#figure.dataset.most;
     const axis = { stroke: soft, font: "11px system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { show: false } };
     return {
-      width: find("[data-plot]", this.#figure).clientWidth,
-      height: HEIGHT,
+      ...this.#size,
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false } },
       scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, most ? Number(most) : Math.max(max * 1.1, 1)] } },
@@ -172,8 +170,14 @@ class Chart {
   }
 
   #fit() {
-    const width = find("[data-plot]", this.#figure).clientWidth;
-    if (this.#plot && width && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT });
+    const size = this.#size;
+    if (this.#plot && size.width && size.width !== this.#plot.width) this.#plot.setSize(size);
+  }
+
+  /** What the style gives it. */
+  get #size() {
+    const place = find("[data-plot]", this.#figure);
+    return { width: place.clientWidth, height: place.clientHeight };
   }
 }
 

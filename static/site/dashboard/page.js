@@ -49,13 +49,13 @@ async function readTop() {
   for (const list of top.querySelectorAll("[data-top]")) {
     const name = /** @type {HTMLElement} */ (list).dataset.top ?? "";
     const rows = (answer.top?.[name] ?? []).filter((/** @type {any} */ { value }) => value !== null).slice(0, SHOWN);
-    list.replaceChildren(...(rows.length ? rows.map(counted) : [element("li", { class: "soft" }, EMPTY[name])]));
+    list.replaceChildren(...(rows.length ? rows.map((/** @type {any} */ row) => counted(row, name === "clients")) : [element("li", { class: "soft" }, EMPTY[name])]));
   }
 }
 
-/** @param {{value: string, count: number}} row */
-const counted = ({ value, count }) =>
-  element("li", {}, element("span", { class: "mono from-right", title: value }, element("bdi", {}, value)), element("span", { class: "count" }, count.toLocaleString("en")));
+/** Domain names are read from the right, addresses are not. @param {{value: string, count: number}} row @param {boolean} address */
+const counted = ({ value, count }, address) =>
+  element("li", {}, element("span", { class: address ? "mono" : "mono from-right", title: value }, element("bdi", {}, value)), element("span", { class: "count" }, count.toLocaleString("en")));
 
 readTop();
 setInterval(readTop, TOP_EVERY_MS);
