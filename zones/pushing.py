@@ -25,6 +25,7 @@ from zones.nameserver.updates import update
 from zones.rrsets import RR, RRset, group
 from zones.standing import (
     Comparison,
+    difference,
     hold,
     keep_drift,
     lease,
@@ -37,6 +38,8 @@ from zones.standing import (
     values,
 )
 from zones.zonefile.export import export, in_file_order
+
+__all__ = ("Comparison", "accept", "compare", "difference", "examine", "push", "repair")
 
 logger = logging.getLogger(__name__)
 

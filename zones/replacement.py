@@ -165,7 +165,9 @@ class Replacement:
         always = self.zone.pk, moment, moment, author
         bulk.write(Record, written, ((*msgspec.structs.astuple(now), *always) for now in self._come))
         bulk.write(Change, ("change_set_id", "op", "record_id", "before", "after"), self._history(made.pk))
-        one_by_one = self._as_served and len(self._come) + len(self._differ) + len(self._go) <= BULK
+        one_by_one = (
+            self._as_served and bool(self._before) and len(self._come) + len(self._differ) + len(self._go) <= BULK
+        )
         if one_by_one:
             self._announce_records(made)
         announce(made, created=len(self._come), updated=len(self._differ), deleted=len(self._go), announced=one_by_one)

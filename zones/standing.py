@@ -179,7 +179,7 @@ def keep_drift(zone: Zone, comparison: Comparison) -> ZoneDrift:
         zone=zone.name,
         serial=comparison.serial,
         count=len(comparison.changes),
-        differences=[_difference(change) for change in comparison.changes[:SHOWN]],
+        differences=[difference(change) for change in comparison.changes[:SHOWN]],
     )
     kept = msgspec.to_builtins(drift) | {"found_at": timezone.now().isoformat(timespec="seconds")}
     Zone.objects.filter(pk=zone.pk, lease=zone.lease).update(drift=kept if comparison.changes else None)
@@ -192,7 +192,7 @@ def named(changes: Sequence[RRsetChange]) -> str:
     return f"{', '.join(f'{change.name} {change.type}' for change in changes[:3])}{more}"
 
 
-def _difference(change: RRsetChange) -> RRsetDifference:
+def difference(change: RRsetChange) -> RRsetDifference:
     return RRsetDifference(
         name=change.name, type=change.type, wanted=values(change.after), served=values(change.before)
     )

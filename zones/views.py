@@ -71,7 +71,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
     may_edit = may(request.user, "edit", zone)
     # The records of other kinds come from elsewhere; nobody writes them here.
-    writable = may_edit and zone.kind == ZoneKind.PRIMARY
+    writable = may_edit and zone.writable
     types = list(zone.records.order_by("type").values("type").annotate(count=Count("pk")).values_list("type", "count"))
     query, kind = request.GET.get("q", "").strip(), request.GET.get("type", "").upper()
     sort, order = _order(request, RECORD_ORDERS, "name")
@@ -94,6 +94,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
             "filtered": bool(query or kind),
             "may_edit": writable,
             "may_manage": may(request.user, "manage", zone),
+            "may_take_over": may_edit and may_create_zones(request.user),
             "record_types": msgspec.to_builtins(rdata.catalogue()),
         },
     )

@@ -5,7 +5,7 @@
  * @returns {string}
  */
 export function zoneStanding({ sync_state: state, serial, sync_error: error }) {
-  if (state === "served") return `Served at serial ${serial ?? "–"}`;
+  if (state === "served") return serial ? `Served at serial ${serial}` : "In force at the name server";
   if (state === "pushing") return "Being pushed to the name server";
   if (state === "failed") return `Not served: ${error || "the name server refused it"}`;
   return error ? `Pending: ${error}. It is tried again by itself.` : "Pending: about to be pushed";

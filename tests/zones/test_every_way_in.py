@@ -56,10 +56,10 @@ ONE_EVENT: dict[tuple[str, str], tuple[Way, str]] = {
 }
 """What changes something else than records."""
 
-NOTHING: dict[tuple[str, str], Way] = {("api-operation-cancel", "post"): Way()}
+NOTHING: dict[tuple[str, str], Way] = {("api-operation-cancel", "post"): Way(), ("api-retry", "post"): Way()}
 """A wish, which changes nothing by itself."""
 
-WITH_A_NAME_SERVER = {"api-transfer"}
+WITH_A_NAME_SERVER = {"api-transfer", "api-adopt", "api-drift"}
 """Tried with another server to speak to, in tests/nameserver."""
 
 COMMANDS = {

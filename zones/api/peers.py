@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from rest_framework import serializers
 from zones.models import ZoneKind
 from zones.nameserver.endpoint import Key
 from zones.nameserver.errors import BadName
-from zones.nameserver.peers import Peer, peer
+from zones.nameserver.peers import Peer, peer, peer_from_text
 from zones.transfer_keys import checked_key, keep
 
 
@@ -39,7 +38,7 @@ class PeerField(serializers.Field):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         try:
             if isinstance(data, str):
-                return _plain(peer(*_parts(data)))
+                return _plain(peer_from_text(data))
             if isinstance(data, Mapping) and isinstance(data.get("address"), str) and not set(data) - _FIELDS:
                 port, key = data.get("port", 53), data.get("key") or ""
                 if isinstance(port, int) and not isinstance(port, bool) and isinstance(key, str):
@@ -58,15 +57,6 @@ _FIELDS = {"address", "port", "key"}
 def _plain(server: Peer) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(server)
     return plain
-
-
-def _parts(text: str) -> tuple[str, int]:
-    """Address and port of what people write."""
-    plain = " ".join(text.split())
-    for pattern in (r"\[(.+)\](?:[: ](?:port )?(\d{1,5}))?", r"(\S+?)(?: port | |@|#)(\d{1,5})", r"([\d.]+):(\d{1,5})"):
-        if found := re.fullmatch(pattern, plain):
-            return found[1], int(found[2] or 53)
-    return plain, 53
 
 
 @extend_schema_field(

@@ -137,6 +137,7 @@ class ZoneChangeSerializer(ZoneServers):
     """The zone's own fields that may change; what is not sent stays."""
 
     comment = serializers.CharField(allow_blank=True, required=False)
+    watched = serializers.BooleanField(required=False, help_text="False takes an adopted zone over.")
     version = serializers.IntegerField(min_value=1, required=False)
 
 

@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from zones.api import grant_views, views
 from zones.api.axfr_views import TransferView
 from zones.api.transfer_views import ExportView, ImportView
+from zones.api.truth_views import AdoptView, DriftView, RetryView, ServedView, ServersView
 
 
 class ZoneName:
@@ -28,6 +29,7 @@ urlpatterns = [
     path("record-types/", views.RecordTypesView.as_view(), name="api-record-types"),
     path("zones/", views.ZonesView.as_view(), name="api-zones"),
     path("zones/transfer/", TransferView.as_view(), name="api-transfer"),
+    path("zones/adopt/", AdoptView.as_view(), name="api-adopt"),
     path("zones/<zone:zone_name>/", views.ZoneView.as_view(), name="api-zone"),
     path("zones/<zone:zone_name>/records/", views.RecordsView.as_view(), name="api-records"),
     path("zones/<zone:zone_name>/records/<int:record_id>/", views.RecordView.as_view(), name="api-record"),
@@ -39,6 +41,10 @@ urlpatterns = [
     path("zones/<zone:zone_name>/export/", ExportView.as_view(), name="api-export"),
     path("zones/<zone:zone_name>/grants/", grant_views.GrantsView.as_view(), name="api-grants"),
     path("zones/<zone:zone_name>/grants/<int:grant_id>/", grant_views.GrantView.as_view(), name="api-grant"),
+    path("zones/<zone:zone_name>/servers/", ServersView.as_view(), name="api-servers"),
+    path("zones/<zone:zone_name>/served/", ServedView.as_view(), name="api-served"),
+    path("zones/<zone:zone_name>/drift/", DriftView.as_view(), name="api-drift"),
+    path("zones/<zone:zone_name>/retry/", RetryView.as_view(), name="api-retry"),
     path("bulk-edits/", views.BulkEditsView.as_view(), name="api-bulk-edits"),
     path("operations/<str:operation_id>/", views.OperationView.as_view(), name="api-operation"),
     path("operations/<str:operation_id>/cancel/", views.CancelView.as_view(), name="api-operation-cancel"),

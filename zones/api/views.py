@@ -23,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from realtime.actors import current_actor
-from zones import bulk_edits, history, names, rdata
+from zones import adoption, bulk_edits, history, names, rdata
 from zones.access import Level, editing, levels, may, may_create_zones, visible_zones
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
@@ -144,8 +144,11 @@ class ZoneView(View):
             raise PermissionDenied(f"Your rights to {zone.name} do not reach its settings.")
         if asked.keys() - {"comment", "follows_addresses"} and not may_create_zones(request.user):
             raise PermissionDenied("Which servers a zone has to do with, only those may say who may make zones.")
+        watched = asked.pop("watched", zone.watched)
         with transaction.atomic():
             update_zone(zone, version=version, **with_servers(asked, zone.kind))
+        if watched != zone.watched:
+            (adoption.watch if watched else adoption.take_charge)(zone)
         return shown(self.zone(), request)
 
     @extend_schema(parameters=[IF_MATCH], responses={204: None})

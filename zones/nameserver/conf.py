@@ -22,6 +22,13 @@ class NamedSettings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Meta(description="File with the `key` clause for updates and transfers, as tsig-keygen writes it.")
     ] = None
     statistics_url: Annotated[str, Meta(description="Base URL of the statistics channel.")] = ""
+    secondaries: Annotated[
+        str,
+        Meta(
+            description="Servers that fetch our zones, as `192.0.2.1` or `192.0.2.1 port 5300`, separated by commas: the "
+            "private server notifies them, and pages say whether they have the newest serial."
+        ),
+    ] = ""
     zone_dir: Annotated[
         Path | None, Meta(description="Directory for zone files, writable by the site and by the server.")
     ] = None

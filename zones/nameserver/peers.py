@@ -58,6 +58,20 @@ def peer(address: str, port: int = 53, key: str = "") -> Peer:
     return Peer(address=str(plain), port=port, key=checked_key_name(key) if key else "")
 
 
+def peer_from_text(text: str) -> Peer:
+    """A server in words: `192.0.2.1`, `192.0.2.1:5300`, `2001:db8::1 port 5300`, `[2001:db8::1]:5300`. Raises `BadName`."""
+    plain = " ".join(text.split())
+    for pattern in (r"\[(.+)\](?:[: ](?:port )?(\d{1,5}))?", r"(\S+?)(?: port | |@|#)(\d{1,5})", r"([\d.]+):(\d{1,5})"):
+        if found := re.fullmatch(pattern, plain):
+            return peer(found[1], int(found[2] or 53))
+    return peer(plain)
+
+
+def listed(text: str) -> tuple[Peer, ...]:
+    """Servers in words, separated by commas. Raises `BadName`."""
+    return tuple(peer_from_text(part) for part in text.split(",") if part.strip())
+
+
 def peers(values: Iterable[Mapping[str, Any]]) -> tuple[Peer, ...]:
     """Servers as the database keeps them. Raises `BadName`."""
     return tuple(peer(value["address"], value.get("port") or 53, value.get("key") or "") for value in values)

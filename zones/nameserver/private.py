@@ -14,12 +14,14 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 from zones.nameserver.endpoint import SAVED, Endpoint, new_key, save, saved, write_secret
 from zones.nameserver.errors import NameServerError
+from zones.nameserver.peers import Peer
 from zones.nameserver.rndc import Rndc
 
 LOOPBACK = "127.0.0.1"
@@ -70,7 +72,7 @@ options {{
 
     allow-new-zones yes;
     allow-transfer {{ key "{tsig_key}"; }};
-    notify no;
+    {notify}
     serial-update-method increment;
     zone-statistics full;
     minimal-responses no;
@@ -118,10 +120,18 @@ class PrivateNamed:
     one and keeps it. The ports of the control and statistics channels are always chosen, and kept while they are free.
     """
 
-    def __init__(self, directory: Path, port: int | None = None, *, program: str = "named") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        *,
+        program: str = "named",
+        secondaries: Sequence[Peer] = (),
+    ) -> None:
         self.directory = directory.resolve()
         self._port = port
         self._program = program
+        self._secondaries = tuple(secondaries)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
@@ -270,6 +280,7 @@ class PrivateNamed:
                 forward_zones=FORWARD_ZONES,
                 forward_options=FORWARD_OPTIONS,
                 transfer_keys=TRANSFER_KEYS,
+                notify=self._notify(),
             )
         )
         # rndc finds the control channel with: rndc -c DIRECTORY/rndc.conf
@@ -280,6 +291,11 @@ class PrivateNamed:
         )
         save(endpoint, self.directory)
         return endpoint
+
+    def _notify(self) -> str:
+        """Whom to tell of new serials: nobody but who is named, because the NS of zones may be anybody's."""
+        listed = " ".join(server.clause() for server in self._secondaries)
+        return f"notify explicit; also-notify {{ {listed} }};" if listed else "notify no;"
 
     def _wait_ready(self, endpoint: Endpoint, boot_log: Path, *, timeout_s: float = 30.0) -> None:
         """An open port is not enough: zones may still be loading. `rndc status` says when it is up."""

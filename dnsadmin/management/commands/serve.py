@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from dnsadmin.keeper import NamedKeeper
 from dnsadmin.server import server
 from zones.nameserver.errors import NameServerError
+from zones.nameserver.peers import listed
 from zones.nameserver.private import PrivateNamed
 
 
@@ -34,8 +35,15 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
         with ExitStack() as running:
             if not settings.NAMED.host:
+                try:
+                    secondaries = listed(settings.NAMED.secondaries)
+                except NameServerError as error:
+                    raise CommandError(f"DNSADMIN_NAMED_SECONDARIES: {error}") from error
                 named = PrivateNamed(
-                    settings.DATA_DIR / "named", port=settings.NAMED.port, program=settings.NAMED.program
+                    settings.DATA_DIR / "named",
+                    port=settings.NAMED.port,
+                    program=settings.NAMED.program,
+                    secondaries=secondaries,
                 )
                 keeper = NamedKeeper(named)
                 try:

@@ -232,7 +232,6 @@ onZone("change_set_reverted", waits);
 onZone("zone_synced", ({ data }) => {
   stand({ sync_state: "served", serial: data.serial });
   records.served(data.change_sets, data.serial);
-  note("drift", "");
 });
 onZone("zone_sync_failed", ({ data }) => {
   stand({ sync_state: data.state, sync_error: data.error });
@@ -240,7 +239,7 @@ onZone("zone_sync_failed", ({ data }) => {
   if (data.state === "failed") alarm(`Not served: ${data.error}`);
 });
 onZone("zone_drift_detected", ({ data }) =>
-  note("drift", `Somebody changed this zone at the name server: ${data.count} RRsets differ from what is wanted here.`));
+  stand({ sync_state: "failed", sync_error: `somebody changed it at the name server, ${data.count} RRsets differ` }));
 onZone("zone_imported", (event) => {
   if (event.source_user?.id !== me.id) note("imported", `${event.source_user?.username ?? "The system"} imported a zone file.`);
   records.outdated(() => swap(section));

@@ -7,6 +7,12 @@ import { toast } from "../toasts.js";
 
 const LEVELS = /** @type {Record<string, string>} */ ({ view: "may see it", edit: "may change records", manage: "may manage it" });
 
+/** To what a right is limited, in words. @param {{names: string[], types: string[], actions: string[]}} grant */
+const limits = ({ names, types, actions }) => [actions, types, names].filter((words) => words.length).map((words) => words.join(", ")).join("; ");
+
+/** @param {FormDataEntryValue | null} typed */
+const words = (typed) => String(typed ?? "").split(/[\s,]+/).filter(Boolean);
+
 /** @param {HTMLElement} dialog */
 function begin(dialog) {
   const head = find("#zone");
@@ -24,7 +30,7 @@ function begin(dialog) {
       const { results } = await get(zoneUrl(zone, "grants/"));
       const rows = results.map((/** @type {any} */ grant) => element("tr", {},
         element("th", { scope: "row" }, grant.user ?? `group ${grant.group}`),
-        element("td", {}, LEVELS[grant.level] ?? grant.level),
+        element("td", {}, LEVELS[grant.level] ?? grant.level, limits(grant) && element("span", { class: "soft" }, ` only ${limits(grant)}`)),
         element("td", { class: "number" }, element("button", { type: "button", class: "danger", onclick: () => close(grant) },
           "Take away", element("span", { class: "visually-hidden" }, ` from ${grant.user ?? grant.group}`)))));
       grants.replaceChildren(rows.length ? element("table", {}, element("tbody", {}, ...rows)) : element("p", {}, "Nobody has a right of their own."));
@@ -50,7 +56,10 @@ function begin(dialog) {
     const place = find("[data-grant-problem]", dialog);
     place.textContent = "";
     try {
-      await request("POST", zoneUrl(zone, "grants/"), { user: String(data.get("user")).trim(), level: data.get("level") });
+      const who = String(data.get("user")).trim();
+      await request("POST", zoneUrl(zone, "grants/"), {
+        [data.get("whom") === "group" ? "group" : "user"]: who, level: data.get("level"),
+        names: words(data.get("names")), types: words(data.get("types")), actions: data.getAll("actions") });
       form.reset();
       list();
     } catch (error) {

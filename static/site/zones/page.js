@@ -7,6 +7,7 @@ import { events } from "../live.js";
 import { alarm, mention } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { zoneStanding } from "../words.js";
+import "./adopt.js";
 import "./import.js";
 
 /** The list of zones: states and counts change in their rows; new and deleted zones come by reading the list again. */
@@ -57,6 +58,20 @@ moveAlong("tr.zone-row");
 shortcut("Enter", () => document.activeElement?.closest("tr.zone-row")?.querySelector("a")?.click());
 
 const form = seek("[data-add-zone]");
+const kind = /** @type {HTMLSelectElement} */ (form && find("[name=kind]", form));
+
+/** Where the records of a secondary zone come from, or where questions for a forward zone go. */
+function servers() {
+  const typed = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form ?? document)).value.trim();
+  const listed = typed("servers").split(",").map((server) => server.trim()).filter(Boolean);
+  if (kind.value === "forward") return { forwarders: listed };
+  return kind.value === "secondary" ? { primaries: listed, ...(typed("tsig") && { tsig: typed("tsig") }) } : {};
+}
+
+kind?.addEventListener("change", () => {
+  find("[data-servers]", form ?? document).hidden = kind.value === "primary";
+  find("[data-tsig]", form ?? document).hidden = kind.value !== "secondary";
+});
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const value = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form)).value.trim();
@@ -64,7 +79,7 @@ form?.addEventListener("submit", async (event) => {
   for (const place of form.querySelectorAll(".problem")) place.textContent = "";
   button.disabled = true;
   try {
-    const { name } = await post("/api/zones/", { name: value("name"), kind: "primary", comment: value("comment") });
+    const { name } = await post("/api/zones/", { name: value("name"), kind: kind.value, comment: value("comment"), ...servers() });
     location.assign(`/zones/${name}/`);
   } catch (error) {
     button.disabled = false;
@@ -75,7 +90,10 @@ form?.addEventListener("submit", async (event) => {
     if (fields.name) name.setAttribute("aria-invalid", "true");
     find("#new-name-problem", form).textContent = fields.name ?? "";
     find("#new-comment-problem", form).textContent = fields.comment ?? "";
-    if (!fields.name && !fields.comment) find("[data-problem]", form).textContent = `The zone is not added: ${problem.message} What you typed is still here.`;
+    const ofServers = fields.primaries ?? fields.forwarders ?? "";
+    find("#new-servers-problem", form).textContent = ofServers;
+    find("#new-tsig-problem", form).textContent = fields.tsig ?? "";
+    if (!fields.name && !fields.comment && !ofServers && !fields.tsig) find("[data-problem]", form).textContent = `The zone is not added: ${problem.message} What you typed is still here.`;
     alarm(`The zone is not added: ${problem.message}`);
     if (fields.name) name.focus();
   }

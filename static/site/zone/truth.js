@@ -1,0 +1,83 @@
+import { get, post, request, zoneUrl } from "../api.js";
+import { tellAges } from "../clock.js";
+import { element, find, seek } from "../dom.js";
+import { events } from "../live.js";
+import { toast } from "../toasts.js";
+
+/** What the name server really serves: differences and how they end, how a copy stands, which servers have the serial. */
+
+const head = find("#zone");
+const zone = head.dataset.zone ?? "";
+const TOLD_AT_MOST_EVERY_MS = 500;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+/** Read the part of the page again that tells it. */
+async function refresh() {
+  clearTimeout(timer);
+  const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const now = seek("#truth", fresh);
+  const here = find("#truth");
+  if (!now || now.innerHTML === here.innerHTML) return;
+  const focused = here.contains(document.activeElement);
+  here.replaceChildren(...now.childNodes);
+  tellAges(here);
+  if (focused) find("#main").focus();
+}
+
+/** @param {any} event */
+function told({ data }) {
+  if (data.zone !== zone) return;
+  clearTimeout(timer);
+  timer = setTimeout(refresh, TOLD_AT_MOST_EVERY_MS);
+}
+
+for (const name of ["zone_drift_detected", "zone_synced", "zone_sync_failed", "zone_updated"]) events.on(name, told);
+
+/** @param {HTMLButtonElement} button @param {() => Promise<any>} act @param {string} done */
+async function run(button, act, done) {
+  button.disabled = true;
+  try {
+    await act();
+    toast(done);
+    await refresh();
+  } catch (error) {
+    toast(`Nothing was changed: ${/** @type {Error} */ (error).message}`, { bad: true });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = /** @type {Element} */ (event.target).closest("button");
+  if (!button?.closest("#truth")) return;
+  const { resolve } = button.dataset;
+  if (resolve === "accept") run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve }), "What is served is accepted.");
+  else if (resolve) run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve }), "What is wanted is pushed.");
+  else if (button.dataset.retry !== undefined) run(button, () => post(zoneUrl(zone, "retry/"), {}), "It is tried again.");
+  else if (button.dataset.takeOver !== undefined) {
+    run(button, () => request("PATCH", zoneUrl(zone), { watched: false }).then(() => location.reload()), "The zone is changed here from now on.");
+  }
+});
+
+/** @type {Record<string, string>} */
+const ROLES = { this: "this site's", secondary: "secondary", primary: "primary" };
+
+const servers = /** @type {HTMLDetailsElement | null} */ (seek("#servers"));
+servers?.addEventListener("toggle", async () => {
+  if (!servers.open) return;
+  const place = find("[data-servers]", servers);
+  place.replaceChildren(element("p", { class: "soft" }, "Asking them …"));
+  try {
+    const found = await get(zoneUrl(zone, "servers/"));
+    place.replaceChildren(element("ul", { class: "plain" }, ...found.map((/** @type {any} */ server) =>
+      element("li", {}, element("span", { class: "mono" }, server.server), ` (${ROLES[server.role]}): `,
+        element("span", { class: "state", "data-state": server.has_serial ? "served" : server.error ? "failed" : "pending" },
+          server.error || `serial ${server.serial}`)))));
+  } catch (error) {
+    place.replaceChildren(element("p", { class: "problem" }, /** @type {Error} */ (error).message));
+  }
+});

@@ -1,0 +1,61 @@
+import { Problem, get, post } from "../api.js";
+import { element, find, seek } from "../dom.js";
+import { alarm } from "../saying.js";
+
+/** Zones from elsewhere: adopted from the name server, or copied from another one. Only who may make zones has the dialog. */
+
+/** @param {HTMLElement} dialog */
+function begin(dialog) {
+  const place = find("[data-adoptable]", dialog);
+  const form = find("[data-transfer]", dialog);
+
+  async function list() {
+    try {
+      const zones = await get("/api/zones/adopt/");
+      const rows = zones.map((/** @type {any} */ zone) => element("tr", {},
+        element("th", { scope: "row", class: "mono" }, zone.name), element("td", {}, zone.kind), element("td", { class: "number mono" }, zone.serial),
+        element("td", { class: "number" }, element("button", { type: "button", onclick: (/** @type {Event} */ event) => adopt(zone.name, /** @type {HTMLButtonElement} */ (event.target)) }, "Adopt"))));
+      place.replaceChildren(rows.length ? element("table", {}, element("tbody", {}, ...rows)) : element("p", {}, "Every zone of the name server is managed here."));
+    } catch (error) {
+      place.replaceChildren(element("p", { class: "problem" }, /** @type {Error} */ (error).message));
+    }
+  }
+
+  /** @param {string} name @param {HTMLButtonElement} button */
+  async function adopt(name, button) {
+    button.disabled = true;
+    try {
+      await post("/api/zones/adopt/", { name });
+      location.assign(`/zones/${name}/`);
+    } catch (error) {
+      button.disabled = false;
+      button.after(element("p", { class: "problem" }, /** @type {Error} */ (error).message));
+    }
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const data = new FormData(/** @type {HTMLFormElement} */ (form));
+    const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
+    const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
+    find("[data-problem]", form).textContent = "";
+    button.disabled = true;
+    try {
+      const { zone } = await post("/api/zones/transfer/", {
+        name: text("name"), server: text("server"), port: Number(text("port") || 53), tsig: text("tsig") || null });
+      location.assign(`/zones/${zone}/`);
+    } catch (error) {
+      const problem = /** @type {Problem} */ (error);
+      const why = `Nothing was copied: ${problem.message} What you typed is still here.`;
+      find("[data-problem]", form).textContent = why;
+      alarm(why);
+    } finally {
+      button.disabled = false;
+    }
+  });
+
+  new MutationObserver(() => dialog.hasAttribute("open") && list()).observe(dialog, { attributeFilter: ["open"] });
+}
+
+const dialog = seek("#adopt");
+if (dialog) begin(dialog);
