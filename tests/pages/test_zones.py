@@ -66,11 +66,11 @@ def test_a_right_is_given_and_taken_away(site, make_zone, profile):
     page.get_by_role("button", name="Settings").click()
     dialog = page.get_by_role("dialog")
 
-    dialog.get_by_label("User name").fill("nobody-here")
+    dialog.get_by_label("Name of the user or group").fill("nobody-here")
     dialog.get_by_role("button", name="Give the right").click()
     expect(dialog.locator("[data-grant-problem]")).not_to_be_empty()
 
-    dialog.get_by_label("User name").fill("zoe")
+    dialog.get_by_label("Name of the user or group").fill("zoe")
     dialog.get_by_label("May", exact=True).select_option("edit")
     dialog.get_by_role("button", name="Give the right").click()
     expect(dialog.get_by_role("row", name="zoe")).to_contain_text("may change records")

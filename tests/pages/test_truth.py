@@ -1,0 +1,39 @@
+"""What is changed behind the site's back shows as a difference on the page, live, and ends there either way."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import live
+from zones.nameserver.endpoint import saved
+
+
+def behind_our_back(site, zone, *lines):
+    where = saved(site.data_dir / "named")
+    script = [f"server {where.host} {where.port}", f"key {where.tsig.algorithm}:{where.tsig.name} {where.tsig.secret}"]
+    text = "\n".join([*script, f"zone {zone}", *lines, "send", ""])
+    subprocess.run(["nsupdate"], input=text, text=True, check=True, timeout=10)
+
+
+@pytest.mark.parametrize(("button", "stays"), [("Accept what is served", True), ("Overwrite it", False)])
+def test_a_difference_comes_to_the_open_page_and_is_settled_there(site, make_zone, profile, button, stays):
+    zone = make_zone()
+    page = profile(site).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    expect(page.locator("#zone [data-slot=state]")).to_contain_text("Served at serial", timeout=30_000)
+    behind_our_back(site, zone, f"update add foreign.{zone}. 60 TXT hello")
+    drift = page.locator("#truth .drift")
+    expect(drift).to_contain_text("foreign", timeout=60_000)
+    expect(drift.get_by_role("row", name="foreign")).to_contain_text('"hello"')
+    page.get_by_role("button", name=button).click()
+    expect(drift).to_have_count(0, timeout=30_000)
+    expect(page.locator("#zone [data-slot=state]")).to_contain_text("Served at serial")
+    records = site.client("olivia").get(f"/api/zones/{zone}/records/", name="foreign").data
+    assert records["count"] == (1 if stays else 0)
+    newest = site.client("olivia").get(f"/api/zones/{zone}/changes/").data["results"][0]
+    assert newest["author"] == "olivia"
+    assert "name server" in newest["comment"]
