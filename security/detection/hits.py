@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 TOLD_AGAIN_S = 3600
 MOST_REMEMBERED = 20_000
+MOST_LOOKED_AT = 50
+"""Hits of one round that are looked up and may raise an alert, so that a flood of blocked names floods nothing else."""
 MOST_TOLD = 10
 """Threats that are told one by one, of those that come within a quarter of a second."""
 SHOWN = 20
@@ -43,12 +45,19 @@ class HitTeller:
         by_id = {policy.pk: policy for policy in policies}
         watches = list(HitWatch.objects.order_by("pk"))
         fresh: list[tuple[PolicyHit, HitRule]] = []
+        left = 0
         for hit in hits:
-            rule = rule_of_hit(hit, policies)
-            if rule is not None and not self._is_told((rule.policy, hit.name, hit.client), now):
+            what = hit.via, hit.name, hit.client
+            if self._is_told(what, now):
+                continue
+            if len(fresh) == MOST_LOOKED_AT:
+                left += 1  # told when it is asked for again
+                continue
+            self._remember(what, now)
+            if rule := rule_of_hit(hit, policies):
                 fresh.append((hit, rule))
         for place, (hit, rule) in enumerate(fresh):
-            more = len(fresh) - MOST_TOLD if place == MOST_TOLD - 1 else 0
+            more = left + len(fresh) - MOST_TOLD if place == MOST_TOLD - 1 else 0
             try:
                 with transaction.atomic():
                     self._tell_one(hit, rule, by_id[rule.policy_id], watches, loud=place < MOST_TOLD, more=more)
@@ -108,13 +117,13 @@ class HitTeller:
 
     def _is_told(self, what: tuple[str, str, str], now: float) -> bool:
         at = self._told.get(what)
-        if at is not None and now - at < TOLD_AGAIN_S:
-            return True
+        return at is not None and now - at < TOLD_AGAIN_S
+
+    def _remember(self, what: tuple[str, str, str], now: float) -> None:
         self._told[what] = now
         self._told.move_to_end(what)
         if len(self._told) > MOST_REMEMBERED:
             self._told.popitem(last=False)
-        return False
 
 
 def knowledge(hit: PolicyHit, rule: HitRule, policy: Policy) -> Threat:

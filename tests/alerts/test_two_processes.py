@@ -105,6 +105,7 @@ def test_all_steps_are_taken_once_though_a_sender_is_killed(start_site: Any, mai
         assert sorted(event["data"]["step"] for event in log) == [1, 2, 3]
 
 
+@pytest.mark.soak
 async def test_acknowledged_on_one_process_it_stops_on_all(start_site: Any) -> None:
     with WebhookReceiver() as hook:
         first = await asyncio.to_thread(start_site)
