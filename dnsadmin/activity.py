@@ -43,6 +43,12 @@ VERBS: dict[EventType, str] = {
     EventType.HEALTH_ALERT: "health alert:",
     EventType.PERFORMANCE_ALERT: "performance alert:",
     EventType.ALERT_ACKNOWLEDGED: "looks after",
+    EventType.RPZ_RULE_CREATED: "made the policy rule",
+    EventType.RPZ_RULE_UPDATED: "changed the policy rule",
+    EventType.RPZ_RULE_DELETED: "deleted the policy rule",
+    EventType.RPZ_UPDATE: "the policy",
+    EventType.THREAT_FEED_UPDATE: "the feed",
+    EventType.THREAT_FEED_FAILED: "could not refresh the feed",
     EventType.THREAT_DETECTED: "threat:",
     EventType.SUSPICIOUS_ACTIVITY: "suspicious:",
     EventType.ALERT_RESOLVED: "over:",
@@ -73,6 +79,9 @@ VERBS: dict[EventType, str] = {
 
 FOLDED = frozenset({EventType.ZONE_SYNCED, EventType.CHANGE_SET_APPLIED})
 """Told on the lines of the changes that they are about, not on lines of their own."""
+
+RULES = frozenset({EventType.RPZ_RULE_CREATED, EventType.RPZ_RULE_UPDATED, EventType.RPZ_RULE_DELETED})
+FEEDS = frozenset({EventType.THREAT_FEED_UPDATE, EventType.THREAT_FEED_FAILED})
 
 SHOWN_OF_A_CHANGE_SET = 3
 """Lines about single records of one change set; the last of them counts the others."""
@@ -238,6 +247,12 @@ def _what(event: Event) -> str:
         return f"{record['name']} {record['type']}"
     if operation := data.get("operation"):
         return str(operation["kind"])
+    if policy := data.get("policy") if event.event_type == EventType.RPZ_UPDATE else None:
+        return f"{policy['name']}: {data['what'].replace('_', ' ')}"
+    if rule := data.get("rule") if event.event_type in RULES else None:
+        return f"{rule['trigger'] or 'for a client'}: {rule['action']}"
+    if feed := data.get("feed") if event.event_type in FEEDS else None:
+        return str(feed["name"])
     if "title" in data:
         return str(data["title"])
     if "target" in data and "forwarder" in data:
@@ -290,6 +305,10 @@ def _note(event: Event) -> str:
             return str(data["reason"])
         case EventType.PERMISSION_CHANGED:
             return str(data["reason"])
+        case EventType.THREAT_FEED_FAILED:
+            return str(data["feed"]["error"])
+        case EventType.THREAT_FEED_UPDATE:
+            return data["what"] or f"{data['added']} names more, {data['removed']} fewer"
         case EventType.ALERT_ACKNOWLEDGED | EventType.ALERT_RESOLVED:
             return str(data["comment"])
     return ""

@@ -8,8 +8,11 @@ import { changeStanding } from "../words.js";
 const verbs = left("verbs") ?? {};
 
 /** @param {any} event @returns {string} */
-function what({ data, source_user: user }) {
+function what({ event_type: type, data, source_user: user }) {
   if (data.record) return `${data.record.name} ${data.record.type}`;
+  if (type === "rpz_update") return `${data.policy.name}: ${data.what.replaceAll("_", " ")}`;
+  if (type.startsWith("rpz_rule_")) return `${data.rule.trigger ?? "for a client"}: ${data.rule.action}`;
+  if (type.startsWith("threat_feed_")) return data.feed.name;
   if (data.title) return data.title;
   if (data.forwarder && "target" in data) return data.forwarder.domain + (data.target ? ` by ${data.target.address}#${data.target.port}` : "");
   if (data.service || data.title || data.what) return data.service || data.title || data.what;
@@ -35,6 +38,8 @@ function note({ event_type: type, data }) {
   if (type === "system_status") return `${data.old} → ${data.new}`;
   if (type === "bind_reload") return data.changed ? `${data.changed} statements changed` : "nothing changed";
   if (type === "service_stopped") return data.reason;
+  if (type === "threat_feed_failed") return data.feed.error;
+  if (type === "threat_feed_update") return data.what || `${data.added} names more, ${data.removed} fewer`;
   return type === "permission_changed" ? data.reason : "";
 }
 
