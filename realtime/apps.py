@@ -10,4 +10,4 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules("events", "commands")
-        from realtime import accounts, alerts, connection_events, rollout  # noqa: F401  # signals, and events of their own
+        from realtime import accounts, alerts, connection_events, errors, rollout  # noqa: F401  # signals, and events of their own

@@ -5,8 +5,9 @@
         async for event in client.events():
             print(event["event_type"], event["data"])
 
-It comes back by itself when the connection ends for a reason that allows it, resumes from its position, drops repeats,
-and raises when it is told not to come back. Nothing durable that the user may see is missed; `Missed` says when the
+It comes back by itself when the connection ends for a reason that allows it, resumes from its position, renews its token,
+notices a line that has gone silent, drops repeats, and raises when it is told not to come back. Nothing durable that the
+user may see is missed; `Missed` says when the
 server could not give that promise.
 """
 
@@ -25,6 +26,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 REMEMBERED = 5000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+PATIENCE_S = 8.0
+"""Seconds for the answer to our own ping, on a line that was quiet for longer than the server's heartbeat."""
+TOKEN_EXPIRED = 4003
 
 Token = str | Callable[[], Awaitable[str]]
 
@@ -81,6 +85,8 @@ class Client:
         self._epoch = ""
         self._resuming = False  # until it is answered, nothing may move the position
         self._retry_in_s: float | None = None
+        self._quiet_s = LONGEST_PAUSE_S
+        self._renewing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep_up())
@@ -155,7 +161,8 @@ class Client:
             except ConnectionClosed as closed:
                 code = closed.rcvd.code if closed.rcvd is not None else 1006
                 reason = closed.rcvd.reason if closed.rcvd is not None else ""
-                if code >= 4500 or not self._reconnect:
+                spent = code == TOKEN_EXPIRED and isinstance(self._token, str)
+                if code >= 4500 or spent or not self._reconnect:
                     self._inbox.put_nowait(Refused(code, reason))
                     raise Refused(code, reason) from None
                 attempt = 0 if self._welcomed.is_set() else attempt + 1
@@ -181,10 +188,23 @@ class Client:
         protocols: list[Any] = ["dnsadmin.v1", f"client.{self._name}", f"bearer.{token}"]
         async with connect(url, subprotocols=protocols, compression=None, max_size=None, ping_interval=None) as socket:
             self.socket = socket
-            async for text in socket:
-                await self._hear(socket, json.loads(text))
-            await socket.wait_closed()
-            raise ConnectionClosed(socket.protocol.close_rcvd, socket.protocol.close_sent)
+            self._quiet_s = LONGEST_PAUSE_S
+            while True:
+                await self._hear(socket, json.loads(await self._next(socket)))
+
+    async def _next(self, socket: ClientConnection) -> str | bytes:
+        """The next frame. A line that has gone silent without being closed is cut: the server pings, and answers pings."""
+        try:
+            async with asyncio.timeout(self._quiet_s):
+                return await socket.recv()
+        except TimeoutError:
+            await socket.send(json.dumps({"type": "ping", "id": 0}))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await socket.recv()
+        except TimeoutError:
+            socket.transport.abort()
+            raise ConnectionClosed(None, None) from None
 
     async def _hear(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
         match frame["type"]:
@@ -201,13 +221,21 @@ class Client:
                 answer = self._answers.pop(frame["id"])
                 if not answer.done():
                     answer.set_result(frame)
+            case "notice" if frame["code"] == "token_expiring" and not isinstance(self._token, str):
+                self._renewing = asyncio.create_task(self._renew(self._token))
             case "bye" if "retry_in_ms" in frame:
                 self._retry_in_s = frame["retry_in_ms"] / 1000
         if "upto" in frame and self._epoch and not self._resuming:
             self.position = f"{self._epoch}:{frame['upto']}"
 
+    async def _renew(self, token: Callable[[], Awaitable[str]]) -> None:
+        """Go on with a newer token on the open connection. If there is none, the server closes, and we come back."""
+        with contextlib.suppress(OSError, CommandError):
+            await self.command("authenticate", token=await token())
+
     def _greet(self, frame: dict[str, Any]) -> None:
         self.welcome = frame
+        self._quiet_s = frame["heartbeat_s"] * 1.5
         self._epoch = frame["resume"]["epoch"]
         resumed = frame["resumed"]
         if resumed is not None and not resumed["recovered"]:

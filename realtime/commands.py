@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from realtime import doorbell, log, presence, trial
+from realtime import doorbell, errors, log, presence, trial
 from realtime.actors import Actor, acting_as
 from realtime.audience import permitted_types
 from realtime.authentication import AuthenticationFailed, note_failure
@@ -119,6 +119,7 @@ async def answer(consumer: UnifiedWebSocketConsumer, given: Command) -> Frame | 
             if isinstance(problem, kind):
                 return error(given.id, code, str(problem))
         logger.exception("command %s failed", spec.name)
+        await in_database(errors.tell, f"command {spec.name}", problem)
         consumer.note_error(ErrorCode.INTERNAL)
         return error(given.id, ErrorCode.INTERNAL, "The server failed to do this; it is logged.")
     return response(given.id, result) if result is not None else None

@@ -1,6 +1,6 @@
 """The wire format, version 1: every frame that the server sends or understands, its codes and limits.
 
-JSON text frames, each an object with a literal `type`. The contract is documented in `docs/protocol.md`.
+JSON text frames, each an object with a literal `type`. The reference in `docs/reference/` is generated from here.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ class LogReader:
         size = 0
         look = Look(connection)
         start = upto = connection.upto
-        events = await self._feed.read(start)
+        events = await self._feed.read(start, MOST_IN_BATCH)  # a piece that leaves others their turn
         if connection.upto != start:
             return  # it was rewound meanwhile; from here to the end nothing is awaited
 
