@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
 
-from realtime import doorbell, notifications, processors
+from realtime import (
+    admin_operations,  # noqa: F401  # registers its pages
+    doorbell,
+    notifications,
+    processors,
+    tracing,
+)
 from realtime.alert_models import Alert, AlertEntry, AlertMute
 from realtime.models import DeadLetter, LogEvent, Presence
 from realtime.notification_models import Delivery, EscalationStep, NotificationChannel
@@ -36,6 +48,34 @@ class EventLogAdmin(ReadOnly):
     ordering = ("-position",)
     show_full_result_count = False
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, "way") if request.user.is_superuser else self.list_display
+
+    def get_urls(self) -> list[Any]:
+        own = path("<str:event_id>/trace/", self.admin_site.admin_view(self.trace), name="realtime_trace")
+        return [own, *super().get_urls()]
+
+    @admin.display(description="trace")
+    def way(self, row: LogEvent) -> str:
+        return format_html('<a href="{}">Trace</a>', reverse("admin:realtime_trace", args=[row.event_id]))
+
+    def trace(self, request: HttpRequest, event_id: str) -> HttpResponse:
+        """Who got the event, and who did not and why."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        try:
+            traced = tracing.trace(event_id)
+        except tracing.Unknown as problem:
+            raise Http404(str(problem)) from None
+        context = {**self.admin_site.each_context(request), "title": "Trace", "opts": self.opts, "traced": traced}
+        return TemplateResponse(request, "admin/realtime/trace.html", context)
+
+
+class ConnectionActionForm(ActionForm):
+    """The choice of an action, with what some of them say."""
+
+    message = forms.CharField(required=False, max_length=500)
+
 
 @admin.register(Presence)
 class ConnectionAdmin(ReadOnly):
@@ -43,7 +83,24 @@ class ConnectionAdmin(ReadOnly):
     list_filter = ("client", "node")
     search_fields = ("user__username", "connection_id", "address")
     ordering = ("-pk",)
-    actions = ("disconnect",)
+    actions = ("disconnect", "tell", "reauthenticate")
+    action_form = ConnectionActionForm
+
+    @admin.action(description="Send the message")
+    def tell(self, request: HttpRequest, queryset: QuerySet[Presence]) -> None:
+        words = request.POST.get("message", "").strip()[:500]
+        if not words:
+            messages.error(request, "Write a message first.")
+            return
+        for connection_id in queryset.values_list("connection_id", flat=True):
+            doorbell.control("tell", connection=connection_id, message=words)
+        messages.success(request, "It is shown on their pages.")
+
+    @admin.action(description="Have them sign in anew")
+    def reauthenticate(self, request: HttpRequest, queryset: QuerySet[Presence]) -> None:
+        for connection_id in queryset.values_list("connection_id", flat=True):
+            doorbell.control("reauthenticate", connection=connection_id)
+        messages.info(request, "They come back with a fresh token, or with a session that still holds.")
 
     @admin.action(description="Disconnect")
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Presence]) -> None:

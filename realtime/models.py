@@ -57,6 +57,7 @@ class LogEvent(models.Model):
 
     class Meta:
         verbose_name = "log event"
+        verbose_name_plural = "Event log"
         indexes = (
             models.Index(fields=["id"], name="log_unpositioned", condition=models.Q(position__isnull=True)),
             models.Index(fields=["scope", "position"], name="log_by_scope"),
@@ -186,7 +187,8 @@ class Rollout(models.Model):
     guarded_until = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "rollout"
+        verbose_name_plural = "Rollout"
+        verbose_name = "Rollout"
         default_permissions = ("view", "change")
         permissions = (("view_operations", "Can hear of roll-outs, backups and restores"),)
 
@@ -202,6 +204,7 @@ class MetricSample(models.Model):
     figures = models.JSONField()
 
     class Meta:
+        verbose_name_plural = "Statistics"
         default_permissions = ("view",)
 
     def __str__(self) -> str:

@@ -259,6 +259,12 @@ class Node:
                 self.watch.sang()
             case "trace":
                 self.in_background(self._answer_trace(message["request"], message["event"]))
+            case "tell":
+                if connection := self.manager.find(message["connection"]):
+                    connection.deliver(frame("notice", code="message", message=message["message"], data={}))
+            case "reauthenticate":
+                if connection := self.manager.find(message["connection"]):
+                    self.close(connection, CloseCode.TOKEN_EXPIRED, "an administrator asks to sign in anew")
             case "disconnect":
                 if connection := self.manager.find(message["connection"]):
                     self.close(connection, CloseCode.NOT_ALLOWED, "disconnected by an administrator")

@@ -2,6 +2,7 @@ import { find } from "./dom.js";
 import { age } from "./clock.js";
 import { service } from "./live.js";
 import { alarm, say } from "./saying.js";
+import { toast } from "./toasts.js";
 
 /** The badge: how the connection is, in a shape and words, how old the newest data is, and what one can do. */
 
@@ -61,4 +62,5 @@ function showAge() {
 
 button.addEventListener("click", () => (state.name === "signed_out" ? signIn() : service.reconnect()));
 service.onState(show);
+service.onNotice(({ code, message }) => code === "message" && toast(`An administrator: ${message}`, { bad: true }));
 setInterval(showAge, 5000);

@@ -95,14 +95,18 @@ class Deployment:
             web.stop()
 
 
-@pytest.fixture
-def deployment(tmp_path: Path, postgres_server: PostgresServer, redis_server: RedisServer) -> Iterator[Deployment]:
-    made = Deployment(tmp_path, postgres_server.create_database(), redis_server.url)
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Deployment]:
+    directory = tmp_path_factory.mktemp("deployment")
+    redis = RedisServer(directory)
+    redis.start()
+    made = Deployment(directory, postgres_server.create_database(), redis.url)
     try:
         made.start()
         yield made
     finally:
         made.stop()
+        redis.stop()
 
 
 @pytest.mark.timeout(400)  # two processes are restarted, one after the other

@@ -1,0 +1,131 @@
+"""The roll-out, the figures and the way of one event in Django's admin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from realtime import rollout
+from realtime.actors import acting
+from realtime.events import EventType
+from realtime.models import LogEvent, MetricSample, Rollout
+
+CHARTED = timedelta(hours=6)
+MOST_POINTS = 120
+HISTORY = 20
+WIDTH, HEIGHT = 300, 60
+
+
+class StepForm(forms.Form):
+    """A step of the roll-out."""
+
+    action = forms.ChoiceField(choices=[(name, name) for name in rollout.STEPS])
+    percent = forms.FloatField(required=False, min_value=0, max_value=100, help_text="start and advance only")
+    reason = forms.CharField(required=False, max_length=1000)
+
+
+class OnePage(admin.ModelAdmin):
+    """A page in place of the list of a model's rows."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Rollout)
+class RolloutAdmin(OnePage):
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = StepForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            if not request.user.has_perm("realtime.change_rollout"):
+                raise PermissionDenied
+            self._step(request, form.cleaned_data)
+            return HttpResponseRedirect(request.path)
+        steps = LogEvent.objects.filter(event_type=EventType.ROLLOUT_CHANGED).order_by("-pk")[:HISTORY]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Rollout",
+            "opts": self.opts,
+            "status": rollout.status(),
+            "form": form,
+            "may_change": request.user.has_perm("realtime.change_rollout"),
+            "history": [(row, json.loads(row.data)) for row in steps],
+            "charts": charts(),
+        }
+        return TemplateResponse(request, "admin/realtime/rollout.html", context)
+
+    def _step(self, request: HttpRequest, given: dict[str, Any]) -> None:
+        try:
+            with acting(request.user, origin="page", address=request.META.get("REMOTE_ADDR")):
+                rollout.STEPS[given["action"]](given["percent"], given["reason"])
+        except rollout.Refused as problem:
+            messages.error(request, str(problem))
+        else:
+            messages.success(request, f"{given['action']}: done")
+
+
+@admin.register(MetricSample)
+class FiguresAdmin(OnePage):
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        latest: dict[str, dict[str, Any]] = {}
+        samples = MetricSample.objects.filter(taken_at__gte=timezone.now() - timedelta(minutes=3)).order_by("taken_at")
+        latest.update(samples.values_list("node", "figures"))
+        names = [name for figures in latest.values() for name, value in figures.items() if not isinstance(value, dict)]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Statistics",
+            "opts": self.opts,
+            "nodes": list(latest),
+            "rows": [(name, [f.get(name) for f in latest.values()]) for name in dict.fromkeys(names) if name != "node"],
+            "charts": charts(),
+        }
+        return TemplateResponse(request, "admin/realtime/statistics.html", context)
+
+
+def charts() -> list[dict[str, Any]]:
+    """The key figures of the last hours, all processes together, as lines for SVG."""
+    rows = MetricSample.objects.filter(taken_at__gte=timezone.now() - CHARTED).order_by("taken_at")
+    minutes: dict[str, dict[str, dict[str, Any]]] = {}
+    for node, taken_at, figures in rows.values_list("node", "taken_at", "figures"):
+        minutes.setdefault(f"{taken_at:%Y-%m-%d %H:%M}", {})[node] = figures
+    moments = list(minutes.values())[-MOST_POINTS:]
+
+    def summed(name: str) -> list[float]:
+        return [sum(float(figures.get(name) or 0) for figures in nodes.values()) for nodes in moments]
+
+    unified = [sum(f["connections_by_system"].get("unified", 0) for f in nodes.values()) for nodes in moments]
+    legacy = [sum(f["connections_by_system"].get("legacy", 0) for f in nodes.values()) for nodes in moments]
+    slowest = [max((f["p99_s"] or 0) * 1000 for f in nodes.values()) for nodes in moments]
+    return [
+        _chart("Connections, unified", unified, ""),
+        _chart("Connections, old system", legacy, ""),
+        _chart("Commit to browser, 99 %", slowest, "ms"),
+        _chart("Memory", [value / 1e6 for value in summed("memory_bytes")], "MB"),
+        _chart("Unconfirmed", [value / 1e3 for value in summed("unconfirmed_bytes")], "kB"),
+    ]
+
+
+def _chart(title: str, values: Sequence[float], unit: str) -> dict[str, Any]:
+    top = max([*values, 1])
+    step = WIDTH / max(1, len(values) - 1)
+    points = " ".join(f"{i * step:.1f},{HEIGHT - value / top * (HEIGHT - 4):.1f}" for i, value in enumerate(values))
+    now = f"{values[-1]:,.0f} {unit}".strip() if values else "no figures yet"
+    return {"title": title, "points": points, "now": now, "top": f"{top:,.0f} {unit}".strip(), "w": WIDTH, "h": HEIGHT}

@@ -1,0 +1,73 @@
+"""The operator's pages in the admin: roll-out, statistics, trace, connections."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from realtime import log, rollout, trial
+from realtime.models import LogEvent, MetricSample, Presence
+
+
+@pytest.fixture
+def admin(transactional_db: None) -> Client:
+    browser = Client()
+    browser.force_login(get_user_model().objects.create_superuser("admin"))
+    return browser
+
+
+def test_the_index_names_what_operators_look_for(admin: Client) -> None:
+    text = admin.get("/admin/").content.decode()
+    assert [name for name in ("Connections", "Rollout", "Event log", "Dead letters") if name not in text] == []
+
+
+def test_a_step_of_the_roll_out_is_made_on_its_page_and_told_there(admin: Client) -> None:
+    step = {"action": "start", "percent": "25", "reason": "by page"}
+    assert admin.post("/admin/realtime/rollout/", step, follow=True).status_code == 200
+    assert rollout.status()["percent"] == 25
+    text = admin.get("/admin/realtime/rollout/").content.decode()
+    assert "by page" in text
+    refused = admin.post("/admin/realtime/rollout/", {"action": "resume"}, follow=True).content.decode()
+    assert "neither paused nor locked" in refused
+
+
+def test_who_may_only_look_makes_no_step(transactional_db: None) -> None:
+    browser = Client()
+    browser.force_login(get_user_model().objects.create(username="clerk", is_staff=True))
+    assert browser.post("/admin/realtime/rollout/", {"action": "rollback"}).status_code == 403
+    assert rollout.status()["percent"] == 100
+
+
+def test_statistics_show_the_processes_and_their_figures(admin: Client) -> None:
+    figures = {"connections": 7, "connections_by_system": {"unified": 7}, "p99_s": 0.25, "memory_bytes": 10**8}
+    MetricSample.objects.create(node="here.1", figures=figures)
+    text = admin.get("/admin/realtime/metricsample/").content.decode()
+    assert "here.1" in text
+    assert "<polyline" in text
+    assert "250 ms" in text
+
+
+def test_an_event_leads_to_its_trace(admin: Client) -> None:
+    with transaction.atomic():
+        trial.send("traced")
+    log.sequence()
+    event = LogEvent.objects.get(event_type="broadcast_test")
+    assert (
+        f"/admin/realtime/logevent/{event.event_id}/trace/" in admin.get("/admin/realtime/logevent/").content.decode()
+    )
+    text = admin.get(f"/admin/realtime/logevent/{event.event_id}/trace/").content.decode()
+    assert "was not connected" in text
+    assert admin.get("/admin/realtime/logevent/nothing/trace/").status_code == 404
+
+
+def test_connections_can_be_told_something_and_sent_to_sign_in(admin: Client) -> None:
+    user = get_user_model().objects.get()
+    row = Presence.objects.create(connection_id="c1", user=user, client="web", node="n", last_seen=timezone.now())
+    for action in ("tell", "reauthenticate", "disconnect"):
+        form = {"action": action, "_selected_action": [row.pk], "message": "Lunch!"}
+        assert admin.post("/admin/realtime/presence/", form, follow=True).status_code == 200
+    empty = {"action": "tell", "_selected_action": [row.pk]}
+    assert "Write a message first" in admin.post("/admin/realtime/presence/", empty, follow=True).content.decode()
