@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ import dns.query
 import psutil
 import pytest
 
+from realtime.client import Client
 from tests.conftest import StartSite
 from tests.parts.process import Process
 from tests.parts.redis_server import RedisServer
@@ -127,6 +129,32 @@ def apart(start_site: StartSite, redis_server: RedisServer, tmp_path: Path) -> I
     process.start(lambda: True, env=site.environment(), cwd=CHECKOUT)
     yield site, process
     process.stop()
+
+
+async def test_what_one_process_collects_is_watched_in_another(apart: tuple[Site, Process]) -> None:
+    site, _ = apart
+    await asyncio.to_thread(ask, site, 1, "warm.example")
+    names: set[str] = set()
+    async with Client(site.socket_url(), token=site.token("sam"), name="watcher") as client:
+        await client.unsubscribe("*")
+        await client.subscribe("dns_query_batch", filter={"name_suffix": "watched.example"})
+        work = asyncio.create_task(asyncio.to_thread(_keep_asking, site, "watched.example", names))
+        async with asyncio.timeout(60):
+            async for event in client.events():
+                names.update(row["name"] for row in event["data"]["queries"])
+                assert event["data"]["filter"] == {"name_suffix": "watched.example"}
+                break
+        await work
+    assert names == {"watched.example"}
+
+
+def _keep_asking(site: Site, name: str, until_seen: set[str]) -> None:
+    """The collector may hear of the watcher, or begin at all, only after a while."""
+    deadline = time.monotonic() + 60
+    while not until_seen and time.monotonic() < deadline:
+        ask(site, 1, name)
+        ask(site, 1, "unwatched.example")
+        time.sleep(0.3)
 
 
 def test_a_collector_that_is_killed_is_missed_and_its_successor_goes_on_where_it_saved(
