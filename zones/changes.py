@@ -22,7 +22,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from zones import access, grants, names, rdata
+from zones import access, grants, names, rdata, reverse
 from zones.models import Change, ChangeKind, ChangeSet, GrantLevel, Record, Zone, ZoneKind
 from zones.nameserver.errors import BadName
 from zones.nameserver.forwarding import Forwarding
@@ -141,6 +141,8 @@ class Changes:
         self._plan = plan
         if not dry_run:
             self.result = plan.write(comment=comment, reverts=reverts)
+            if self.result is not None and self.result.rrsets:
+                reverse.follow(self.zone, plan.changes(), comment=f"follows the addresses of {self.zone.name}")
 
     @property
     def done(self) -> list[Change]:
@@ -325,6 +327,8 @@ def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str
             given = list(rrsets)
             with change_set(zone, comment="new zone", unlimited=True) as changes:
                 changes.replace([*given, *_apex(zone.name, given, nameservers)])
+        if zone.follows_addresses:
+            reverse.fill(zone)
         pend(zone)
         if owner is not None:
             grants.give(zone, level=GrantLevel.MANAGE, user=owner)
@@ -359,6 +363,8 @@ def update_zone(zone: Zone, *, version: int | None = None, **fields: Any) -> Non
                 zone.hosted = False  # it was told of others
                 changed.append("hosted")
             zone.write(*changed, "version", "updated_at")
+        if "follows_addresses" in changed and zone.follows_addresses:
+            reverse.fill(zone)
         if _PUSHED.intersection(changed):
             pend(zone)
 

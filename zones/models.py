@@ -16,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
+from zones.names import is_reverse
 from zones.rrsets import RR
 
 
@@ -129,6 +130,11 @@ class Zone(models.Model):
     def mirrored(self) -> bool:
         """Whether its records come from elsewhere, and are shown here only."""
         return self.kind == ZoneKind.SECONDARY or self.watched
+
+    @property
+    def reverse(self) -> bool:
+        """Whether its names stand for addresses."""
+        return is_reverse(self.name)
 
     @property
     def writable(self) -> bool:

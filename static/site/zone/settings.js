@@ -73,9 +73,11 @@ function begin(dialog) {
     const place = find("[data-problem]", form);
     place.textContent = "";
     try {
-      const saved = await request("PATCH", zoneUrl(zone), { comment: new FormData(form).get("comment"), version: Number(head.dataset.version) });
+      const saved = await request("PATCH", zoneUrl(zone), {
+        comment: new FormData(form).get("comment"), version: Number(head.dataset.version),
+        ...(seek("[name=follows]", form) && { follows_addresses: new FormData(form).has("follows") }) });
       head.dataset.version = saved.version;
-      toast("Comment saved.");
+      toast(seek("[name=follows]", form) ? "Settings saved." : "Comment saved.");
     } catch (error) {
       const { status, data } = /** @type {Problem} */ (error);
       if (status !== 409) return tell(place, error);
