@@ -1,8 +1,8 @@
 """PTR records kept in step with addresses, in reverse zones that were told to (`Zone.follows_addresses`).
 
 When an A or AAAA record of a primary zone comes, its PTR comes with it, in the same transaction; when it goes, so does the
-PTR that points to it. A PTR that somebody has set to another name is never touched, and where an address has several names the
-first keeps it. Names with a wildcard have no PTR, and classless zones (RFC 2317) are left to people.
+PTR that points to it. A PTR that somebody has set to another name is never touched, and where an address has several names
+the first keeps it. Names with a wildcard have no PTR, and classless zones (RFC 2317) are left to people.
 """
 
 from __future__ import annotations
