@@ -38,6 +38,7 @@ def test_a_name_server_that_is_stopped_and_started_is_seen_by_all(site, profile)
 
 
 def test_charts_are_drawn_and_their_numbers_are_those_of_the_database(site, profile):
+    site.client("olivia").patch("/api/monitoring/intervals/", {"cpu": 1})
     page = profile(site).sign_in("vera")
     page.goto("/monitoring/?range=15m")
     live(page)
@@ -64,6 +65,7 @@ def test_an_interval_that_cannot_be_is_refused_beside_its_field(site, profile):
 
 
 def test_a_forwarder_is_added_tried_fails_in_front_of_all_and_is_removed(site, profile, servers):
+    site.client("olivia").patch("/api/monitoring/intervals/", {"forwarders": 1})
     good, bad = servers.server(), servers.server()
     vera = profile(site).sign_in("vera")
     vera.goto("/forwarders/")
