@@ -8,14 +8,12 @@ from realtime import alerts
 from realtime.actors import acting
 from realtime.events import EventSeverity, EventType
 from realtime.notification_models import EscalationStep, NotificationChannel
-from security.detection.models import HitWatch
 from zones import roles
 from zones.models import Zone
 
 
 def make_alerts() -> None:
     """Once, with the demo's people and zones there."""
-    HitWatch.objects.create(category="malware", severity=EventSeverity.WARNING)
     duty = NotificationChannel.objects.create(
         name="Duty", kind=NotificationChannel.Kind.EMAIL, target="duty@example.com", events=""
     )
