@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -19,6 +20,7 @@ from websockets.frames import Frame, Opcode
 from realtime.commands import COMMANDS
 from tests.parts.site import Person, Site
 
+RENEW_S = 600.0
 TOGETHER = 15
 """Frames on one connection: fewer than the twenty bad ones that end it."""
 MANY = [Person(f"odd{n}", ("DNS operators",)) for n in range(8)]
@@ -108,12 +110,17 @@ class Room:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.loop = asyncio.new_event_loop()
-        self.tokens = [site.token(person.username) for person in MANY]
+        self.tokens: list[str] = []
+        self.renew_at = 0.0
         self.turn = count()
         self.frames = 0
         self.codes: dict[int | None, int] = {}
 
     def send(self, frames: list[Frame]) -> None:
+        if time.monotonic() > self.renew_at:
+            self.site.forget_tokens()
+            self.tokens = [self.site.token(person.username) for person in MANY]
+            self.renew_at = time.monotonic() + RENEW_S
         self.loop.run_until_complete(self._send(frames))
 
     async def _send(self, frames: list[Frame]) -> None:
