@@ -153,16 +153,19 @@ def verdict(readers: list[Reader], committed: list[tuple[str, int, str]], taken_
     """What went wrong, counted over all readers; all zeros is what is promised."""
     log = {event_id: position for event_id, position, _ in committed}
     names = {name for _, _, name in committed}
-    lost = phantom = out_of_order = twice = 0
+    lost = late = phantom = out_of_order = twice = 0
     for reader in readers:
         ids = [event_id for event_id, _ in reader.received]
         positions = [position for _, position in reader.received]
-        lost += len(log.keys() - set(ids))
+        missing = [log[event_id] for event_id in log.keys() - set(ids)]
+        lost += sum(position < max(positions, default=0) for position in missing)
+        late += sum(position > max(positions, default=0) for position in missing)
         phantom += len(set(ids) - log.keys())
         twice += len(ids) - len(set(ids))
         out_of_order += sum(later <= earlier for earlier, later in pairwise(positions))
     return {
         "lost": lost,
+        "not there in time": late,
         "phantom": phantom,
         "out of order": out_of_order,
         "twice": twice,
@@ -174,6 +177,7 @@ def verdict(readers: list[Reader], committed: list[tuple[str, int, str]], taken_
 
 NOTHING_WRONG = {
     "lost": 0,
+    "not there in time": 0,
     "phantom": 0,
     "out of order": 0,
     "twice": 0,
