@@ -17,7 +17,7 @@ from django.utils import timezone
 from realtime import rollout
 from realtime.actors import acting
 from realtime.events import EventType
-from realtime.models import LogEvent, MetricSample, Rollout
+from realtime.models import LogEvent, MetricSample, Rollout, RolloutFlag
 
 CHARTED = timedelta(hours=6)
 MOST_POINTS = 120
@@ -78,6 +78,21 @@ class RolloutAdmin(OnePage):
             messages.error(request, str(problem))
         else:
             messages.success(request, f"{given['action']}: done")
+
+
+@admin.register(RolloutFlag)
+class TestersAdmin(admin.ModelAdmin):
+    """Who is on whatever the percentage. The percentage itself is moved on the page of the roll-out, which records it."""
+
+    list_display = ("name", "everyone", "percent")
+    fields = ("users", "groups")
+    filter_horizontal = ("users", "groups")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(MetricSample)

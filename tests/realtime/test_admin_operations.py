@@ -34,6 +34,15 @@ def test_a_step_of_the_roll_out_is_made_on_its_page_and_told_there(admin: Client
     assert "neither paused nor locked" in refused
 
 
+def test_testers_are_chosen_on_the_flag(admin: Client) -> None:
+    rollout.start(0)
+    tester = get_user_model().objects.create(username="tester")
+    page = f"/admin/realtime/rolloutflag/{rollout.flag().pk}/change/"
+    assert admin.post(page, {"users": [tester.pk], "groups": []}, follow=True).status_code == 200
+    assert rollout.assignment().unified(tester.pk)
+    assert rollout.status()["mode"] == "testing"
+
+
 def test_who_may_only_look_makes_no_step(transactional_db: None) -> None:
     browser = Client()
     browser.force_login(get_user_model().objects.create(username="clerk", is_staff=True))
