@@ -97,7 +97,8 @@ def carry_out(zones: Sequence[Zone], edit: Edit, *, comment: str = "") -> Edited
                         warnings=changes.warnings,
                     )
                 )
-        watched.completed(alone, done.count, {edited.zone.name: edited.change_set for edited in done.zones})
+        change_sets = {edited.zone.name: edited.change_set for edited in done.zones}
+        watched.completed(alone, done.count, {"change_sets": change_sets})
     return done
 
 

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from realtime.actors import current_actor
 from realtime.broadcasting import emit, stream
 from realtime.events import EventSeverity, EventType
 from zones.events import BulkOperation
-from zones.models import Operation, OperationState, Zone
+from zones.models import Change, Operation, OperationState, Zone
+from zones.zonefile.tables import safe_csv
 
 PROGRESS_EVERY_S = 0.25
 
@@ -116,3 +118,23 @@ def operation(
     except Exception as error:
         progress.failed(zone, explain(error) or ["it was ended by a fault of this site"])
         raise
+
+
+def result_lines(operation: Operation, zones: QuerySet[Zone]) -> Iterator[str]:
+    """What an operation changed in `zones`, as the lines of a CSV file. All that is asked of the database is asked now."""
+    result = operation.result or {}
+    made = [pk for pk in (*result.get("change_sets", {}).values(), result.get("change_set")) if pk]
+    changes = Change.objects.filter(change_set__in=made, change_set__zone__in=zones).select_related("change_set__zone")
+    rows = [
+        (change.change_set.zone.name, change.change_set_id, change.op, *_values(change.before), *_values(change.after))
+        for change in changes.defer("change_set__rrsets").order_by("change_set_id", "id")
+    ]
+    heads = [f"{field}_{side}" for side in ("before", "after") for field in _SHOWN]
+    return safe_csv([("zone", "change_set", "op", *heads), *rows])
+
+
+_SHOWN = ("name", "type", "ttl", "content")
+
+
+def _values(side: dict[str, Any] | None) -> tuple[Any, ...]:
+    return tuple(side[field] if side else "" for field in _SHOWN)

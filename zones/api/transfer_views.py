@@ -19,10 +19,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from zones import names
-from zones.access import may, may_create_zones
-from zones.api.views import View
+from zones.access import may, may_create_zones, visible_zones
+from zones.api.views import OperationView, View
 from zones.importing import Cancelled, Import, Preview, ZoneDiffers, export_table, export_zone, import_zone, preview
-from zones.models import Zone
+from zones.models import OperationState, Zone
+from zones.operations import result_lines
 from zones.zonefile.difference import Difference
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.problems import Problem, ZoneFileError
@@ -272,6 +273,23 @@ class ExportView(View):
             content_type=kind,
             headers={"Content-Disposition": f'attachment; filename="{zone.name.replace("/", "-")}.{suffix}"'},
         )
+
+
+class OperationResultView(OperationView):
+    """What a long operation made, to keep."""
+
+    renderer_classes = [JSONRenderer, CsvRenderer]
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request, operation_id: str) -> HttpResponseBase:  # type: ignore[override]  # a file
+        """The changes as CSV: zone, change set, what was done, and the values before and after. 409 while it runs."""
+        operation = self.operation(operation_id)
+        if operation.state == OperationState.RUNNING:
+            return _problem(409, "running", "The operation has not ended yet.")
+        lines = result_lines(operation, visible_zones(request.user))
+        name = f"{operation.kind}-{operation.pk}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingHttpResponse(_chunks(lines), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 async def _chunks(lines: Iterable[str]) -> AsyncIterator[bytes]:

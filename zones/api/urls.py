@@ -6,7 +6,7 @@ from django.urls import path, register_converter
 
 from zones.api import grant_views, views
 from zones.api.axfr_views import TransferView
-from zones.api.transfer_views import ExportView, ImportView
+from zones.api.transfer_views import ExportView, ImportView, OperationResultView
 from zones.api.truth_views import AdoptView, DriftView, RetryView, ServedView, ServersView
 
 
@@ -47,5 +47,6 @@ urlpatterns = [
     path("zones/<zone:zone_name>/retry/", RetryView.as_view(), name="api-retry"),
     path("bulk-edits/", views.BulkEditsView.as_view(), name="api-bulk-edits"),
     path("operations/<str:operation_id>/", views.OperationView.as_view(), name="api-operation"),
+    path("operations/<str:operation_id>/result/", OperationResultView.as_view(), name="api-operation-result"),
     path("operations/<str:operation_id>/cancel/", views.CancelView.as_view(), name="api-operation-cancel"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 import dns.name
@@ -20,12 +21,12 @@ MAX_MESSAGE_BYTES = 60_000
 _SERIAL_MASK = 2**32 - 1
 
 
-def parts(changes: Iterable[RRsetChange], origin: dns.name.Name) -> Iterator[list[RRsetChange]]:
+def parts(changes: Iterable[RRsetChange]) -> Iterator[list[RRsetChange]]:
     """Split changes so that each part fits into a message; what belongs to one name stays together."""
     part: list[RRsetChange] = []
     size = 0
     for _, together in _by_name(changes):
-        more = sum(_wire_size(change, origin) for change in together)
+        more = sum(_wire_size(change) for change in together)
         if part and size + more > MAX_MESSAGE_BYTES:
             yield part
             part, size = [], 0
@@ -106,18 +107,18 @@ def _require_room(message: dns.update.UpdateMessage, owner: dns.name.Name, chang
 
 
 def _delete(message: dns.update.UpdateMessage, change: RRsetChange, origin: dns.name.Name) -> None:
-    kept = frozenset(_rdatas(change.after, origin))
-    if gone := [rdata for rdata in _rdatas(change.before, origin) if rdata not in kept]:
-        message.delete(_owner(change.name, origin), *gone)
+    kept = frozenset(_contents(change.after))
+    if gone := [content for content in (_contents(change.before)) if content not in kept]:
+        message.delete(_owner(change.name, origin), *_rdatas(change.type, gone, origin))
 
 
 def _add(message: dns.update.UpdateMessage, change: RRsetChange, origin: dns.name.Name) -> None:
     if change.after is None:
         return
     # With a new TTL, all are added again: the TTL of one becomes that of all.
-    had = frozenset(_rdatas(change.before, origin)) if _keeps_ttl(change) else frozenset()
-    if new := [rdata for rdata in _rdatas(change.after, origin) if rdata not in had]:
-        message.add(_owner(change.name, origin), change.after.ttl, *new)
+    had = frozenset(change.before.rdata if change.before and _keeps_ttl(change) else ())
+    if new := [content for content in change.after.rdata if content not in had]:
+        message.add(_owner(change.name, origin), change.after.ttl, *_rdatas(change.type, new, origin))
 
 
 def _by_name(changes: Iterable[RRsetChange]) -> Iterator[tuple[str, list[RRsetChange]]]:
@@ -125,28 +126,41 @@ def _by_name(changes: Iterable[RRsetChange]) -> Iterator[tuple[str, list[RRsetCh
         yield name, list(together)
 
 
-def _wire_size(change: RRsetChange, origin: dns.name.Name) -> int:
-    """Octets that a change takes in a message at most: in the prerequisites, and as deletions and additions."""
-    owner = len(_owner(change.name, origin).to_wire() or b"") + 10
-    before = {rdata: len(rdata.to_wire() or b"") + owner for rdata in _rdatas(change.before, origin)}
-    after = {rdata: len(rdata.to_wire() or b"") + owner for rdata in _rdatas(change.after, origin)}
-    deleted = sum(size for rdata, size in before.items() if rdata not in after)
-    added = sum(size for rdata, size in after.items() if rdata not in before or not _keeps_ttl(change))
+def _wire_size(change: RRsetChange) -> int:
+    """Octets that a change takes in a message at most: in the prerequisites, and as deletions and additions.
+
+    Reckoned from the text, because making each rdata to measure it would take longer than to send it.
+    """
+    owner = len(change.name) + 16  # the name of the zone is a pointer; type, class, TTL and length take ten
+    before = {content: _rdata_size(change.type, content) + owner for content in _contents(change.before)}
+    after = {content: _rdata_size(change.type, content) + owner for content in _contents(change.after)}
+    deleted = sum(size for content, size in before.items() if content not in after)
+    added = sum(size for content, size in after.items() if content not in before or not _keeps_ttl(change))
     return 2 * owner + max(sum(before.values()) + deleted + added, sum(after.values()))
+
+
+def _rdata_size(kind: str, content: str) -> int:
+    """Presentation text is longer than the octets, but for addresses of IPv6 and a few small numbers."""
+    return 4 if kind == "A" else 16 if kind == "AAAA" else len(content) + 16 + 16 * content.count("::")
+
+
+def _contents(rrset: RRset | None) -> tuple[str, ...]:
+    return rrset.rdata if rrset else ()
 
 
 def _keeps_ttl(change: RRsetChange) -> bool:
     return change.before is not None and change.after is not None and change.before.ttl == change.after.ttl
 
 
+@lru_cache(maxsize=20_000)
 def _owner(name: str, origin: dns.name.Name) -> dns.name.Name:
     return dns.name.from_text(name, origin)
 
 
-def _rdatas(rrset: RRset | None, origin: dns.name.Name) -> list[dns.rdata.Rdata]:
-    return [rdata_of(rrset.type, content, origin) for content in rrset.rdata] if rrset else []
+def _rdatas(kind: str, contents: Iterable[str], origin: dns.name.Name) -> list[dns.rdata.Rdata]:
+    return [rdata_of(kind, content, origin) for content in contents]
 
 
 def _rdataset(rrset: RRset, origin: dns.name.Name) -> dns.rdataset.Rdataset:
     """The values, with the TTL 0 that prerequisites must have (RFC 2136, section 2.4.2)."""
-    return dns.rdataset.from_rdata_list(0, _rdatas(rrset, origin))
+    return dns.rdataset.from_rdata_list(0, _rdatas(rrset.type, rrset.rdata, origin))

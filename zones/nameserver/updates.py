@@ -26,7 +26,7 @@ from zones.nameserver.transfer import presentation, transfer
 from zones.rrsets import APEX, RRset
 
 _MANY = 200
-"""From this many RRsets on, one transfer of the zone shows their TTLs faster than a question for each."""
+"""From this many RRsets on, one transfer of the zone shows sooner whether they are served than a question for each."""
 
 _ATTEMPTS = 3
 _UNMET = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
@@ -53,7 +53,7 @@ def update(
     wanted = [change for change in changes if change.before != change.after]
     work = _Update(endpoint, checked_name(zone), timeout_s, few=len(wanted) < _MANY)
     served = 0
-    for part in parts(wanted, work.origin):
+    for part in parts(wanted):
         try:
             work.apply(part)
         except NameServerError as error:
@@ -64,7 +64,7 @@ def update(
         if progress is not None:
             progress(served, len(wanted))
     if not work.few:
-        work.compare_all(wanted)  # their TTLs
+        work.compare_all(wanted)
     return work.serial()
 
 
@@ -95,7 +95,8 @@ class _Update:
             try:
                 with self._exchange() as exchange:
                     rcode = self._send(exchange, changes)
-                    in_place = rcode == dns.rcode.NOERROR and self._in_place(exchange, changes)
+                    # Of many, all is compared at the end, by one transfer.
+                    in_place = rcode == dns.rcode.NOERROR and (not self.few or self._in_place(exchange, changes))
             except Unreachable as error:
                 # After a silence there is no use in waiting for one more answer: the next push finds out what arrived.
                 if error.code != "closed" or not self._arrived(changes):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -49,15 +50,20 @@ def read(text: bytes, zone: str, form: Form) -> ZoneFile:
 
 
 def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """A CSV file. Cells that a spreadsheet would carry out get an apostrophe in front, which reading takes off again."""
+    """Records as a CSV file."""
+    return safe_csv(chain([COLUMNS], (msgspec.structs.astuple(row) for row in rows)))
+
+
+def safe_csv(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """The lines of a CSV file. Cells that a spreadsheet would carry out get an apostrophe in front, which reading takes off
+    again."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    for row in [COLUMNS], ((_safe(cell) for cell in msgspec.structs.astuple(row)) for row in rows):
-        for cells in row:
-            writer.writerow(cells)
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
+    for cells in rows:
+        writer.writerow([_safe(cell) for cell in cells])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
 
 
 def json_lines(rows: Iterable[Row]) -> Iterator[str]:

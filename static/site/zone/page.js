@@ -14,6 +14,7 @@ import { Picking } from "./picking.js";
 import { presence } from "./presence.js";
 import { Records } from "./records.js";
 import "./settings.js";
+import "../zones/bulk.js";
 import "../zones/import.js";
 
 /** The page of one zone. */

@@ -9,6 +9,7 @@ import { counted } from "../words.js";
 /** Import of a zone file: choose it, look at the difference, then import. Nothing is changed before the last step. */
 
 const MOST_SHOWN = 500;
+const KINDS = [[".csv", "text/csv"], [".json", "application/json"]];
 
 /** @typedef {{name: string, type: string, ttl: number, rdata: string[]}} RRset */
 
@@ -74,8 +75,19 @@ function begin(form) {
     return file instanceof File && file.size ? file : String(data.get("text"));
   };
 
+  /** What kind of file it is: by its name, or for pasted text by how it begins. @param {File | string} given */
+  const kind = (given) => {
+    if (given instanceof File) return KINDS.find(([suffix]) => given.name.toLowerCase().endsWith(suffix))?.[1] ?? "text/dns";
+    if (/^\s*[[{]/.test(given)) return "application/json";
+    return /^"?name"?,/i.test(given.trim()) ? "text/csv" : "text/dns";
+  };
+
   /** @param {string} query */
-  const send = (query) => request("POST", `${zoneUrl(zone(), "import/")}?${query}`, content(), { type: "text/dns" });
+  const send = (query) => {
+    const given = content();
+    const merge = new FormData(form).has("merge") ? "&merge=1" : "";
+    return request("POST", `${zoneUrl(zone(), "import/")}?${query}${merge}`, given, { type: kind(given) });
+  };
 
   /** @param {unknown} error */
   const tell = (error) => {

@@ -8,6 +8,7 @@ import { alarm, mention } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { zoneStanding } from "../words.js";
 import "./adopt.js";
+import "./bulk.js";
 import "./import.js";
 
 /** The list of zones: states and counts change in their rows; new and deleted zones come by reading the list again. */

@@ -1,0 +1,107 @@
+import { Problem, post } from "../api.js";
+import { element, find, me, seek } from "../dom.js";
+import { events } from "../live.js";
+import { alarm, say } from "../saying.js";
+import { counted } from "../words.js";
+import { difference, warned } from "../zone/difference.js";
+
+/** Find and replace over zones: what it would do is shown first; then it is done in all of them or in none. */
+
+/** @param {any} zone */
+const shown = (zone) => element("section", { class: "stack", "aria-label": zone.zone },
+  element("h3", { class: "mono" }, zone.zone),
+  element("p", {}, counted(zone.change_count, "record"), zone.change_count > zone.changes.length && zone.changes.length > 0 && `; the first ${zone.changes.length}:`),
+  zone.changes.length > 0 && difference(zone.changes), ...warned(zone.warnings),
+  ...zone.problems.map((/** @type {any} */ { message }) => element("p", { class: "note bad" }, `${message}.`)));
+
+/** @param {HTMLFormElement} form */
+function begin(form) {
+  const [choose, preview] = ["choose", "preview"].map((step) => find(`[data-step=${step}]`, form));
+  const back = find("[data-back]", form);
+  const submit = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
+  const problem = find("[data-problem]", form);
+  let looked = false;
+
+  /** @param {boolean} now */
+  const step = (now) => {
+    looked = now;
+    choose.hidden = now;
+    preview.hidden = back.hidden = !now;
+    submit.hidden = false;
+    submit.textContent = now ? "Change them" : "Show the difference";
+  };
+
+  const asked = () => {
+    const data = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+    const ttl = data.ttl.trim();
+    const zones = form.dataset.zone ? [form.dataset.zone] : data.zones.split(/\s+/).filter(Boolean);
+    return { ...data, type: data.type.trim(), name: data.name.trim(), zones, ttl: ttl ? (/^\d+$/.test(ttl) ? Number(ttl) : ttl) : null };
+  };
+
+  const look = async () => {
+    const { zones, change_count: count } = await post("/api/bulk-edits/", { ...asked(), dry_run: true });
+    const wrong = zones.some((/** @type {any} */ { problems }) => problems.length);
+    preview.replaceChildren(element("div", { class: "stack" },
+      element("p", {}, element("strong", {}, count ? `${counted(count, "record")} in ${counted(zones.length, "zone")} would change.` : "Nothing matches."), wrong ? " What is marked is not possible, so nothing is." : " Nothing is changed yet."),
+      ...zones.map(shown)));
+    step(true);
+    submit.hidden = wrong || !count;
+    say(`${counted(count, "record")} would change. Nothing is changed yet.`);
+    (submit.hidden ? back : submit).focus();
+  };
+
+  /** @returns {() => void} ends it */
+  const showProgress = () => {
+    const bar = element("progress", { "aria-label": "Changing records" });
+    const words = element("p", {}, "Changing …");
+    const cancel = element("button", { type: "button", hidden: true }, "Cancel");
+    preview.replaceChildren(element("div", { class: "stack" }, words, bar, cancel));
+    return events.on(["bulk_operation_started", "bulk_operation_progress"], (/** @type {any} */ { data, source_user: user }) => {
+      const { id, kind, done, total } = data.operation;
+      if (user?.id !== me.id || kind !== "bulk_edit") return;
+      cancel.hidden = false;
+      cancel.onclick = () => post(`/api/operations/${id}/cancel/`, {}).catch(tell);
+      words.textContent = `Changing: ${done} of ${counted(total, "record")}`;
+      if (total) Object.assign(bar, { max: total, value: done });
+    });
+  };
+
+  const carryOut = async () => {
+    const end = showProgress();
+    const { zones, change_count: count, operation } = await post("/api/bulk-edits/", { ...asked(), dry_run: false }).finally(end);
+    preview.replaceChildren(element("div", { class: "stack" },
+      element("p", {}, element("strong", {}, `Changed ${counted(count, "record")} in ${counted(zones.length, "zone")}.`), " Each zone has it in its history, where it can be taken back."),
+      element("ul", {}, ...zones.map((/** @type {any} */ { zone, change_count: changed, change_set: id }) => element("li", {},
+        element("a", { class: "mono", href: `/zones/${zone}/history/#change-${id}` }, zone), ` ${counted(changed, "record")}`))),
+      operation && element("p", {}, element("a", { class: "button", href: `/api/operations/${operation}/result/`, download: `bulk-edit-${operation}.csv` }, "Keep the result (CSV)"))));
+    submit.hidden = true;
+    say(`Changed ${counted(count, "record")}.`);
+    find("a", preview).focus();
+  };
+
+  /** @param {unknown} error */
+  function tell(error) {
+    const { message, fields = {} } = /** @type {Problem} */ (error);
+    const words = Object.values(fields).join(" ") || message;
+    problem.replaceChildren(element("p", { class: "note bad" }, `Nothing was changed. ${words}`));
+    alarm(`Nothing was changed. ${words}`);
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    problem.replaceChildren();
+    submit.disabled = true;
+    try {
+      await (looked ? carryOut() : look());
+    } catch (error) {
+      tell(error);
+      step(false);
+    }
+    submit.disabled = false;
+  });
+  back.addEventListener("click", () => step(false));
+  form.closest("dialog")?.addEventListener("close", () => step(false));
+}
+
+const form = seek("form[data-bulk]");
+if (form instanceof HTMLFormElement) begin(form);
