@@ -47,6 +47,7 @@ function begin(form) {
     step(true);
     submit.hidden = wrong || !count;
     say(`${counted(count, "record")} would change. Nothing is changed yet.`);
+    submit.disabled = false;
     (submit.hidden ? back : submit).focus();
   };
 
