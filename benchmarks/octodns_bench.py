@@ -143,7 +143,7 @@ class OctoDns(Way):
         self._config.write_text(json.dumps({"providers": {"file": source, "named": target}, "zones": zones}))
 
     def change(self, text: str) -> None:
-        from octodns.manager import Manager
+        from octodns.manager import Manager  # type: ignore[import-untyped]
 
         self._file.write_text(text)
         Manager(str(self._config)).sync(dry_run=False, force=True)
