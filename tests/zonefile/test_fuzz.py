@@ -17,7 +17,8 @@ from zones.zonefile.read import read_zone_file
 DOCUMENTED = re.compile(
     r"\$INCLUDE is not allowed|NUL byte|in UTF-16|more than 1,000,000 lines|larger than 64 MiB"
     r"|\$GENERATE needs a range|\$GENERATE would make|invalid range|may be at most 127|a directive inside \$GENERATE"
-    # records that the site could not read back from the name server
+    # records that the site could not read back from the name server, or that this drops without a word
+    r"|a DS belongs to a delegation"
     r"|GPOS: |AMTRELAY: |URI: URI target cannot be empty|(?:SVCB|HTTPS): invalid ECHConfigList"
 )
 """Reasons for which a text is refused that `named` would take (`zones.zonefile.guard`, `zones.zonefile.read`)."""

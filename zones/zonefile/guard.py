@@ -10,7 +10,8 @@ messages, and expands `$GENERATE 0-2147483647` until something gives. Two ideas 
   every `$GENERATE` that reaches it is followed by the range that was counted.
 
 Texts that BIND would take and that are refused all the same: those over the bounds below; NUL bytes; a `$GENERATE`
-that is quoted, whose range is not on its line in plain decimal numbers, or with the word of a directive inside.
+that is quoted, whose range is not on its line in plain decimal numbers, or with the word of a directive inside. And, by the
+rules for records (`zones.validation`): a DS without an NS beside it, which BIND drops from an update without a word.
 """
 
 from __future__ import annotations
