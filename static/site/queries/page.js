@@ -18,6 +18,7 @@ const tail = find("#tail");
 const list = find(".queries", tail);
 const flow = JSON.parse(tail.dataset.flow || "null");
 const pausing = find("[data-pause]", tail);
+const paused = () => pausing.getAttribute("aria-pressed") === "true";
 const older = /** @type {HTMLButtonElement} */ (find("button[data-older]", tail));
 
 /** @type {any[]} rows that wait, the newest last */
@@ -97,7 +98,6 @@ service.onState(({ name }) => {
 
 // -- pausing: nothing is asked for, so nothing is made ------------------------------------------------------------------------
 
-const paused = () => pausing.getAttribute("aria-pressed") === "true";
 /** @type {() => void} */
 let stop = () => {};
 let askedBefore = 0;
