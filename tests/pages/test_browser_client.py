@@ -268,7 +268,7 @@ def test_following_links_keeps_one_socket_and_loses_nothing(site: Site, person: 
     goes.evaluate(LISTEN)
     wait_for_state(goes, "live")
     add_record(site, zone, "last")
-    goes.wait_for_function("client.records.includes('last')")
+    goes.wait_for_function("() => client.records.includes('last')")
 
 
 NO_WEBSOCKET = """

@@ -52,7 +52,7 @@ def test_a_new_zone_comes_from_a_file(site, profile, tmp_path):
     file = tmp_path / "zone"
     file.write_text(FILE)
 
-    page.get_by_label("Zone", exact=True).fill("from-a-file.example")
+    page.get_by_role("dialog").get_by_label("Zone", exact=True).fill("from-a-file.example")
     page.get_by_label("Zone file, CSV or JSON", exact=True).set_input_files(file)
     page.get_by_role("button", name="Show the difference").click()
     expect(page.get_by_role("dialog")).to_contain_text("There is no zone from-a-file.example yet")
