@@ -134,4 +134,4 @@ async def test_who_loses_a_role_or_the_account_is_shown_nothing_more(site: Site,
         assert await sam.closed() == 4503
         assert "not-for-sam" not in about_zones(sam)
     async with as_person(site, "sam") as again:
-        assert await again.closed() == 4501
+        assert await again.closed() == 4503
