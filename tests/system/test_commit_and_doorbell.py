@@ -24,7 +24,7 @@ from realtime.models import LogEvent
 publish = log.publish
 
 def die_if_told(fault=sys.argv[1]):
-    if os.path.exists(fault) and LogEvent.objects.filter(position=None).exists():
+    if os.path.exists(fault) and LogEvent.objects.filter(position=None, event_type="record_created").exists():
         os.kill(os.getpid(), signal.SIGKILL)
     publish()
 
@@ -33,7 +33,9 @@ sys.argv = ["manage.py", "serve"]
 from manage import main
 main()
 """
-"""A site that kills itself between the commit of an event and its numbering, once the file of its argument exists."""
+"""A site that kills itself between the commit of a new record and its numbering, once the file of its argument exists.
+
+Not at any other event: a site that has just begun also tells of its services, before the record is there."""
 
 ROLL_BACK = """
 from django.db import transaction
