@@ -14,7 +14,10 @@ import { edit } from "./form.js";
 const section = find("#forwarders");
 const held = new Held(section, find("[data-held]"));
 
-/** @param {number} id @returns {HTMLElement | null} */
+/** What the last test of a forwarder found, by its id: it outlives the list being read again. @type {Map<string, HTMLElement[]>} */
+const found = new Map();
+
+/** @param {number | string} id @returns {HTMLElement | null} */
 const cardOf = (id) => seek(`[data-forwarder="${id}"]`, section);
 const again = () => swap(section);
 
@@ -41,6 +44,7 @@ events.on("forwarder_health_check", ({ data: { forwarder, targets } }) => {
 events.on("forwarder_status_change", ({ data, timestamp }) => {
   const { forwarder, target, old, new: now, reason, targets } = data;
   const card = cardOf(forwarder.id);
+  if (now === "removed" || reason === "it was changed") found.delete(String(forwarder.id)); // of targets that it had
   if (!card || now === "removed" || old === "none" || reason === "it was changed") return held.offer("read again", again);
   targets.forEach(showTarget);
   if (target) return;
@@ -54,7 +58,10 @@ events.on("forwarder_status_change", ({ data, timestamp }) => {
 events.on("permission_changed", () => held.offer("read again", again));
 events.onResync(() => held.offer("read again", again));
 addEventListener("forwarders-changed", again);
-section.addEventListener("swapped", () => section.querySelectorAll("[data-chart]").forEach((figure) => draw(/** @type {HTMLElement} */ (figure))));
+section.addEventListener("swapped", () => {
+  section.querySelectorAll("[data-chart]").forEach((figure) => draw(/** @type {HTMLElement} */ (figure)));
+  for (const id of found.keys()) showFound(id);
+});
 
 document.addEventListener("click", async (event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
@@ -64,29 +71,37 @@ document.addEventListener("click", async (event) => {
   try {
     if (button.dataset.add !== undefined) edit();
     if (button.dataset.change !== undefined) edit(await get(`/api/forwarders/${id}/`));
-    if (button.dataset.test !== undefined && card) await test(card, button);
+    if (button.dataset.test !== undefined && id) await test(id, button);
     if (button.dataset.remove !== undefined && card) await remove(card);
   } catch (error) {
     toast(`Not done: ${/** @type {Error} */ (error).message}`, { bad: true });
   }
 });
 
-/** @param {HTMLElement} card @param {HTMLButtonElement} button */
-async function test(card, button) {
+/** @param {string} id @param {HTMLButtonElement} button */
+async function test(id, button) {
   button.disabled = true;
   button.textContent = "Testing …";
   try {
-    const { ok, question, results } = await post(`/api/forwarders/${card.dataset.forwarder}/test/`, {});
-    const place = find("[data-results]", card);
-    place.hidden = false;
-    place.replaceChildren(
+    const { ok, question, results } = await post(`/api/forwarders/${id}/test/`, {});
+    found.set(id, [
       element("h3", {}, `Asked now for ${question}: ${ok ? "all is well" : "not all is well"}`),
       element("ul", {}, ...results.map(result)),
-    );
+    ]);
+    showFound(id);
   } finally {
     button.disabled = false;
     button.textContent = "Test";
   }
+}
+
+/** In the card that is there now; the one that was clicked may have been replaced. @param {string} id */
+function showFound(id) {
+  const card = cardOf(id);
+  if (!card) return;
+  const place = find("[data-results]", card);
+  place.hidden = false;
+  place.replaceChildren(...(found.get(id) ?? []));
 }
 
 /** @param {any} result */
