@@ -88,6 +88,11 @@ def test_a_forwarder_is_added_tried_fails_in_front_of_all_and_is_removed(site, p
     expect(vera.get_by_role("button", name="Test")).to_have_count(0)
     olivia.get_by_role("button", name="Test").click()
     expect(olivia.locator("[data-results]")).to_contain_text("all is well")
+    # The list being read again puts another card in the place of this one.
+    olivia.evaluate("document.querySelector('.forwarder').dataset.former = ''")
+    olivia.evaluate("dispatchEvent(new Event('forwarders-changed'))")
+    expect(olivia.locator("[data-former]")).to_have_count(0)
+    expect(olivia.locator("[data-results]")).to_contain_text("all is well")
 
     expect(card.locator("[data-slot=whole]")).to_have_text("up", timeout=60_000)
     bad.mood = "refusing"
