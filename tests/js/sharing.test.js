@@ -6,7 +6,7 @@ import { pause, until } from "./parts/waiting.js";
 
 test("ten tabs have one socket, and each gets every event once", async (t) => {
   const { peer, open, live } = await profile(t);
-  const tabs = Array.from({ length: 10 }, () => open());
+  const tabs = Array.from({ length: 10 }, () => open({ position: "e1:0" })); // as a page is: read at a position
   await live(...tabs);
   for (let i = 0; i < 5; i++) peer.emit("record_updated");
   await until(() => tabs.every(({ seen }) => seen.length === 5));

@@ -1,5 +1,5 @@
 /** Wait until something is so. @template T @param {() => T} look @returns {Promise<NonNullable<T>>} */
-export async function until(look, what = look.toString(), timeoutMs = 3000) {
+export async function until(look, what = look.toString(), timeoutMs = 20_000) {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const seen = look();
