@@ -162,6 +162,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             if self.deadline is not None:
                 self.deadline.cancel()
             if not self.belongs_here(claim.user_id):
+                await self.node.mover.look()  # the refusal is final for the client: by what is decided now
+            if not self.belongs_here(claim.user_id):
                 await self.end(CloseCode.OTHER_SYSTEM, "this user is on the old system: use the legacy endpoints")
             elif not self.closed:
                 await self.enter(claim, account, audience, changes)

@@ -212,6 +212,10 @@ def test(arguments: list[str]) -> int:
     # The whole runs a file at a time on each core: most tests wait for servers, and files share theirs.
     workers = () if arguments else ("-n", str(min(os.cpu_count() or 1, 4)), "--dist=loadfile")
     failed = call(PYTHON, "-m", "pytest", *workers, *arguments)
+    if failed and not arguments:
+        # Beside others on two cores a browser or a server may be too late for a test. What fails alone as well has failed.
+        say("what failed beside others, once more alone")
+        failed = call(PYTHON, "-m", "pytest", "--last-failed", "--last-failed-no-failures=none")
     if not arguments:
         failed = call("node", "--test", "--test-reporter=spec", *javascript_tests()) or failed
     return failed

@@ -203,12 +203,13 @@ def delete_zone(endpoint: Endpoint, zone: str) -> bool:
         status = zone_status(endpoint, name)
     except NotHosted:
         status = None
+    files = _files(endpoint, name)  # before: the server removes a zone's file first and its journal a moment later
     if status is not None:
         if not is_ours(endpoint, name, status):
             raise _foreign(name)
         with contextlib.suppress(NotHosted):
             _delete(endpoint, name)
-    for file in _files(endpoint, name):
+    for file in files:
         for suffix in _SUFFIXES:
             file.with_name(file.name + suffix).unlink(missing_ok=True)
     return status is not None
