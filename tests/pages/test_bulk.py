@@ -76,6 +76,8 @@ def test_a_table_goes_out_and_comes_in(site, make_zone, profile, tmp_path):
     page.get_by_role("button", name="Show the difference").click()
     expect(page.locator(".difference li")).to_have_count(1)
     page.get_by_role("dialog").get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("Imported the zone file.", exact=True)).to_be_visible()
 
+    page.reload()
     expect(row(page, "new")).to_be_visible()
     assert record_of(site, zone, "new")["comment"] == "from a table"
