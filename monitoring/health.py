@@ -20,7 +20,7 @@ from django.db import connection
 from monitoring.events import HealthUpdate, SystemStatus
 from monitoring.lease import fenced
 from monitoring.models import CollectorState, Component, Forwarder, Health, NameServerState, Sample
-from monitoring.nameserver import ON_PURPOSE
+from monitoring.nameserver import restarting
 from monitoring.series import FINEST_S
 from realtime import alerts
 from realtime.broadcasting import emit
@@ -37,11 +37,12 @@ def worst(states: list[str]) -> str:
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """How a component was found. evidence: measurements, for those who may see them."""
+    """How a component was found. evidence: measurements, for those who may see them. planned: somebody wants it so."""
 
     state: str
     reason: str = ""
     evidence: Mapping[str, Any] = {}
+    planned: bool = False
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -108,8 +109,10 @@ def name_server(now: str) -> Finding:
     state = NameServerState.objects.first()
     if state is None:
         return Finding(Health.UNKNOWN, "it has not been looked at yet")
+    if restarting(state) and now == Health.UP:
+        return Finding(now, state.reason)
     if not state.up:
-        return Finding(Health.DOWN, state.reason)
+        return Finding(Health.DOWN, state.reason, planned=state.planned)
     return Finding(Health.UP, f"BIND {state.version} answers")
 
 
@@ -244,8 +247,7 @@ class HealthWatch:
     @staticmethod
     def _tell(check: Check, component: Component, old: str, finding: Finding) -> None:
         bad = component.state in (Health.DOWN, Health.DEGRADED)
-        on_purpose = component.reason == ON_PURPOSE
-        serious = component.state == Health.DOWN and not on_purpose
+        serious = component.state == Health.DOWN and not finding.planned
         severity = EventSeverity.CRITICAL if serious else EventSeverity.WARNING if bad else EventSeverity.INFO
         if old != Health.UNKNOWN or bad:
             update = HealthUpdate(

@@ -61,9 +61,10 @@ class LogPlace(models.Model):
 class QueryRollup(models.Model):
     """What was asked in one minute, hour or day. The newest of each is still being counted.
 
-    total: queries in the query log. outcomes: by what response policies did. types: by record type. rcodes: of the answers
-    sent, from the server's own counters. missing: queries that the server counted and its log did not bring; unreadable:
-    lines of the log that could not be read. latency: milliseconds -> number of recursive look-ups that took as long.
+    total: queries in the query log but for the site's own, which are `own_checks`. missing: queries that the server counted
+    and its log did not bring; these three make up all that it counted. outcomes: by what response policies did. types: by
+    record type. rcodes: of the answers sent, from the server's own counters. unreadable: lines of the log that could not be
+    read. latency: milliseconds -> number of recursive look-ups that took as long.
     names, clients, blocked: the most frequent, `[value, count]`; each count is too low by `errors[…]` at most.
     """
 
@@ -75,6 +76,7 @@ class QueryRollup(models.Model):
     period = models.CharField(max_length=6, choices=Period.choices)
     start = models.DateTimeField()
     total = models.PositiveBigIntegerField(default=0)
+    own_checks = models.PositiveBigIntegerField(default=0)
     missing = models.PositiveBigIntegerField(default=0)
     unreadable = models.PositiveBigIntegerField(default=0)
     outcomes = models.JSONField(default=dict)
@@ -164,7 +166,8 @@ class Component(models.Model):
 class NameServerState(models.Model):
     """What was last seen of the name server, so that no start, stop or change is told twice or missed (one row).
 
-    reason: why it is down. facts: its zones, recursive clients and the like. configuration: by statement, secrets left out.
+    reason: why it is down; planned: somebody, or the site itself, has ended it. facts: its zones, recursive clients and the
+    like. configuration: by statement, secrets left out.
     counters, counted_at: what it had counted when figures were kept last, so that none are kept twice and none are lost
     between two collectors. asked_by, asked_for, asked_at: who asked last for which action, so that the event can name them.
     """
@@ -172,6 +175,7 @@ class NameServerState(models.Model):
     up = models.BooleanField(default=False)
     since = models.DateTimeField()
     reason = models.TextField(blank=True)
+    planned = models.BooleanField(default=False)
     facts = models.JSONField(default=dict)
     counters = models.JSONField(null=True)
     counted_at = models.DateTimeField(null=True)

@@ -37,7 +37,8 @@ ASKED_WITHIN = timedelta(seconds=60)
 """A start, stop or reload so soon after somebody asked for it is theirs."""
 LONGEST_GAP = timedelta(days=1)
 TIMEOUT_S = 2.0
-ON_PURPOSE = "it was stopped on purpose"
+ENDS = ("stop", "restart")
+STARTS = ("start", "restart")
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,17 +80,13 @@ class NameServerWatch:
             state = _state(now)
             if state.up or not state.reason:
                 was_up, state.up, state.since = state.up, False, now
-                state.reason = _why_down(error)
+                purpose = _purpose(state)
+                state.planned, state.reason = bool(purpose), purpose or error.message
                 state.facts = {}
                 self._keep_the_last(state)
                 state.save()
                 if was_up:
-                    with _asked(state, ("stop",)):
-                        event = ServiceEvent(
-                            service=SERVICE, at=now.isoformat(), reason=state.reason, version=state.version
-                        )
-                        severity = EventSeverity.INFO if state.reason == ON_PURPOSE else EventSeverity.ERROR
-                        emit(EventType.SERVICE_STOPPED, event, severity=severity)
+                    _tell_end(state, now, state.reason, planned=state.planned)
         status = BindStatus(at=now.isoformat(), up=False, since=state.since.isoformat(), reason=state.reason)
         stream(EventType.BIND_STATUS_UPDATE, status)
 
@@ -120,14 +117,11 @@ class NameServerWatch:
         came_up = restarted or not state.up
         if came_up:
             if restarted and state.up:
-                reason = "it ended, and was started again"
-                ended = ServiceEvent(
-                    service=SERVICE, at=seen.booted_at.isoformat(), reason=reason, version=state.version
-                )
-                emit(EventType.SERVICE_STOPPED, ended, severity=EventSeverity.ERROR)
-            state.up, state.since, state.reason = True, seen.booted_at if restarted else seen.at, ""
-            with _asked(state, ("start",)):
-                at = seen.booted_at if restarted else seen.at
+                purpose = _purpose(state)
+                _tell_end(state, seen.booted_at, purpose or "it ended, and was started again", planned=bool(purpose))
+            at = seen.booted_at if restarted else seen.at
+            state.up, state.since, state.reason, state.planned = True, at, "", False
+            with _asked(state, STARTS):
                 emit(
                     EventType.SERVICE_STARTED,
                     ServiceEvent(service=SERVICE, at=at.isoformat(), version=seen.version),
@@ -144,6 +138,8 @@ class NameServerWatch:
                         EventType.BIND_CONFIG_CHANGE,
                         BindConfigChange(at=seen.configured_at.isoformat(), changes=changes),
                     )
+        if came_up:
+            state.asked_for = ""  # that is done: whatever happens to it next, nobody has asked for
         return came_up or read_anew
 
     def _configuration_changes(self, where: Endpoint, state: NameServerState) -> list[FieldChange]:
@@ -275,23 +271,41 @@ def _state(now: datetime) -> NameServerState:
     return NameServerState.objects.select_for_update().first() or NameServerState(since=now)
 
 
+def _asked_lately(state: NameServerState, actions: tuple[str, ...]) -> Any:
+    """The user who has just asked for one of these, or nobody."""
+    if not state.asked_by or not state.asked_at or state.asked_for not in actions:
+        return None
+    if datetime.now(UTC) - state.asked_at >= ASKED_WITHIN:
+        return None
+    return get_user_model().objects.filter(pk=state.asked_by).first()
+
+
 def _asked(state: NameServerState, actions: tuple[str, ...]) -> Any:
     """The actor of what happened: whoever has just asked for it, or the system."""
-    user = None
-    if (
-        state.asked_by
-        and state.asked_for in actions
-        and state.asked_at
-        and datetime.now(UTC) - state.asked_at < ASKED_WITHIN
-    ):
-        user = get_user_model().objects.filter(pk=state.asked_by).first()
+    user = _asked_lately(state, actions)
     return acting(user, origin="page" if user else "system")
 
 
-def _why_down(error: NameServerError) -> str:
+def _tell_end(state: NameServerState, at: datetime, reason: str, *, planned: bool) -> None:
+    with _asked(state, ENDS):
+        event = ServiceEvent(service=SERVICE, at=at.isoformat(), reason=reason, version=state.version)
+        emit(EventType.SERVICE_STOPPED, event, severity=EventSeverity.INFO if planned else EventSeverity.ERROR)
+
+
+def _purpose(state: NameServerState) -> str:
+    """Why the server that was last seen has ended, if that was wanted; empty if it was not."""
+    if user := _asked_lately(state, ("restart",)):
+        return f"restarted by {user.get_username()}"
     try:
-        if control.is_held(endpoint()):
-            return ON_PURPOSE
+        where = endpoint()
     except NameServerError:
-        pass
-    return error.message
+        return ""
+    if control.is_held(where):
+        return "it was stopped on purpose"
+    ended_at = control.ended_by_us_at(where)
+    return "the site stopped it" if ended_at and state.booted_at and ended_at >= state.booted_at else ""
+
+
+def restarting(state: NameServerState) -> bool:
+    """Whether it is away for a moment, because somebody has just asked for that."""
+    return not state.up and state.planned and _asked_lately(state, ("restart",)) is not None

@@ -24,7 +24,7 @@ from zones.models import SyncState
 from zones.nameserver.comparison import RRsetChange, differences
 from zones.nameserver.endpoint import Endpoint, endpoint
 from zones.nameserver.errors import Drifted, NameServerError
-from zones.nameserver.statistics import asked_serials
+from zones.nameserver.statistics import serials
 from zones.nameserver.transfer import transfer
 from zones.nameserver.updates import update
 from zones.rrsets import APEX, RRset
@@ -259,7 +259,7 @@ def look_for_drift() -> None:
     if not known:
         return
     where = endpoint()
-    served = asked_serials(where, list(known))
+    served = serials(where, known)
     for zone, policy in known.items():
         if served.get(zone) == policy.serial or _waiting(policy):
             continue

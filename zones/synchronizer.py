@@ -24,7 +24,7 @@ from zones.models import SyncState, Zone, ZoneKind
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
 from zones.nameserver.exchange import Exchange
-from zones.nameserver.statistics import asked_serials, zone_serials
+from zones.nameserver.statistics import serials
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ TICK_S = 1.0
 DRIFT_EVERY_S = 10.0
 FOLLOW_EVERY_S = 2.0
 """Seconds between two looks for changes of zones that are changed at the server."""
-FEW = 20
-"""Zones whose serials are asked for one by one; of more, the statistics channel tells them all at once."""
 THREADS = 4
 IDLE_S = 10.0
 """A thread without work for so long lets go of its database connection."""
@@ -191,9 +189,7 @@ def _out_of_step(which: Q) -> list[int]:
     if not known:
         return []
     try:
-        where = endpoint()
-        by_statistics = where.statistics_url and len(known) > FEW
-        served = zone_serials(where) if by_statistics else asked_serials(where, [name for _, name, _ in known])
+        served = serials(endpoint(), [name for _, name, _ in known])
     except NameServerError as error:
         logger.debug("no look for drift: %s", error)
         return []

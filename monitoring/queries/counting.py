@@ -31,6 +31,7 @@ class Tally:
         "missing",
         "names",
         "outcomes",
+        "own_checks",
         "rcodes",
         "total",
         "types",
@@ -38,7 +39,7 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.total = self.missing = self.unreadable = 0
+        self.total = self.own_checks = self.missing = self.unreadable = 0
         self.outcomes: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
         self.rcodes: Counter[str] = Counter()
@@ -61,6 +62,7 @@ class Tally:
     def add_figures(self, other: Tally) -> None:
         """Add the counts that are exact, and cheap."""
         self.total += other.total
+        self.own_checks += other.own_checks
         self.missing += other.missing
         self.unreadable += other.unreadable
         for name in ("outcomes", "types", "rcodes", "latency"):
@@ -76,6 +78,7 @@ class Tally:
         """The counts that are exact, as `QueryRollup` has them."""
         return {
             "total": self.total,
+            "own_checks": self.own_checks,
             "missing": self.missing,
             "unreadable": self.unreadable,
             "outcomes": self.all_outcomes(),
@@ -95,7 +98,8 @@ class Tally:
     def of(cls, row: QueryRollup) -> Tally:
         """What a row has counted so far."""
         tally = cls()
-        tally.total, tally.missing, tally.unreadable = row.total, row.missing, row.unreadable
+        tally.total, tally.own_checks = row.total, row.own_checks
+        tally.missing, tally.unreadable = row.missing, row.unreadable
         tally.outcomes = Counter({name: count for name, count in row.outcomes.items() if name != "allowed"})
         tally.types, tally.rcodes = Counter(row.types), Counter(row.rcodes)
         tally.latency = Counter(row.latency)
@@ -128,6 +132,8 @@ class Counting:
                 self._count(first, queries.names, queries.clients, queries.types)
             else:
                 self._count_by_minute(queries)
+        for minute, times in groupby(batch.own.times, minute_of):
+            self.tally(minute).own_checks += sum(1 for _ in times)
         for hit in batch.hits:
             if (outcome := hit.outcome) != "allowed":
                 tally = self.tally(minute_of(hit.time))

@@ -53,10 +53,12 @@ class BlockedQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MinuteFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted so far in the minute that begins at `start`. It is to be put in place of what was told before."""
+    """What was counted so far in the minute that begins at `start`. It is to be put in place of what was told before.
+    own_checks: questions of the site itself, which are in no other figure but `rcodes`, which the server counts."""
 
     start: str
     total: int
+    own_checks: int
     missing: int
     unreadable: int
     outcomes: dict[str, int]

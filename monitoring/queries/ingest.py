@@ -34,7 +34,17 @@ from realtime.events import EventType
 from realtime.interests import InterestBook
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.log_files import LogFollower, Place
-from zones.nameserver.query_log import LISTENERS, Batch, PolicyHit, Queries, Unreadable, parse_hits, parse_queries, tell
+from zones.nameserver.query_log import (
+    LISTENERS,
+    Batch,
+    PolicyHit,
+    Queries,
+    Unreadable,
+    own_apart,
+    parse_hits,
+    parse_queries,
+    tell,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -148,9 +158,11 @@ class Ingest:
                 if not block:
                     break
                 before = self._unreadable.count
-                queries = parse_queries(block, self._unreadable)
-                self.source.lines += len(queries) + self._unreadable.count - before
-                self._hear(queries, [])
+                own, others = (
+                    parse_queries(lines, self._unreadable) for lines in own_apart(block, self._endpoint.tsig.name)
+                )
+                self.source.lines += len(own) + len(others) + self._unreadable.count - before
+                self._hear(Batch(others, [], own))
             else:
                 more = True
         except OSError as error:
@@ -165,18 +177,17 @@ class Ingest:
                     break
                 hits += parse_hits(block, self._unreadable)
             if hits:
-                self._hear(Queries(), hits)
+                self._hear(Batch(Queries(), hits))
         except FileNotFoundError:
             pass  # a server without response policies writes none
         except OSError as error:
             self.source.enter("no_log", f"{RPZ_LOG} cannot be read: {error.strerror or error}")
         return more
 
-    def _hear(self, queries: Queries, hits: list[PolicyHit]) -> None:
-        batch = Batch(queries, hits)
+    def _hear(self, batch: Batch) -> None:
         self._counting.count(batch)
-        if queries:
-            self._recent.append((time.monotonic(), len(queries)))
+        if batch.queries:
+            self._recent.append((time.monotonic(), len(batch.queries)))
         if self._unreadable.count != self._told_unreadable:
             more = self._unreadable.count - self._told_unreadable
             self._told_unreadable = self._unreadable.count
@@ -185,8 +196,7 @@ class Ingest:
             self.source.samples = self._unreadable.samples
         if self._book.wanted(EventType.DNS_QUERY_BATCH):
             self._live.watch(batch)
-        if hits:
-            self._blocked += [hit for hit in hits if hit.outcome == "blocked"]
+        self._blocked += [hit for hit in batch.hits if hit.outcome == "blocked"]
         tell(batch)
 
     def _look_at_source(self) -> None:

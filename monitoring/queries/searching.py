@@ -70,6 +70,7 @@ def ask(user: Any, question: Question, *, limit: int, patience_s: float) -> Outc
             before=question.before,
             limit=limit,
             patience_s=patience_s,
+            own_key=where.tsig.name,
         )
     except OSError as error:
         reason = error.strerror or str(error)

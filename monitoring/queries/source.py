@@ -29,9 +29,10 @@ class Source(msgspec.Struct, kw_only=True):
 
     state: `following`, `catching_up`, `no_log` (there is none, or it cannot be read), `not_saved` (the database takes
     nothing; counts wait) or `stopped`. named: `up`, `down` or `unknown` (it has no statistics channel).
-    lines: of the query log, read since the beginning. missing: queries that the server counted and its log did not bring, at
-    least. unreadable: lines that no query could be made of; samples: the last of them. skipped: how often rotated files were
-    gone before they were read; truncations: how often a log was cut short. base, last: see `reconcile`.
+    lines: of the query log, read since the beginning, the site's own checks among them. missing: queries that the server
+    counted and its log did not bring, at least. unreadable: lines that no query could be made of; samples: the last of
+    them. skipped: how often rotated files were gone before they were read; truncations: how often a log was cut short.
+    base, last: see `reconcile`.
     """
 
     state: str = "stopped"

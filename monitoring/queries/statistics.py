@@ -50,7 +50,13 @@ def together(counted: list[QueryRollup], most: int = 20) -> dict[str, Any]:
 def points(counted: list[QueryRollup]) -> list[dict[str, Any]]:
     """Each row as a point of a chart: when it begins, the total, and what became of the queries."""
     return [
-        {"start": row.start.isoformat(), "total": row.total, "missing": row.missing, "outcomes": row.outcomes}
+        {
+            "start": row.start.isoformat(),
+            "total": row.total,
+            "own_checks": row.own_checks,
+            "missing": row.missing,
+            "outcomes": row.outcomes,
+        }
         for row in counted
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 
 from monitoring.demo import SmallServer
 from monitoring.forwarding import applying, probes
@@ -339,3 +341,59 @@ def test_a_change_is_an_event_whose_values_are_for_administrators(api: Api, oliv
         "changes": [{"field": "slow_ms", "old": 300, "new": 50}],
     }
     assert event.source_username == "olivia"
+
+
+# -- on the command line ---------------------------------------------------------------------------------------------------
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit code of `manage.py forwarders`, and what it printed."""
+    try:
+        call_command("forwarders", *arguments)
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    return code, capsys.readouterr().out
+
+
+def test_forwarders_on_the_command_line_are_those_of_page_and_api(
+    own_server: PrivateNamed, servers: Stage, olivia: User, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = own_server.start()
+    first, second = servers.server(), servers.server()
+    targets = [f"127.0.0.1#{server.port}" for server in (first, second)]
+    assert run(capsys, "add", "Lab.Example", *targets, "--comment", "the lab", "--slow-ms", "200")[0] == 0
+    assert [line[-1] for line in dig(where, "www.lab.example", "A", "+rec")] == ["192.0.2.10"]
+    (one,) = api(olivia).get("/api/forwarders/").json()["results"]
+    assert (one["domain"], one["comment"], one["slow_ms"]) == ("lab.example", "the lab", 200)
+    assert [each["port"] for each in one["targets"]] == [first.port, second.port]
+
+    code, listed = run(capsys, "list", "--json")
+    assert (code, json.loads(listed)[0]["targets"][0]["in_use"]) == (0, True)
+    second.mood = "refusing"
+    code, found = run(capsys, "test", "lab.example.")
+    assert code == 1
+    assert f"127.0.0.1#{first.port} over udp: NOERROR in" in found
+    assert f"127.0.0.1#{second.port} over tcp: it answers REFUSED" in found
+    assert run(capsys, "change", "lab.example", targets[0], "--no-only")[0] == 0
+    assert run(capsys, "test", "lab.example")[0] == 0
+    assert run(capsys, "remove", "lab.example") == (0, "lab.example: removed\n")
+    assert dig(where, "www.lab.example", "A", "+rec") == []
+    assert LogEvent.objects.filter(event_type=EventType.CONFIG_CHANGE, origin="command").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["add"], "which forwarder"),
+        (["add", "lab.example"], "from 1 to 16 targets"),
+        (["add", "lab.example", "ns.example"], "is not an IP address"),
+        (["add", "lab.example", "192.0.2.1 tcp udp"], "one way to speak to it"),
+        (["add", "lab.example", "192.0.2.1 dot dns.example"], "cannot forward over TLS"),
+        (["change", "lab.example", "192.0.2.1"], "There is no forwarder for lab.example"),
+    ],
+)
+def test_what_cannot_be_is_refused_on_the_command_line(arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        call_command("forwarders", *arguments)
+    assert not Forwarder.objects.exists()

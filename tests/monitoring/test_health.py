@@ -122,14 +122,16 @@ def test_a_name_server_that_dies_is_down_at_the_next_look_and_up_again_by_itself
     server.round()
     health.round()
     assert Component.objects.get(name="name_server").state == "up"
-    own_server.stop()
+    assert own_server._process is not None
+    own_server._process.kill()
+    own_server._process.wait()
     server.round()
     health.round()
     component = Component.objects.get(name="name_server")
     assert component.state == "down"
     assert "cannot be reached" in component.reason
     assert Alert.objects.get(key="health:name_server").severity == "critical"
-    own_server.start()
+    own_server.restart()
     server.round()
     health.round()
     assert Component.objects.get(name="name_server").state == "up"

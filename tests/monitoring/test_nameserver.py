@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from dnsadmin.keeper import NamedKeeper
-from monitoring import nameserver, series
+from monitoring import health, nameserver, series
 from monitoring.models import NameServerState, Sample
 from monitoring.nameserver import NameServerWatch
 from realtime import audience, filters, log
@@ -212,6 +212,61 @@ def test_whoever_asks_for_a_stop_or_a_start_is_named(own_server: PrivateNamed, w
         ]
     finally:
         keeper.stop()
+
+
+def ended() -> tuple[str, str, str]:
+    """Of the last end: how severe, why, by whom."""
+    row = LogEvent.objects.filter(event_type=EventType.SERVICE_STOPPED).order_by("-id")[0]
+    return row.severity, msgspec.json.decode(row.data)["reason"], row.source_username
+
+
+def test_a_restart_that_somebody_asks_for_is_no_error(own_server: PrivateNamed, where: Endpoint, olivia: User) -> None:
+    keeper = NamedKeeper(own_server)
+    keeper.start()
+    try:
+        watch = NameServerWatch()
+        watch.round()
+        booted_at = NameServerState.objects.get().booted_at
+        nameserver.ask(olivia, "restart")
+        watch.round()
+        assert NameServerState.objects.get().booted_at > booted_at
+        assert ended() == ("info", "restarted by olivia", "olivia")
+        assert [(kind, who) for kind, _, who in told()][-1] == ("service_started", "olivia")
+        assert own_server._process is not None
+        own_server._process.kill()
+        own_server._process.wait()
+        watch.round()
+        assert ended()[0] == "error", "what happens after it, nobody has asked for"
+    finally:
+        keeper.stop()
+
+
+def test_a_restart_of_the_site_is_no_error_and_a_death_is_one(own_server: PrivateNamed, where: Endpoint) -> None:
+    watch = NameServerWatch()
+    watch.round()
+    own_server.stop()
+    time.sleep(1)  # the server tells when it began to the second
+    own_server.start()
+    watch.round()
+    assert ended() == ("info", "the site stopped it", "")
+    assert own_server._process is not None
+    own_server._process.kill()
+    own_server._process.wait()
+    time.sleep(1)
+    own_server.restart()
+    watch.round()
+    assert ended() == ("error", "it ended, and was started again", "")
+
+
+def test_while_it_restarts_its_health_is_not_told_bad(own_server: PrivateNamed, where: Endpoint, olivia: User) -> None:
+    watch = NameServerWatch()
+    watch.round()
+    NameServerState.objects.update(asked_by=olivia.pk, asked_for="restart", asked_at=datetime.now(UTC))
+    own_server.stop()
+    watch.round()
+    assert health.name_server("up").state == "up"
+    NameServerState.objects.update(asked_at=datetime.now(UTC) - nameserver.ASKED_WITHIN)
+    assert health.name_server("up") == health.Finding("down", "restarted by olivia", planned=True)
 
 
 def test_a_configuration_that_named_would_refuse_is_not_read(

@@ -27,9 +27,11 @@ from zones.nameserver.query_log import LISTENERS, Batch, Listener, Unreadable, p
 Period = QueryRollup.Period
 
 
-def query(n: int, *, name: str = "www.example.com", client: str = "192.0.2.7", at: str = "21:55:43.749") -> str:
+def query(
+    n: int, *, name: str = "www.example.com", client: str = "192.0.2.7", at: str = "21:55:43.749", signed: str = ""
+) -> str:
     return (
-        f"2026-11-22T{at}Z queries: info: client @0x7ff57bca1498 {client}#{1024 + n} ({name}): "
+        f"2026-11-22T{at}Z queries: info: client @0x7ff57bca1498 {client}#{1024 + n}{signed and f'/key {signed}'} ({name}): "
         f"query: {name} IN A +E(0)K (127.0.0.1)\n"
     )
 
@@ -132,6 +134,17 @@ class TestSaving:
         assert (day.total, day.outcomes, day.types) == (63, {"allowed": 62, "blocked": 1}, {"A": 63})
         assert (day.names, day.blocked) == ([["www.example.com", 60], ["bad.example", 3]], [["bad.example", 1]])
         assert day.errors == {"names": 0, "clients": 0, "blocked": 0}
+
+    def test_own_checks_are_counted_apart_and_in_no_other_figure(self, log_dir: Path) -> None:
+        append(log_dir, query(1) + query(2, signed="a", name="own.example") + query(3, signed="other"))
+        append(log_dir, query(4, signed="a", at="21:56:00.000"))
+        reading = reader(log_dir)
+        reading.turn()
+        reading.close()
+        day = whole_day()
+        assert (day.total, day.own_checks, reading.lines) == (2, 2, 4)
+        assert (day.outcomes, day.types, day.names) == ({"allowed": 2}, {"A": 2}, [["www.example.com", 2]])
+        assert [row.own_checks for row in QueryRollup.objects.filter(period=Period.MINUTE)] == [1, 1]
 
     def test_a_reader_that_dies_before_saving_is_replaced_by_one_that_reads_the_same_again(self, log_dir: Path) -> None:
         append(log_dir, query(1) + query(2))

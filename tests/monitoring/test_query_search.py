@@ -33,6 +33,12 @@ def test_the_newest_come_first(log_dir: Path) -> None:
     assert (found.matched, found.complete) == (1000, True)
 
 
+def test_own_checks_are_not_among_what_was_asked(log_dir: Path) -> None:
+    append(log_dir, query(1, name="own.example", signed="site-key"))
+    found = search(log_dir, lambda query, outcome: True, limit=1, patience_s=30, own_key="site-key")
+    assert (names(found), found.matched) == (["n999.odd.example"], 1000)
+
+
 def test_pages_lead_through_all_files_without_a_hole_or_a_repeat(log_dir: Path) -> None:
     seen: list[str] = []
     after: Cursor | None = None

@@ -12,13 +12,14 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
+from tests.nameserver.conftest import HostedZone
 from zones.nameserver.conf import NamedSettings
 from zones.nameserver.diagnosis import Finding, diagnose
 from zones.nameserver.endpoint import Endpoint, endpoint, new_key
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.private import PrivateNamed
 from zones.nameserver.rndc import Rndc
-from zones.nameserver.statistics import asked_serials, zone_serials
+from zones.nameserver.statistics import asked_serials, figures, serials, zone_serials
 
 Configure = Callable[..., None]
 
@@ -189,6 +190,14 @@ def test_serials_can_be_asked_for_without_a_statistics_channel(existing: Endpoin
 
     add_zone(existing, "there.test", "@ 60 SOA ns h 5 6 7 8 9\n@ 60 NS ns.example.net.\n")
     assert asked_serials(existing, ["there.test", "not-there.test"]) == zone_serials(existing) == {"there.test": 5}
+    assert serials(existing, ["there.test", "not-there.test"]) == {"there.test": 5}
+
+
+def test_serials_of_a_private_server_are_read_without_a_question(named: PrivateNamed, zone: HostedZone) -> None:
+    where = zone.endpoint
+    before = figures(where).counters["dns_queries"]
+    assert serials(where, [zone.name]) == {zone.name: 7}
+    assert figures(where).counters["dns_queries"] == before
 
 
 def test_the_command_says_it_all_and_ends_with_a_status(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dns.name
+import dns.rdatatype
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.nameserver.conftest import HostedZone, dig
+from zones.nameserver.exchange import Exchange
 from zones.nameserver.log_files import HEAD, LogFollower, Place
-from zones.nameserver.query_log import Unreadable, moment, parse_hits, parse_queries
+from zones.nameserver.query_log import Unreadable, moment, own_apart, parse_hits, parse_queries
+from zones.nameserver.transfer import transfer
 
 QUERY = (
     "2026-11-22T21:55:43.749Z queries: info: client @0x7ff57bca1498 127.0.0.1#35385/key ddns-key (www.example.test): "
@@ -250,6 +256,39 @@ def test_lines_about_policy_zones_are_not_unreadable() -> None:
     unreadable = Unreadable()
     assert parse_hits(b"2026-11-22T21:36:32.078Z rpz: info: rpz: rpz.local: reload done: success\n", unreadable) == []
     assert unreadable.count == 0
+
+
+def test_own_checks_are_told_from_what_people_ask_by_the_key_that_they_are_signed_with() -> None:
+    others = QUERY.replace("ddns-key", "other-key") + QUERY.replace("/key ddns-key", "")
+    own, rest = own_apart((QUERY + others + QUERY).encode(), "ddns-key")
+    assert (own.decode(), rest.decode()) == (QUERY * 2, others)
+    assert own_apart(others.encode(), "ddns-key") == (b"", others.encode())
+    imitated = QUERY.replace("/key ddns-key", "").replace("www.example.test", r"/key\032ddns-key\032(")
+    assert own_apart(imitated.encode(), "ddns-key") == (b"", imitated.encode())
+
+
+def test_named_itself_marks_what_the_site_asks(zone: HostedZone) -> None:
+    log = zone.endpoint.log_dir
+    assert log is not None
+    with Exchange(zone.endpoint) as exchange:
+        exchange.lookup(dns.name.from_text(f"own.{zone.name}"), dns.rdatatype.A)
+    transfer(zone.endpoint, zone.name)
+    dig(zone.endpoint, f"people.{zone.name}", "A")
+    key = f"{zone.endpoint.tsig.algorithm}:{zone.endpoint.tsig.name.upper()}"
+    dig(zone.endpoint, f"signed.{zone.name}", "A", "-y", f"{key}:{zone.endpoint.tsig.secret}")
+
+    def asked(block: bytes) -> list[tuple[str, str]]:
+        return [
+            (q.name.removesuffix(zone.name), q.type) for q in parse_queries(block, Unreadable()) if zone.name in q.name
+        ]
+
+    for _ in range(100):
+        own, others = own_apart((log / "query.log").read_bytes(), zone.endpoint.tsig.name)
+        if f"signed.{zone.name}".encode() in own:
+            break
+        time.sleep(0.05)
+    assert asked(own) == [("own.", "A"), ("", "AXFR"), ("signed.", "A")]
+    assert asked(others) == [("people.", "A")]
 
 
 @given(st.binary(max_size=400))

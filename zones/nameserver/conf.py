@@ -19,7 +19,11 @@ class NamedSettings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Meta(description="File with the `key` clause of the control channel, as rndc-confgen writes it.")
     ] = None
     tsig_key_file: Annotated[
-        Path | None, Meta(description="File with the `key` clause for updates and transfers, as tsig-keygen writes it.")
+        Path | None,
+        Meta(
+            description="File with the `key` clause for updates, transfers and checks, as tsig-keygen writes it. The site's "
+            "own: what is signed with it is not counted among people's queries."
+        ),
     ] = None
     statistics_url: Annotated[str, Meta(description="Base URL of the statistics channel.")] = ""
     secondaries: Annotated[

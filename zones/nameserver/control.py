@@ -16,10 +16,10 @@ import msgspec
 
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
-from zones.nameserver.private import held, hold, release
+from zones.nameserver.private import ended_at, held, hold, release
 from zones.nameserver.rndc import Rndc
 
-Action = Literal["start", "stop", "reload", "reconfig"]
+Action = Literal["start", "stop", "restart", "reload", "reconfig"]
 
 CHECK_WITHIN_S = 30.0
 MOST_CHARACTERS = 2000
@@ -65,9 +65,9 @@ def act(endpoint: Endpoint, action: Action, *, wait_s: float = 15.0) -> None:
     """Do it, and return when it is done. Before the configuration is read it is checked.
 
     Raises `NameServerError`: `bad_configuration` with what `named-checkconf` said (nothing was done then), `not_ours` for
-    start and stop of a server that somebody else runs, `not_started`, `not_stopped`; or what `Rndc.call` raises.
+    start, stop and restart of a server that somebody else runs, `not_started`, `not_stopped`; or what `Rndc.call` raises.
     """
-    if action in ("start", "stop") and not endpoint.private:
+    if action in ("start", "stop", "restart") and not endpoint.private:
         raise NameServerError(
             "not_ours", f"the site does not run the name server at {endpoint}; {action} it over there"
         )
@@ -76,9 +76,14 @@ def act(endpoint: Endpoint, action: Action, *, wait_s: float = 15.0) -> None:
         _wait(lambda: not _answers(endpoint), wait_s, NameServerError("not_stopped", "named still answers", retry=True))
         return
     check(endpoint)
+    not_up = NameServerError("not_started", "named is not up yet", retry=True)
     if action == "start":
         release(endpoint.zone_dir.parent)
-        _wait(lambda: _answers(endpoint), wait_s, NameServerError("not_started", "named is not up yet", retry=True))
+        _wait(lambda: _answers(endpoint), wait_s, not_up)
+    elif action == "restart":
+        before = status(endpoint).booted_at
+        Rndc(endpoint).call("stop")  # whoever keeps it running starts it again at once
+        _wait(lambda: _booted_at(endpoint) not in (None, before), wait_s, not_up)
     else:
         Rndc(endpoint).call(action)
 
@@ -86,6 +91,11 @@ def act(endpoint: Endpoint, action: Action, *, wait_s: float = 15.0) -> None:
 def is_held(endpoint: Endpoint) -> bool:
     """Whether somebody has stopped the private server on purpose."""
     return endpoint.private and held(endpoint.zone_dir.parent)
+
+
+def ended_by_us_at(endpoint: Endpoint) -> datetime | None:
+    """When the site itself has ended its private server last, as it does when it is stopped."""
+    return ended_at(endpoint.zone_dir.parent) if endpoint.private else None
 
 
 def check(endpoint: Endpoint) -> None:
@@ -194,6 +204,13 @@ def _answers(endpoint: Endpoint) -> bool:
         return False
     except NameServerError:
         return True
+
+
+def _booted_at(endpoint: Endpoint) -> datetime | None:
+    try:
+        return status(endpoint, timeout_s=2.0).booted_at
+    except NameServerError:
+        return None
 
 
 def _wait(done: Callable[[], bool], seconds: float, otherwise: NameServerError) -> None:

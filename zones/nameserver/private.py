@@ -15,6 +15,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,8 @@ forward zones, which `rndc addzone` cannot make, what goes into `options` to for
 other servers. Rewritten by `zones.nameserver.includes`."""
 STOPPED = "stopped"
 """File in the directory that says that somebody has stopped the server on purpose."""
+ENDED = "ended"
+"""File in the directory whose time is when the site itself has ended the server last."""
 
 _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 _APPARMOR_PROFILE = Path("/etc/apparmor.d/usr.sbin.named")
@@ -162,12 +165,17 @@ class PrivateNamed:
             )
             self._wait_ready(endpoint, boot_log)
         except BaseException:
-            self.stop()
+            self._end()
             raise
         return endpoint
 
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """End the server: SIGTERM, and SIGKILL for one that does not end. Does nothing when it is not running."""
+        if self.pid is not None:
+            (self.directory / ENDED).touch(mode=0o640)
+        self._end(timeout_s)
+
+    def _end(self, timeout_s: float = 10.0) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.send_signal(signal.SIGCONT)  # a stopped process does not act on SIGTERM
@@ -325,6 +333,14 @@ def release(directory: Path) -> None:
 def held(directory: Path) -> bool:
     """Whether the server in `directory` is to stay stopped."""
     return (directory / STOPPED).exists()
+
+
+def ended_at(directory: Path) -> datetime | None:
+    """When the site itself has ended the server in `directory` last; of a server that died there is no trace."""
+    try:
+        return datetime.fromtimestamp((directory / ENDED).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
 
 
 def is_free(port: int) -> bool:

@@ -119,6 +119,22 @@ class Unreadable:
         self.samples = [*self.samples, *(line[:300] for line in lines[-SAMPLES:])][-SAMPLES:]
 
 
+def own_apart(block: bytes, key: str) -> tuple[bytes, bytes]:
+    """Some complete lines of the query log as those of the site's own checks, and all others.
+
+    The site signs what it asks its name server with the TSIG key `key`, and `named` logs that, with the key's name in lower
+    case. No client can imitate the mark: it does not have the key, and a name that is logged has no space in it.
+    """
+    mark = f"/key {key} (".encode()
+    if mark not in block:
+        return b"", block
+    own: list[bytes] = []
+    others: list[bytes] = []
+    for line in block.split(b"\n")[:-1]:
+        (own if mark in line else others).append(line + b"\n")
+    return b"".join(own), b"".join(others)
+
+
 def parse_queries(block: bytes, unreadable: Unreadable) -> Queries:
     """The queries in some complete lines of the query log."""
     text = block.decode("latin-1")
@@ -158,10 +174,11 @@ def moment(written: str) -> datetime:
 
 
 class Batch(msgspec.Struct):
-    """What was read of both logs at about the same time."""
+    """What was read of both logs at about the same time. own: the site's own checks, which are not among `queries`."""
 
     queries: Queries
     hits: list[PolicyHit]
+    own: Queries = msgspec.field(default_factory=Queries)
 
 
 class Listener(NamedTuple):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from zones.nameserver.query_log import PolicyHit, Query, Unreadable, moment, parse_hits, parse_queries
+from zones.nameserver.query_log import PolicyHit, Query, Unreadable, moment, own_apart, parse_hits, parse_queries
 
 BLOCK = 256 * 1024
 ACTED_WITHIN = timedelta(seconds=5)
@@ -68,9 +68,11 @@ def search(
     before: Cursor | None = None,
     limit: int = 100,
     patience_s: float = 1.5,
+    own_key: str = "",
 ) -> Outcome:
     """The newest queries that are wanted, from `start` until before `end`, at most `limit`; older ones than those are counted
     for as long as the patience lasts. needle: text that every wanted line holds, in lower case, which makes it fast.
+    own_key: name of the site's key; what it asked itself is not looked at.
 
     Raises `OSError` when the log cannot be read, and `LookupError` when the file that `before` points to is gone.
     """
@@ -89,7 +91,8 @@ def search(
         skip = before.taken if before is not None and (inode, at) == (before.inode, before.offset) else 0
         here = 0
         if not passed_over or passed_over in block.lower():
-            queries = list(parse_queries(block, Unreadable()))
+            _, others = own_apart(block, own_key)
+            queries = list(parse_queries(others, Unreadable()))
             outcome_of = acted.between(first_at, _time(queries[-1]) if queries else None)
             for query in reversed(queries):
                 query_at = _time(query)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,9 @@ import msgspec
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
 from zones.nameserver.exchange import Exchange
+
+FEW = 20
+"""Zones that are asked for one by one rather than looked up in a list of all that a server of others has."""
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The environment's proxy is not for a server next door."""
@@ -57,9 +60,25 @@ def zone_serials(endpoint: Endpoint, *, timeout_s: float = 3.0) -> dict[str, int
     }
 
 
+def serials(endpoint: Endpoint, names: Collection[str]) -> dict[str, int]:
+    """The serials of zones that should be there, by name; those that the server does not serve are left out.
+
+    The statistics channel is read where there is one: it stands in no query log. It lists every zone of the server, so it is
+    not worth its length when a few are meant of a server with zones of others; and what it does not list is asked for, since
+    zones may be told to keep no statistics. Raises what `statistics` and `Exchange` raise.
+    """
+    listed: dict[str, int] = {}
+    if endpoint.statistics_url and (endpoint.private or len(names) > FEW):
+        listed = zone_serials(endpoint)
+    known = {name: listed[name] for name in names if name in listed}
+    if missing := [name for name in names if name not in known]:
+        known |= asked_serials(endpoint, missing)
+    return known
+
+
 def asked_serials(endpoint: Endpoint, names: Iterable[str], *, timeout_s: float = 10.0) -> dict[str, int]:
-    """The serials of zones by a question for each, for servers without a statistics channel. Zones that the server does
-    not serve are left out. Raises what `Exchange` raises."""
+    """The serials of zones by a question for each. Zones that the server does not serve are left out. Raises what `Exchange`
+    raises."""
     serials: dict[str, int] = {}
     with Exchange(endpoint, timeout_s=timeout_s) as exchange:
         for name in names:

@@ -28,9 +28,7 @@ events.on("bind_status_update", ({ data }) => {
   tell("dns_queries", data.up && "dns_queries" in data.rates ? shown(data.rates.dns_queries, "/s") : "–");
   const since = fact("since");
   if (since) setMoment(since, data.since);
-  const [start, stop] = ["start", "stop"].map((action) => seek(`[data-action="${action}"]`, server));
-  if (start) start.hidden = data.up;
-  if (stop) stop.hidden = !data.up;
+  for (const button of server.querySelectorAll("[data-action]")) /** @type {HTMLElement} */ (button).hidden = data.up === (/** @type {HTMLElement} */ (button).dataset.action === "start");
 });
 
 server.addEventListener("click", async (event) => {
@@ -45,7 +43,7 @@ server.addEventListener("click", async (event) => {
   button.textContent = "Wait …";
   try {
     await post(`/api/monitoring/name-server/${action}/`, {});
-    toast({ start: "The name server runs.", stop: "The name server is stopped." }[action] ?? "The name server has read it.");
+    toast({ start: "The name server runs.", stop: "The name server is stopped.", restart: "The name server runs again." }[action] ?? "The name server has read it.");
   } catch (error) {
     problem.textContent = `Not done: ${/** @type {Error} */ (error).message}`;
   } finally {

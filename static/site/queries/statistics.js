@@ -11,27 +11,34 @@ const minutes = new Map();
 let heardAt = performance.now();
 /** @type {any} */
 let source = null;
-/** Of the last hour, when the page was made, without the minutes that are told since. @type {{total: number, blocked: number, missing: number} | null} */
+/** Of the last hour, when the page was made, without the minutes that are told since. @type {Record<string, number> | null} */
 let before = null;
+/** How to find in a minute what is counted beside the stream. @type {Record<string, (minute: any) => number>} */
+const COUNTED = {
+  total: ({ total }) => total,
+  blocked: ({ outcomes }) => outcomes.blocked ?? 0,
+  missing: ({ missing }) => missing,
+  own_checks: ({ own_checks }) => own_checks,
+};
 
 /** All that was told of so far: grows with each query. */
-export const told = () => [...minutes.values()].reduce((sum, { total }) => sum + total, 0);
+export const told = () => sum(COUNTED.total);
 
 export function showStatistics() {
   const counts = find("#counts");
-  const figures = ["total", "blocked", "missing"].map((name) => Number(find(`[data-slot="${name}"]`, counts).textContent));
+  const names = Object.keys(COUNTED);
+  const figures = Object.fromEntries(names.map((name) => [name, Number(find(`[data-slot="${name}"]`, counts).textContent)]));
   events.on("dns_query_statistics", (/** @type {any} */ { data }) => {
     heardAt = performance.now();
     source = data.source;
     for (const minute of data.minutes) minutes.set(Date.parse(minute.start), minute);
     // The page's own figures hold part of the minutes that are told first; from then on the difference counts.
-    before ??= { total: figures[0] - told(), blocked: figures[1] - sum("blocked"), missing: figures[2] - sum("missing") };
+    before ??= Object.fromEntries(names.map((name) => [name, figures[name] - sum(COUNTED[name])]));
+    const since = before;
     for (const at of minutes.keys()) if (at < Date.now() - HOUR_MS) minutes.delete(at);
     fill(counts, {
       per_s: data.per_s.toLocaleString(),
-      total: Math.max(0, before.total + told()).toLocaleString(),
-      blocked: Math.max(0, before.blocked + sum("blocked")).toLocaleString(),
-      missing: Math.max(0, before.missing + sum("missing")).toLocaleString(),
+      ...Object.fromEntries(names.map((name) => [name, Math.max(0, since[name] + sum(COUNTED[name])).toLocaleString()])),
     });
     if (data.top) for (const name of ["names", "clients", "blocked"]) showTop(name, data.top[name], data.top.errors[name]);
     showSource();
@@ -39,9 +46,8 @@ export function showStatistics() {
   setInterval(showSource, 1000);
 }
 
-/** @param {"blocked" | "missing"} name */
-const sum = (name) =>
-  [...minutes.values()].reduce((all, minute) => all + (name === "missing" ? minute.missing : (minute.outcomes.blocked ?? 0)), 0);
+/** Over all minutes. @param {(minute: any) => number} of */
+const sum = (of) => [...minutes.values()].reduce((all, minute) => all + of(minute), 0);
 
 /** @param {string} name @param {{value: string | null, count: number}[]} values @param {number} error */
 function showTop(name, values, error) {
