@@ -15,6 +15,7 @@ from realtime.database import in_database
 from realtime.metrics import system_of
 from realtime.protocol import CloseCode, frame
 from realtime.rollout import EVERYBODY
+from realtime.together import Together
 
 if TYPE_CHECKING:
     from realtime.node import Node
@@ -36,13 +37,17 @@ class Mover:
         self._node = node
         self._told: dict[str, str] = {}
         self.assignment = EVERYBODY
+        self._looks: Together[None, None] = Together(self._look)
 
     def admits(self, user_id: int, client: str | None) -> bool:
         """Whether the user may open a connection of the unified system."""
         return _is_tool(client) or self.assignment.unified(user_id)
 
     async def look(self) -> None:
-        """Read who belongs where, and tell those who are in the wrong place."""
+        """Read who belongs where, and tell those who are in the wrong place. A crowd that asks at once shares one look."""
+        await self._looks.ask(None)
+
+    async def _look(self, asking: list[None]) -> list[None]:
         self.assignment = await in_database(rollout.assignment)
         connections = list(self._node.manager)
         self._told = {c.id: self._told[c.id] for c in connections if c.id in self._told}
@@ -58,6 +63,7 @@ class Mover:
                 )
                 if here == "unified":
                     asyncio.get_running_loop().call_later(GRACE_S, self._send_away, connection)
+        return asking
 
     def _send_away(self, connection: WebSocketConnection) -> None:
         if not self.assignment.unified(connection.user_id):  # it may have changed back meanwhile

@@ -18,7 +18,7 @@ from realtime.authentication import Claim
 from realtime.consumers import MOST_UNREAD, UnifiedWebSocketConsumer
 from realtime.events import EventType
 from realtime.frontdesk import Full
-from realtime.legacy.translation import KINDS, OldTransport, old_frame
+from realtime.legacy.translation import KINDS, OldTransport, old_frame, sources
 from realtime.metrics import OLD_CLIENT
 from realtime.protocol import CloseCode, ErrorCode, Frame, InvalidMessage, error, parse
 from realtime.subscriptions import Wants
@@ -82,7 +82,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
         return True
 
     def first_wants(self, audience: Audience) -> Wants:
-        return Wants(patterns=KINDS[self.kind])
+        return Wants(patterns=sources(KINDS[self.kind]))
 
     def client_name(self, claim: Claim) -> str:
         # A slot for each: the old system kept as many sockets as there were pages.
@@ -136,7 +136,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
         wanted = tuple(EventType(name) for name in names if name in KINDS[self.kind])
         member = self.member
         self.node.router.leave(member)
-        member.wants = Wants(patterns=wanted)
+        member.wants = Wants(patterns=sources(wanted))
         self.node.reader.settle(member)
         rejected = [name for name in names if name not in KINDS[self.kind]]
         self.old.say(old_frame("subscribed", {"events": list(wanted), "rejected": rejected}))
@@ -146,7 +146,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
         figures = {
             "connection_type": self.kind,
             "connected_at": member.since.isoformat(),
-            "events": list(member.wants.patterns),
+            "events": [name for name in member.wants.patterns if name in KINDS[self.kind]],
             "messages_sent": member.frames,
         }
         return figures | ({"node": self.node.figures()} if member.audience.is_admin else {})

@@ -6,7 +6,7 @@ sockets it goes to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,21 @@ KINDS: Mapping[str, tuple[EventType, ...]] = {
 }
 """Connection type of the old system -> the events that it carried."""
 
+TOLD_AS: Mapping[EventType, EventType] = {
+    EventType.RPZ_RULE_CREATED: EventType.RPZ_UPDATE,
+    EventType.RPZ_RULE_UPDATED: EventType.RPZ_UPDATE,
+    EventType.RPZ_RULE_DELETED: EventType.RPZ_UPDATE,
+    EventType.BIND_CONFIG_CHANGE: EventType.CONFIG_CHANGE,
+}
+"""What has a name of its own today -> the one that the old system told it by; `what` in its data is the name of today."""
+
+
+def sources(names: Iterable[EventType]) -> tuple[EventType, ...]:
+    """Today's events that come by these old names."""
+    wanted = tuple(names)
+    return wanted + tuple(today for today, old in TOLD_AS.items() if old in wanted)
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -65,7 +80,10 @@ def translate(frame: Frame) -> list[Frame]:
 
 
 def _event(event: dict[str, Any]) -> Frame:
-    return old_frame(event["event_type"], event["data"], event["timestamp"])
+    today, data = event["event_type"], event["data"]
+    if (old := TOLD_AS.get(today)) is not None:
+        return old_frame(old, {"what": today, **data}, event["timestamp"])
+    return old_frame(today, data, event["timestamp"])
 
 
 class _Once:

@@ -8,6 +8,8 @@ import { OldSocket } from "./old_socket.js";
 
 const KINDS = ["health", "dns_management", "security", "system", "admin"];
 const AT_ONCE = 500;
+/** What came by a name of the old system and has one of its own today, which it says in `what`. */
+const RENAMED = new Set(["rpz_rule_created", "rpz_rule_updated", "rpz_rule_deleted", "bind_config_change"]);
 
 /**
  * The client of the old system: five sockets of this page alone. What it missed before they were open, and while one was
@@ -99,6 +101,10 @@ class OldPage {
     if (type === "system_changed") {
       const notice = { type: /** @type {"notice"} */ ("notice"), code: type, message: data.message, data };
       return this.#receive({ kind: "notice", notice: /** @type {any} */ (notice) });
+    }
+    if (RENAMED.has(data?.what)) {
+      const { what, ...rest } = data;
+      [type, data] = [what, rest];
     }
     if (timestamp && matchesAny(this.#patterns, type)) {
       const event = { type: "event", event_type: type, id: `${type}@${timestamp}`, timestamp, source_user: null, data };
