@@ -7,8 +7,9 @@ when it was found as often in a row as `confirmed` says, so that a single odd lo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,16 +17,28 @@ import psutil
 import redis
 from django.conf import settings
 from django.db import connection
+from django.db.models import Sum
 
 from monitoring.events import HealthUpdate, SystemStatus
 from monitoring.lease import fenced
-from monitoring.models import CollectorState, Component, Forwarder, Health, NameServerState, Sample
+from monitoring.models import (
+    CollectorState,
+    Component,
+    Forwarder,
+    Health,
+    NameServerState,
+    QueryRollup,
+    QuerySource,
+    Sample,
+)
 from monitoring.nameserver import restarting
 from monitoring.series import FINEST_S
 from realtime import alerts
 from realtime.broadcasting import emit
 from realtime.events import EventSeverity, EventType
 from zones.models import SyncState, Zone
+from zones.nameserver.endpoint import endpoint
+from zones.nameserver.errors import NameServerError
 
 _WORST_FIRST = (Health.DOWN, Health.DEGRADED, Health.UP, Health.UNKNOWN)
 SLOW_DATABASE_MS, SLOW_LAYER_MS = 500.0, 250.0
@@ -64,6 +77,10 @@ MEMORY = Threshold(90, 97, 3)
 CPU = Threshold(90, 101, 10)
 LATENCY = Threshold(1.0, float("inf"), 0.3)
 """Of what a latency may be, as a share."""
+
+
+LOST_WITHIN = timedelta(minutes=3)
+"""How long queries that did not reach the log are worth a warning."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,10 +155,25 @@ def forwarders(now: str) -> Finding:
 
 
 def disk(now: str) -> Finding:
-    """The file system of the data directory."""
-    usage = psutil.disk_usage(str(settings.DATA_DIR))
-    free = f"{usage.free / 1024**3:.1f} GiB free, {usage.percent:.0f} % used"
-    return Finding(DISK.state(usage.percent, now), free, {"percent": usage.percent, "free": usage.free})
+    """The file systems of the data directory and of the name server's logs; of two, the fuller."""
+    found = []
+    for words, directory in _directories():
+        usage = psutil.disk_usage(str(directory))
+        free = f"{usage.free / 1024**3:.1f} GiB free, {usage.percent:.0f} % used{words}"
+        found.append((usage.percent, free, {"percent": usage.percent, "free": usage.free}))
+    percent, free, evidence = max(found, key=lambda each: each[0])
+    return Finding(DISK.state(percent, now), free, evidence)
+
+
+def _directories() -> Iterator[tuple[str, Path]]:
+    """One on each file system that the site needs, and what to call it beside the first."""
+    yield "", settings.DATA_DIR
+    try:
+        log_dir = endpoint().log_dir
+        if log_dir is not None and log_dir.stat().st_dev != settings.DATA_DIR.stat().st_dev:
+            yield " where the name server writes its logs", log_dir
+    except (NameServerError, OSError):
+        return
 
 
 def memory(now: str) -> Finding:
@@ -171,12 +203,22 @@ def monitors(now: str) -> Finding:
 
 
 def query_log(now: str) -> Finding:
-    """Whether the name server's query log is being followed."""
+    """Whether the name server's query log is being followed, and holds what the server was asked."""
     row = CollectorState.objects.filter(name="query log").first()
     if row is None or row.state == CollectorState.State.STOPPED:
         return Finding(Health.UNKNOWN, "it is not followed")
     if row.state == CollectorState.State.FAILING:
         return Finding(Health.DOWN, row.error)
+    source = QuerySource.objects.first()
+    if source is not None and source.facts.get("state") == "no_log":
+        return Finding(Health.DOWN, source.facts.get("reason", ""))
+    since = datetime.now(UTC) - LOST_WITHIN
+    minutes = QueryRollup.objects.filter(period=QueryRollup.Period.MINUTE, start__gte=since)
+    if lost := minutes.aggregate(lost=Sum("missing"))["lost"]:
+        words = (
+            f"it lacks {lost} queries of the last minutes, which the name server counted: is it on, and has it room?"
+        )
+        return Finding(Health.DEGRADED, words, {"missing": lost})
     return Finding(Health.UP, "it is followed")
 
 
@@ -184,7 +226,7 @@ CHECKS = (
     Check(name="name_server", title="Name server", look=name_server, confirmed=1),
     Check(name="zones", title="Zones served", look=zones, alert=None),
     Check(name="forwarders", title="Forwarders", look=forwarders, confirmed=1, alert=None),
-    Check(name="query_log", title="Query log", look=query_log),
+    Check(name="query_log", title="Query log", look=query_log, confirmed=1),
     Check(name="database", title="Database", look=database, alert=EventType.PERFORMANCE_ALERT),
     Check(name="layer", title="Channel layer", look=layer),
     Check(name="monitors", title="Collectors", look=monitors),

@@ -31,12 +31,13 @@ from zones.nameserver.errors import NameServerError
 from zones.nameserver.statistics import figures
 
 SERVICE = "named"
-SILENT_ROUNDS = 2
-"""Rounds without an answer in time after which it counts as down; one that refuses the connection is down at once."""
+TIMES_ASKED = 2
+"""How often it is asked before its silence counts as down; one that refuses the connection is down at once."""
 ASKED_WITHIN = timedelta(seconds=60)
 """A start, stop or reload so soon after somebody asked for it is theirs."""
 LONGEST_GAP = timedelta(days=1)
-TIMEOUT_S = 2.0
+TIMEOUT_S = 1.25
+"""Of one answer. Together with the interval of two seconds, one that hangs is told within five."""
 ENDS = ("stop", "restart")
 STARTS = ("start", "restart")
 
@@ -57,24 +58,19 @@ class NameServerWatch:
     """Looks at the name server, round by round."""
 
     def __init__(self) -> None:
-        self._silent = 0
         self._latest: Seen | None = None
 
     def round(self) -> None:
         """Look once, and tell what is different. Takes as long as the server takes to answer, some seconds at most."""
         try:
             where = endpoint()
-            seen = look(where)
+            seen = _look_again(where)
         except NameServerError as error:
             self._unanswered(error)
         else:
-            self._silent = 0
             self._answered(where, seen)
 
     def _unanswered(self, error: NameServerError) -> None:
-        self._silent += 1
-        if error.code == "timed_out" and self._silent < SILENT_ROUNDS:
-            return
         now = datetime.now(UTC)
         with fenced():
             state = _state(now)
@@ -196,6 +192,17 @@ class NameServerWatch:
             name: round(max(0, number - before.counters.get(name, 0)) / seconds, 2)
             for name, number in seen.counters.items()
         }
+
+
+def _look_again(where: Endpoint) -> Seen:
+    """Look, and once more at one that does not answer in time: it may be busy for a moment."""
+    for _ in range(TIMES_ASKED - 1):
+        try:
+            return look(where)
+        except NameServerError as error:
+            if error.code != "timed_out":
+                raise
+    return look(where)
 
 
 def look(where: Endpoint) -> Seen:

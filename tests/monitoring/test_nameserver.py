@@ -258,6 +258,26 @@ def test_a_restart_of_the_site_is_no_error_and_a_death_is_one(own_server: Privat
     assert ended() == ("error", "it ended, and was started again", "")
 
 
+def test_a_server_that_hangs_is_down_and_what_it_counted_is_not_lost(
+    own_server: PrivateNamed, where: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nameserver, "TIMEOUT_S", 0.5)
+    watch = NameServerWatch()
+    watch.round()
+    ask_for_something(where, 3)
+    assert own_server._process is not None
+    own_server._process.send_signal(signal.SIGSTOP)
+    watch.round()
+    severity, reason, _ = ended()
+    assert (severity, "gave no answer within" in reason) == ("error", True)
+    own_server._process.send_signal(signal.SIGCONT)
+    watch.round()
+    assert kinds() == ["service_started", "service_stopped", "service_started"]
+    end_of_the_span()
+    watch.round()
+    assert kept() == 3
+
+
 def test_while_it_restarts_its_health_is_not_told_bad(own_server: PrivateNamed, where: Endpoint, olivia: User) -> None:
     watch = NameServerWatch()
     watch.round()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from tests.parts.redis_server import RedisServer
 from tests.parts.site import CHECKOUT, Site
 from zones.nameserver.endpoint import saved
 from zones.nameserver.rndc import Rndc
+from zones.nameserver.statistics import figures
 
 
 def ask(site: Site, number: int, name: str = "chaos.example") -> None:
@@ -119,6 +122,94 @@ def test_a_truncated_log_is_followed_from_its_new_beginning(site: Site, log: Pat
     ask(site, 7, "truncated.example")
     all_is_counted_once(site, "truncated.example", 7)
     assert counted(site)["source"]["truncations"] >= 1
+
+
+# -- full disks -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def small_disk(directory: Path, size: str) -> Iterator[None]:
+    """A file system of its own in `directory`."""
+    directory.mkdir(parents=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", directory], capture_output=True
+    )
+    if done.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+@contextlib.contextmanager
+def filled(directory: Path) -> Iterator[None]:
+    """No room is left."""
+    filler = directory / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    yield
+    filler.unlink()
+
+
+def health_of(site: Site, name: str) -> Any:
+    components = site.client("vera").get("/api/monitoring/summary/").data["components"]
+    return next((each for each in components if each["name"] == name), {"state": "none", "reason": ""})
+
+
+def test_a_disk_on_which_the_log_has_no_room_is_shown_and_what_it_lacks_is_counted(
+    tmp_path: Path, site_template: Path
+) -> None:
+    site = Site(tmp_path)
+    site.prepare(site_template)
+    log_dir = site.data_dir / "named" / "log"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(small_disk(log_dir, "1m"))
+        stack.callback(site.stop)
+        site.start()
+        ask(site, 5, "before.example")
+        all_is_counted_once(site, "before.example", 5)
+        with filled(log_dir):
+            ask(site, 100, "lost.example")
+            until(lambda: counted(site)["missing"] > 0, "nobody says that queries are missing")
+            until(lambda: health_of(site, "disk")["state"] == "down", "the disk is not told full")
+            until(lambda: health_of(site, "query_log")["state"] == "degraded", "the log is not told to lack queries")
+            assert "where the name server writes its logs" in health_of(site, "disk")["reason"]
+        ask(site, 7, "after.example")
+        until(lambda: of(site, "after.example") >= 6, "the log is not followed again")
+        until(lambda: health_of(site, "disk")["state"] == "up", "the disk is not told to have room again")
+
+        def adds_up() -> bool:
+            stats = counted(site)
+            told = stats["total"] + stats["own_checks"] + stats["missing"] + stats["unreadable"]
+            return bool(told == figures(saved(site.data_dir / "named")).counters["dns_queries"])
+
+        until(adds_up, "what was counted is not what the server has counted")
+
+
+@pytest.mark.soak
+def test_a_full_disk_under_the_database_loses_no_count(tmp_path: Path, site_template: Path) -> None:
+    site = Site(tmp_path)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(small_disk(site.data_dir, "60m"))
+        stack.callback(site.stop)
+        site.prepare(site_template)
+        site.start()
+        ask(site, 5, "before.example")
+        all_is_counted_once(site, "before.example", 5)
+        site.token("vera")  # to sign in, something has to be written
+        with filled(site.data_dir):
+            until(lambda: health_of(site, "disk")["state"] == "down", "the disk is not told full")
+            ask(site, 20, "meanwhile.example")
+            time.sleep(10)
+        until(lambda: counted(site)["source"]["state"] == "following", "it does not recover")
+        ask(site, 5, "after.example")
+        for name, number in (("before.example", 5), ("after.example", 5)):
+            until(lambda name=name, number=number: of(site, name) == number, f"{name} is not counted")
+        stats = until(lambda: is_level(s := counted(site)) and s, "counts and lines differ")
+        asked = stats["total"] + stats["own_checks"] + stats["missing"] + stats["unreadable"]
+        assert asked == figures(saved(site.data_dir / "named")).counters["dns_queries"]
 
 
 # -- the collector --------------------------------------------------------------------------------------------------------
