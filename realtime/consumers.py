@@ -211,6 +211,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
         member.entering = False
         self.node.reader.rewind(member)
+        if not self.belongs_here(member.user_id):  # the roll-out was taken back meanwhile
+            self.node.in_background(self.node.mover.look())
 
     def belongs_here(self, user_id: int) -> bool:
         """Whether the roll-out has this user on the unified system."""

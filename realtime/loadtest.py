@@ -1,37 +1,48 @@
 """A load test of the running site, with a baseline of its own beside it, so that figures of different machines compare.
 
 Connections like those of any client; events through log, doorbell, routes and sockets. The baseline is a bare WebSocket
-server on the loopback of this machine, which sends the same number of messages of the same size to as many clients.
+server (`realtime.bare_server`) in a process of its own, which sends the same number of messages of the same size to as
+many clients. Bursts of both take turns, and a ratio is the median of those of the turns: what slows this machine for a
+while slows both.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
 
 from realtime import trial
 from realtime.client import Client
 from realtime.database import in_database
 
 BURST = 200
-"""Events of the burst that measures throughput."""
+"""Events of a burst."""
+SIZE = 300
+"""Bytes of a message of the baseline, about those of a test event."""
+TURNS = 5
 CONNECT_AT_ONCE = 50
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured. Latencies from the command to the arrival, in milliseconds; `ratio`: throughput over baseline."""
+    """What was measured. Latencies from the command to the arrival, in milliseconds; `baseline_…` of the bare server.
+
+    ratio, connected_ratio: deliveries and connections a second over those of the baseline.
+    """
 
     clients: int
     events: int
     connected_per_s: float
+    connected_ratio: float
     latency_p50_ms: float
     latency_p99_ms: float
     delivered: int
@@ -101,29 +112,33 @@ async def run(
         sent = await _steadily(url, token, rate, seconds)
         await _all_came(receivers, sent)
         latencies = [(at - sent[name]) * 1000 for each in receivers for name, at in each.came.items() if name in sent]
-        tell(f"a burst of {BURST} events")
-        burst, burst_s = await _burst(receivers)
-        wanted = clients * (len(sent) + len(burst))
-        came = sum(len(each.came.keys() & (sent.keys() | burst)) for each in receivers)
+        tell(f"{TURNS} bursts of {BURST} events, in turn with the baseline")
+        turns: list[tuple[float, float]] = []
+        bursts: set[str] = set()
+        async with Baseline.running(clients) as baseline:
+            for _ in range(TURNS):
+                names, burst_s = await _burst(receivers)
+                bursts |= names
+                turns.append((clients * BURST / burst_s, await baseline.burst()))
+        wanted = clients * (len(sent) + len(bursts))
+        came = sum(len(each.came.keys() & (sent.keys() | bursts)) for each in receivers)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    tell("the baseline")
-    baseline = await _baseline(clients)
-    throughput = clients * len(burst) / burst_s
     ordered = sorted(latencies) or [0.0]
     return Result(
         clients=clients,
-        events=len(sent) + len(burst),
+        events=len(sent) + len(bursts),
         connected_per_s=round(clients / connected_s, 1),
+        connected_ratio=round(clients / connected_s / baseline.connected_per_s, 3),
         latency_p50_ms=round(statistics.median(ordered), 1),
         latency_p99_ms=round(ordered[int(len(ordered) * 0.99) - (len(ordered) == 1)], 1),
         delivered=came,
         lost=wanted - came,
-        deliveries_per_s=round(throughput),
-        baseline_per_s=round(baseline),
-        ratio=round(throughput / baseline, 3),
+        deliveries_per_s=round(statistics.median(ours for ours, _ in turns)),
+        baseline_per_s=round(statistics.median(bare for _, bare in turns)),
+        ratio=round(statistics.median(ours / bare for ours, bare in turns), 3),
     )
 
 
@@ -158,31 +173,47 @@ async def _all_came(receivers: list[Receiver], names: Any, patience_s: float = 3
         await asyncio.sleep(0.01)
 
 
-async def _baseline(clients: int) -> float:
-    """Deliveries a second of a bare server that sends each client `BURST` frames of the size of a test event."""
-    payload = json.dumps({"type": "event", "event_type": "broadcast_test", "data": {"message": "x" * 300}})
-    go = asyncio.Event()
-    arrivals: list[float] = []
+class Baseline:
+    """The bare server and its clients. connected_per_s: how fast those came in."""
 
-    async def handler(socket: ServerConnection) -> None:
-        await go.wait()
-        for _ in range(BURST):
-            await socket.send(payload)
-        await socket.wait_closed()
+    def __init__(self, sockets: list[Any], connected_per_s: float) -> None:
+        self._sockets = sockets
+        self.connected_per_s = connected_per_s
 
-    async def client(port: int) -> None:
-        async with connect(f"ws://127.0.0.1:{port}/", compression=None, ping_interval=None) as socket:
-            connected.release()
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls, clients: int) -> AsyncIterator[Baseline]:
+        """Start it with so many clients, and end it."""
+        command = (sys.executable, str(Path(__file__).with_name("bare_server.py")), str(BURST), str(SIZE))
+        pipe = asyncio.subprocess.PIPE
+        server = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+        assert server.stdout is not None
+        assert server.stdin is not None
+        try:
+            url = f"ws://127.0.0.1:{int(await server.stdout.readline())}/"
+            gate = asyncio.Semaphore(CONNECT_AT_ONCE)
+
+            async def one() -> Any:
+                async with gate:
+                    return await connect(url, compression=None, max_size=None, ping_interval=None)
+
+            started = time.perf_counter()
+            sockets = await asyncio.gather(*(one() for _ in range(clients)))
+            yield cls(sockets, clients / (time.perf_counter() - started))
+            await asyncio.gather(*(socket.close() for socket in sockets))
+        finally:
+            server.stdin.close()
+            await server.wait()
+
+    async def burst(self) -> float:
+        """Deliveries a second of one burst to all."""
+        arrivals: list[float] = []
+
+        async def receive(socket: Any) -> None:
             for _ in range(BURST):
                 json.loads(await socket.recv())
                 arrivals.append(time.perf_counter())
 
-    connected = asyncio.Semaphore(0)
-    async with serve(handler, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        tasks = [asyncio.create_task(client(port)) for _ in range(clients)]
-        for _ in tasks:
-            await connected.acquire()
-        go.set()
-        await asyncio.gather(*tasks)
-    return len(arrivals) / max(max(arrivals) - min(arrivals), 0.001)
+        await self._sockets[0].send("go")
+        await asyncio.gather(*(receive(socket) for socket in self._sockets))
+        return len(arrivals) / max(max(arrivals) - min(arrivals), 0.001)

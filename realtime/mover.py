@@ -52,6 +52,8 @@ class Mover:
         connections = list(self._node.manager)
         self._told = {c.id: self._told[c.id] for c in connections if c.id in self._told}
         for connection in connections:
+            if connection.entering:
+                continue  # it looks for itself, once it is in
             here = system_of(connection)
             belongs = "unified" if self.assignment.unified(connection.user_id) else "legacy"
             if here == belongs or _is_tool(connection.client):

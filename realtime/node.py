@@ -327,7 +327,7 @@ class Node:
         await in_database(sessions.prune)
 
     def _look_after(self, connection: WebSocketConnection, now: float) -> None:
-        if connection.closing:
+        if connection.closing or connection.entering:
             return
         silent_s = min(connection.unanswered_s(now), now - connection.last_heard)
         if silent_s > self.conf.pong_timeout_s and not connection.lagging:  # who lags has the reader's patience

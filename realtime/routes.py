@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -25,14 +24,13 @@ from realtime.filters import RateLimitFilter, Seen, view
 from realtime.flow_filter import ABOUT_QUERIES, EVERY_QUERY, FlowFilter
 from realtime.interests import Interest, interest_of
 from realtime.layers import LocalChannelLayer
+from realtime.moments import Moments
 from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame, gap_frame
 from realtime.registry import registry
 from realtime.subscriptions import subscriptions
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED_FRAMES = 4000
-"""Frames of a route whose time is remembered, for `realtime.tracing`."""
 GAP_EVERY_S = 1.0
 """Seconds over which the flow that a limit leaves out is summed up before it is told."""
 
@@ -98,8 +96,8 @@ class Route:
         self._due = 0.0  # when it goes off; uvloop's handle of a timer that is due at once does not say
         self._gap_timer: asyncio.TimerHandle | None = None
         self._flushed_at = float("-inf")
-        self.sent: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_FRAMES)  # up to which position, when
-        self.sent_alone: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_FRAMES)  # critical events
+        self.sent = Moments()  # up to which position, when
+        self.sent_alone = Moments()  # critical events
 
     @property
     def upto(self) -> int:
@@ -122,7 +120,7 @@ class Route:
         priority = spec.priority
         if priority is EventPriority.CRITICAL:
             self._layer.deliver(self.group, event_frame(encoded, self.upto))
-            self.sent_alone.append((event.position or 0, time.time()))
+            self.sent_alone.note(event.position or 0)
             return
         if self._before_first is None:
             self._before_first = self._head() - (event.position is not None)
@@ -158,7 +156,7 @@ class Route:
         bodies, self._bodies, self._bytes, self._before_first = self._bodies, [], 0, None
         self._flow_waiting.clear()
         self._flushed_at = self._loop.time()
-        self.sent.append((self._head(), time.time()))
+        self.sent.note(self._head())
         frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
         self._layer.deliver(self.group, frame)
 

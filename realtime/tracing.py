@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from realtime.audience import Audience
 from realtime.events import Event
 from realtime.filters import view
 from realtime.models import LogEvent, Presence, TraceReport
+from realtime.moments import KEPT_S, Moments
 from realtime.presence import FRESH_S
 from realtime.protocol import is_critical
 from realtime.registry import registry
@@ -33,17 +33,12 @@ if TYPE_CHECKING:
     from realtime.node import Node
     from realtime.routes import Route, RouteKey
 
-KEPT_S = 3600.0
-KEPT_EVENTS = 50_000
 KEPT_ENDED = 2000
 KEPT_STEPS = 200
 PATIENCE_S = 2.0
 MOST_ABSENT = 500
 ASKING = "trace"
 """Client name of those who only ask for traces."""
-
-Sent = Sequence[tuple[int, float]]
-"""(position, seconds since 1970): everything up to there was sent then."""
 
 
 class Stay:
@@ -53,8 +48,8 @@ class Stay:
 
     def __init__(self, route: Route, joined: int) -> None:
         self.key: RouteKey = route.key
-        self.sent: Sent = route.sent
-        self.alone: Sent = route.sent_alone
+        self.sent = route.sent
+        self.alone = route.sent_alone
         self.joined = joined
         self.left: int | None = None
 
@@ -99,7 +94,7 @@ class Tracer:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._heard: deque[tuple[int, float, str]] = deque(maxlen=KEPT_EVENTS)
+        self._heard = {"doorbell": Moments(), "log": Moments()}
         self._passages: OrderedDict[str, Passage] = OrderedDict()
         self._ended: deque[tuple[float, str]] = deque()
 
@@ -107,7 +102,7 @@ class Tracer:
 
     def heard(self, event: Event, how: str) -> None:
         """The feed came to an event, by `doorbell` or from the `log`."""
-        self._heard.append((event.position or 0, time.time(), how))
+        self._heard[how].note(event.position or 0)
 
     def joined(self, connection: WebSocketConnection, route: Route, position: int) -> None:
         """A connection that had everything up to `position` went onto a route."""
@@ -144,7 +139,8 @@ class Tracer:
 
     def forget(self) -> None:
         """The log has a break: positions mean something else from here on."""
-        self._heard.clear()
+        for moments in self._heard.values():
+            moments.clear()
         self._passages.clear()
         self._ended.clear()
 
@@ -153,8 +149,7 @@ class Tracer:
     def report(self, event: Event) -> dict[str, Any]:
         """What this process knows of the way of an event."""
         position = event.position or 0
-        first = self._heard[0][0] if self._heard else 0
-        heard = self._heard[position - first] if first and 0 <= position - first < len(self._heard) else None
+        heard = {how: at for how, moments in self._heard.items() if (at := moments.at(position)) is not None}
         recipients, others = [], []
         for passage in self._passages.values():
             sent = _sent(passage, event)
@@ -165,15 +160,15 @@ class Tracer:
                 recipients.append(who | {"sent_at": _moment(sent[0]), "by": sent[1]})
         return {
             "node": self._node.name,
-            "heard_at": _moment(heard[1]) if heard else None,
-            "heard_by": heard[2] if heard else None,
+            "heard_at": _moment(next(iter(heard.values()), None)),
+            "heard_by": next(iter(heard), None),
             "recipients": recipients,
             "others": others,
         }
 
 
-def _sent(passage: Passage, event: Event) -> tuple[float, str] | str:
-    """When an event was sent to a connection and by what, or why it was not."""
+def _sent(passage: Passage, event: Event) -> tuple[float | None, str] | str:
+    """When an event was sent to a connection (`None`: longer ago than is kept) and by what, or why it was not."""
     position = event.position or 0
     connection = passage.connection
     for step in reversed(passage.steps):
@@ -185,19 +180,17 @@ def _sent(passage: Passage, event: Event) -> tuple[float, str] | str:
             reason = _unseen_on(event, step.key)
             if reason:
                 return reason
-            alone = is_critical(event)
-            at = _first(step.alone if alone else step.sent, position, exactly=alone)
-            return (at, "route") if at is not None else "it waits to be sent together with others"
+            if is_critical(event):
+                return step.alone.at(position), "route"
+            if not step.sent.reached(position):
+                return "it waits to be sent together with others"
+            return step.sent.past(position), "route"
     if position <= passage.began:
         return f"connected later, at position {passage.began}"
     if passage.ended_at is not None:
         return f"the connection ended before, at position {connection.upto}"
     slow = "is too slow and" if connection.lagging else "is"
     return f"{slow} still reading the log, at position {connection.upto}"
-
-
-def _first(sent: Iterable[tuple[int, float]], position: int, *, exactly: bool) -> float | None:
-    return next((at for upto, at in sent if (upto == position if exactly else upto >= position)), None)
 
 
 def _unseen_on(event: Event, key: RouteKey) -> str | None:
@@ -229,8 +222,8 @@ def _who(passage: Passage) -> dict[str, Any]:
     }
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 # -- over all processes ---------------------------------------------------------------------------------------------------
@@ -273,7 +266,7 @@ def trace(event_id: str) -> dict[str, Any]:
         "origin": row.origin,
         "trace_id": row.trace_id,
         "hops": [{name: report[name] for name in ("node", "heard_at", "heard_by")} for report in reports],
-        "recipients": sorted(recipients, key=lambda one: str(one["sent_at"])),
+        "recipients": sorted(recipients, key=lambda one: one["sent_at"] or ""),
         "others": others,
     }
 

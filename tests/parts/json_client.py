@@ -65,7 +65,8 @@ class JsonClient:
             body = json.dumps(data).encode()
             sent.setdefault("Content-Type", "application/json")
         place = urlsplit(self.url)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+        kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+        connection = kind(place.hostname or "", place.port, timeout=30)
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()

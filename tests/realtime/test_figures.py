@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -107,33 +106,6 @@ def test_good_figures_and_few_connections_roll_nothing_back() -> None:
 def test_what_the_old_system_suffers_from_as_well_is_not_the_new_ones_fault() -> None:
     both = sample(tally={"erring.unified": 20, "erring.legacy": 20})
     assert objections({"n": [sample(), both]}, {}, RolloutSettings()) == []
-
-
-def test_a_raised_error_rate_takes_the_roll_out_back_by_itself(start_site: Callable[..., Site]) -> None:
-    site = start_site(ROLLOUT_LEAST_CONNECTIONS=5)
-
-    async def trouble() -> list[int]:
-        peers = [as_person(site, "olivia", name=f"c{number}") for number in range(8)]
-        async with asyncio.TaskGroup() as group:
-            for peer in peers:
-                group.create_task(peer.__aenter__())
-        for peer in peers:
-            await peer.welcome()
-        await asyncio.to_thread(site.manage, "realtime_rollout", "start", "--percent", "100")
-        await asyncio.sleep(5)  # a sample from before the trouble
-        for peer in peers:
-            await peer.send("{")
-        codes = [await peer.closed(60) for peer in peers]
-        for peer in peers:
-            await peer.__aexit__()
-        return codes
-
-    assert asyncio.run(trouble()) == [4510] * 8
-    status = site.client("admin").get("/api/realtime/rollout/").data
-    assert (status["state"], status["percent"]) == ("locked", 0)
-    assert "met an error" in status["reason"]
-    alerts = site.client("admin").get("/api/alerts/").data["results"]
-    assert any("taken back" in alert["title"] for alert in alerts)
 
 
 # -- leaks ----------------------------------------------------------------------------------------------------------------

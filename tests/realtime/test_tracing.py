@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
+
+from tests.parts.postgres_server import PostgresServer
 from tests.parts.redis_server import RedisServer
-from tests.parts.site import Site
-from tests.realtime.peer import as_person
+from tests.parts.site import Person, Site
+from tests.realtime.peer import Peer, as_person
 
 
 def by_client(traced: dict[str, Any], what: str) -> dict[str, Any]:
@@ -92,3 +98,60 @@ async def test_only_administrators_trace_and_only_what_there_is(site: Site) -> N
     async with as_person(site, "admin") as admin:
         answer = await admin.ask("trace", event_id="x")
     assert (answer["type"], answer["code"]) == ("error", "invalid_message"), json.dumps(answer)
+
+
+TOKENS = """
+import json
+from django.contrib.auth.models import User
+from rest_framework_simplejwt.tokens import AccessToken
+people = User.objects.filter(username__startswith="many")
+print(json.dumps({user.username: str(AccessToken.for_user(user)) for user in people}))
+"""
+
+
+@pytest.mark.soak
+async def test_three_hundred_are_accounted_for_within_three_seconds(
+    start_site: Callable[..., Site], redis_server: RedisServer, postgres_server: PostgresServer
+) -> None:
+    """Two hundred get it, fifty have not subscribed to it, fifty may not see it; all over two processes."""
+    site = await asyncio.to_thread(
+        start_site,
+        REDIS_URL=redis_server.url,
+        DATABASE_URL=postgres_server.create_database(),
+        REALTIME_CONNECTIONS_PER_ADDRESS=10_000,
+    )
+    twin = site.twin()
+    await asyncio.to_thread(twin.start)
+    roles = ["DNS operators"] * 250 + ["Zone owners"] * 50
+    await asyncio.to_thread(site.add_people, *(Person(f"many{n}", (role,)) for n, role in enumerate(roles)))
+    tokens = json.loads(await asyncio.to_thread(site.python, TOKENS))
+    async with AsyncExitStack() as stack:
+        peers = []
+        for number in range(300):
+            url = (site, twin)[number % 2].socket_url()
+            peers.append(await stack.enter_async_context(Peer(url, token=tokens[f"many{number}"], name="page")))
+            await peers[-1].welcome()
+        for peer in peers[:50]:
+            await peer.ask("unsubscribe", event_types=["zone_*"])
+        zone = {"name": "seen-by-many.example", "kind": "primary"}
+        await asyncio.to_thread(site.client("olivia").post, "/api/zones/", zone)
+        event = await peers[60].event("zone_created", zone="seen-by-many.example")
+        for number in range(500):  # and the hour goes on
+            change = {"comment": f"{number}", "version": number + 1}
+            await asyncio.to_thread(site.client("olivia").patch, "/api/zones/seen-by-many.example/", change)
+        taken = []
+        for asked in (site, twin, site):
+            began = time.monotonic()
+            traced = await ask(asked, event["id"])
+            taken.append(time.monotonic() - began)
+    print(f"traced in {max(taken):.2f} s at most")  # noqa: T201  # the figures of `make soak`
+    many = [one for one in traced["others"] if one["user"]["username"].startswith("many")]
+    assert len(traced["hops"]) == 2
+    assert all(hop["heard_at"] for hop in traced["hops"])
+    assert len(traced["recipients"]) == 200
+    assert all(one["sent_at"] for one in traced["recipients"])
+    assert sorted(Counter(one["reason"] for one in many).items()) == [
+        ("no permission for what it is about", 50),
+        ("not subscribed to it", 50),
+    ]
+    assert max(taken) < 3.0

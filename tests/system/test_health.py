@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.test import AsyncRequestFactory
 
 from realtime import health
@@ -19,7 +20,12 @@ from tests.parts.redis_server import RedisServer
 from tests.parts.site import CHECKOUT, Site
 
 ENDPOINTS = ("live", "ready", "realtime")
-WITHIN_S = 20.0  # what is promised is 5; a busy machine proves nothing
+
+
+@pytest.fixture(params=[30.0, pytest.param(5.0, marks=pytest.mark.soak)], ids=["on a busy machine", "as promised"])
+def within_s(request: pytest.FixtureRequest) -> float:
+    """How soon an endpoint must tell. What is promised is five seconds, which a busy machine does not prove."""
+    return request.param  # type: ignore[no-any-return]
 
 
 def state(site: Site) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -27,40 +33,43 @@ def state(site: Site) -> dict[str, tuple[int, dict[str, Any]]]:
     return {name: (answer.status, answer.data) for name, answer in answers.items()}
 
 
-def wait_for(site: Site, **wanted: int) -> dict[str, tuple[int, dict[str, Any]]]:
+def wait_for(site: Site, within_s: float = 60.0, **wanted: int) -> dict[str, tuple[int, dict[str, Any]]]:
     """Wait until the endpoints answer these status codes and return what they say."""
-    until = time.monotonic() + WITHIN_S
+    began = time.monotonic()
     while True:
         here = state(site)
         if all(here[name][0] == status for name, status in wanted.items()):
+            print(f"{wanted} after {time.monotonic() - began:.1f} s")  # noqa: T201  # the figures of `make soak`
             return here
-        assert time.monotonic() < until, here
-        time.sleep(0.3)
+        assert time.monotonic() < began + within_s, here
+        time.sleep(0.2)
 
 
 def test_all_is_well_on_a_site_that_runs(site: Site) -> None:
     wait_for(site, live=200, ready=200, realtime=200)
 
 
-def test_without_redis_only_realtime_is_red(start_site: Callable[..., Site], redis_server: RedisServer) -> None:
+def test_without_redis_only_realtime_is_red(
+    start_site: Callable[..., Site], redis_server: RedisServer, within_s: float
+) -> None:
     site = start_site(REDIS_URL=redis_server.url)
     wait_for(site, live=200, ready=200, realtime=200)
     redis_server.stop()
-    here = wait_for(site, realtime=503)
+    here = wait_for(site, within_s, realtime=503)
     assert "channel layer" in here["realtime"][1]["why"]["channel_layer"]
     assert (here["live"][0], here["ready"][0]) == (200, 200)
     redis_server.start()
     wait_for(site, live=200, ready=200, realtime=200)
 
 
-def test_without_the_database_only_ready_is_red(start_site: Callable[..., Site]) -> None:
+def test_without_the_database_only_ready_is_red(start_site: Callable[..., Site], within_s: float) -> None:
     server = PostgresServer()
     server.start()
     try:
         site = start_site(DATABASE_URL=server.create_database())
         wait_for(site, live=200, ready=200, realtime=200)
         server.stop()
-        here = wait_for(site, ready=503)
+        here = wait_for(site, within_s, ready=503)
         assert here["ready"][1]["why"] == {"database": "the database does not answer"}
         time.sleep(3)
         assert [state(site)[name][0] for name in ENDPOINTS] == [200, 503, 200]
@@ -90,7 +99,9 @@ async def test_a_loop_that_stands_still_turns_live_red_and_says_where(transactio
         await node.watch.stop()
 
 
-def test_without_the_monitors_only_realtime_is_red(start_site: Callable[..., Site], redis_server: RedisServer) -> None:
+def test_without_the_monitors_only_realtime_is_red(
+    start_site: Callable[..., Site], redis_server: RedisServer, within_s: float
+) -> None:
     site = start_site(REDIS_URL=redis_server.url)
     monitors = Process([sys.executable, "manage.py", "run_monitors"], site.directory / "monitors.log")
 
@@ -101,6 +112,6 @@ def test_without_the_monitors_only_realtime_is_red(start_site: Callable[..., Sit
     wait_for(site, live=200, ready=200, realtime=200)
     monitors.signal(signal.SIGKILL)
     monitors.wait()
-    here = wait_for(site, realtime=503)
+    here = wait_for(site, within_s, realtime=503)
     assert "run_monitors" in here["realtime"][1]["why"]["monitors"]
     assert (here["live"][0], here["ready"][0]) == (200, 200)

@@ -19,10 +19,11 @@ from realtime import loadtest
 ROWS = (
     ("clients", "clients", ""),
     ("connected", "connected_per_s", "/s"),
+    ("ratio to the baseline", "connected_ratio", ""),
     ("latency, median", "latency_p50_ms", "ms"),
     ("latency, 99 %", "latency_p99_ms", "ms"),
     ("deliveries", "deliveries_per_s", "/s"),
-    ("baseline", "baseline_per_s", "/s"),
+    ("of the baseline", "baseline_per_s", "/s"),
     ("ratio to the baseline", "ratio", ""),
     ("lost", "lost", ""),
 )
@@ -31,6 +32,8 @@ ROWS = (
 class Command(BaseCommand):
     help = """Connect many clients to the running site, send test events through everything, and measure. The test events
     go into the log and to everybody who listens to `broadcast_test`; nothing else is touched.
+
+    Ratios compare machines: bursts take turns with those of a bare WebSocket server. docs/explanation/capacity.md has some.
 
     Example: manage.py realtime_loadtest --clients 300 --rate 20 --seconds 10 --least-ratio 0.3 --json
 

@@ -63,7 +63,7 @@ def show(traced: dict[str, Any], console: Console) -> None:
         console.print(f"heard      {hop['heard_at'] or 'not remembered'}  by {hop['heard_by'] or '–'}  {hop['node']}")
     table = Table("user", "client", "sent at", "by", box=None, title=f"{len(traced['recipients'])} got it")
     for one in traced["recipients"]:
-        table.add_row(one["user"]["username"], one["client"], one["sent_at"], one["by"])
+        table.add_row(one["user"]["username"], one["client"], one["sent_at"] or "longer ago than is kept", one["by"])
     console.print(table)
     table = Table("user", "client", "why not", box=None, title=f"{len(traced['others'])} did not")
     for one in traced["others"]:
