@@ -49,6 +49,7 @@ class WebSocketConnection:
     stale: how often its rights changed since they were loaded; until they are again, nothing else is sent.
     claim: what its client showed itself by.
     deflate: its client reads compressed frames.
+    next_ping, next_look: when the node asks it for an answer, and looks after it at all; of the monotonic clock.
     told: what its presence row says of it.
     dropped: flow events that it was too slow for, as it was told in `gap`s.
     entering: it was not welcomed yet; nothing else may be sent before that.
@@ -60,7 +61,7 @@ class WebSocketConnection:
     __slots__ = (
         "_close", "_look_at", "_ping_number", "_pinged_at_byte", "_pings", "_transport", "_upto", "_write", "address",
         "audience", "channel", "claim", "client", "close_code", "close_reason", "closing", "confirmed", "deflate",
-        "dropped", "entering", "frames", "id", "last_heard", "left_out", "next_ping", "on_lag", "on_level",
+        "dropped", "entering", "frames", "id", "last_heard", "left_out", "next_look", "next_ping", "on_lag", "on_level",
         "presence_id", "reader", "room", "route", "sent", "since", "stale", "token_noticed", "told", "user_agent",
         "user_id", "username", "wants",
     )
@@ -107,7 +108,7 @@ class WebSocketConnection:
         self.sent = 0
         self.confirmed = 0
         self.last_heard = time.monotonic()
-        self.next_ping = 0.0
+        self.next_ping = self.next_look = 0.0
         self.token_noticed = False
         self.on_lag: Callable[[], None] = lambda: None
         self.on_level: list[Callable[[], None]] = []
@@ -156,6 +157,7 @@ class WebSocketConnection:
         self._pinged_at_byte = self.sent
         self._look_at = self.sent + min(PING_EVERY, WINDOW + 1 - self.unconfirmed)
         self._pings.append((self._ping_number, self.sent, time.monotonic()))
+        self.next_look = 0.0
         self._transport.write(frame("ping", n=self._ping_number, upto=self.upto))
 
     def confirm(self, number: int) -> None:

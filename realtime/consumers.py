@@ -75,6 +75,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         self.node = await node_of(scope)
         self.transport = transport_for(scope, send)
         self.credentials = Credentials.of(scope)
+        self.user_agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+        scope["headers"] = ()  # read; of thousands of idle connections nobody asks for them again
         self.admitted = False
         self.deflate = False
         self.command_id: int | str | None = None
@@ -189,7 +191,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             transport=self.transport,
             close=self.close_socket,
             address=self.address,
-            user_agent=dict(self.scope["headers"]).get(b"user-agent", b"").decode("latin-1"),
+            user_agent=self.user_agent,
             claim=claim,
         )
         # Thousands may be held: what was shown at the door is not kept.
@@ -350,6 +352,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         if self.member.claim is None or self.member.claim.method == "token":
             self.member.claim = claim
             self.member.token_noticed = False
+            self.member.next_look = 0.0
         return {"token_expires_at": self._expiry()}
 
     async def resume(self, since: log.Position) -> None:

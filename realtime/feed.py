@@ -163,7 +163,8 @@ class Feed:
         head = await in_database(log.guard_against_rollback, self._memory, here)
         try:
             if head.epoch == self.epoch:
-                await self._catch_up()
+                if head.position > self.position:
+                    await self._catch_up()
                 return
             logger.error("feed: the log was set back to %s, a new epoch", head)
         except log.TooOld:

@@ -48,16 +48,20 @@ class Guard:
 
     async def look(self) -> None:
         """Write down the figures when it is time, and judge if nobody else does. Called every few seconds."""
-        await in_database(self._look, metrics.snapshot(self._node))
-
-    def _look(self, figures: dict[str, Any]) -> None:
-        now = timezone.now()
-        progress = rollout.progress()
+        progress = await in_database(rollout.progress)
         watched = progress.state in (Rollout.State.RUNNING, Rollout.State.PAUSED)
         if watched or time.monotonic() >= self._next_sample:
             self._next_sample = time.monotonic() + QUIET_SAMPLE_S
-            MetricSample.objects.create(node=self._node.name, taken_at=now, figures=figures)
-        if watched and self._claim(now):
+            await in_database(self._write_down, metrics.snapshot(self._node))
+        if watched:
+            await in_database(self._judge, progress)
+
+    def _write_down(self, figures: dict[str, Any]) -> None:
+        MetricSample.objects.create(node=self._node.name, taken_at=timezone.now(), figures=figures)
+
+    def _judge(self, progress: Rollout) -> None:
+        now = timezone.now()
+        if self._claim(now):
             judge(progress, now)
 
     def _claim(self, now: datetime) -> bool:

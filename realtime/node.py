@@ -314,7 +314,8 @@ class Node:
     async def _look_after_all(self) -> None:
         now = time.monotonic()
         for connection in self.manager:
-            self._look_after(connection, now)
+            if now >= connection.next_look:
+                self._look_after(connection, now)
 
     async def _tell_news(self) -> None:
         self.news.tell()
@@ -335,8 +336,11 @@ class Node:
         elif now >= connection.next_ping:
             connection.next_ping = now + self.conf.heartbeat_s
             connection.ping()
+        connection.next_look = now if connection.unanswered_s(now) else connection.next_ping
         if connection.claim is not None and connection.claim.expires_at is not None:
-            self._look_at_token(connection, connection.claim.expires_at - time.time())
+            left_s = connection.claim.expires_at - time.time()
+            self._look_at_token(connection, left_s)
+            connection.next_look = min(connection.next_look, now + max(0.0, left_s - TOKEN_NOTICE_S))
 
     def _look_at_token(self, connection: WebSocketConnection, left_s: float) -> None:
         if left_s < -TOKEN_GRACE_S:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
@@ -102,7 +102,7 @@ def _write_figures(members: Iterable[WebSocketConnection]) -> None:
             told.append((*figures[:4], listed, member.presence_id))
     if told:
         table = connection.ops.quote_name(Presence._meta.db_table)
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:  # in one: SQLite would commit each row to the disk
             cursor.executemany(
                 f"UPDATE {table} SET health = %s, frames = %s, bytes = %s, dropped = %s, subscriptions = %s"  # noqa: S608  # the table's own name
                 " WHERE id = %s",

@@ -16,7 +16,7 @@ import contextlib
 import logging
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import msgspec
@@ -51,6 +51,10 @@ class Processor(msgspec.Struct, frozen=True):
     event_types: frozenset[EventType]
     handle: Handle
     expires_after_s: float | None = None
+
+    def concerned(self, events: Iterable[Event], after: int) -> bool:
+        """Whether it is called for any of the events that follow position `after`."""
+        return any(event.event_type in self.event_types and (event.position or 0) > after for event in events)
 
     def too_late_for(self, event: Event) -> bool:
         """Whether the event is too old to be handled."""
@@ -93,13 +97,50 @@ class ProcessorRunner:
     async def _run(self) -> None:
         while True:
             busy = False
-            for each in list(PROCESSORS.values()):
+            for each in await self._called():
                 try:
                     busy |= await in_database(work, each, self._holder)
                 except Exception:
                     logger.exception("processor %s cannot work; trying again", each.name)
             if not busy:
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _called(self) -> list[Processor]:
+        try:
+            return await in_database(called_for, self._holder)
+        except Exception:
+            logger.exception("the processors cannot look what there is to do; trying again")
+            return []
+
+
+def called_for(holder: str) -> list[Processor]:
+    """The processors that have something to do now.
+
+    Most events concern none of them: over those their cursors go together, with one read and one write.
+    """
+    while True:
+        cursors = _ready_cursors()
+        if not cursors:
+            return []
+        try:
+            ahead = log.read(min(cursor.position for cursor in cursors))
+        except log.TooOld:
+            return [PROCESSORS[cursor.name] for cursor in cursors]
+        called = [each for cursor in cursors if (each := PROCESSORS[cursor.name]).concerned(ahead, cursor.position)]
+        passing = ProcessorCursor.objects.filter(_free_for(holder), pk__in=[cursor.pk for cursor in cursors])
+        passing = passing.exclude(name__in=[each.name for each in called])
+        last = ahead[-1].position if ahead else 0
+        moved = bool(ahead) and passing.filter(position__lt=last).update(position=last)
+        if called or not moved or len(ahead) < log.CHUNK:
+            return called
+
+
+def _ready_cursors() -> list[ProcessorCursor]:
+    """The cursors of all processors but of those that wait to try again; made at the end of the log where there is none."""
+    known = {cursor.name: cursor for cursor in ProcessorCursor.objects.filter(name__in=PROCESSORS)}
+    now = timezone.now()
+    cursors = [known.get(name) or _cursor(name) for name in list(PROCESSORS)]
+    return [cursor for cursor in cursors if cursor.retry_at is None or cursor.retry_at <= now]
 
 
 def work(each: Processor, holder: str) -> bool:
@@ -122,14 +163,22 @@ def work(each: Processor, holder: str) -> bool:
     return len(events) == CHUNK
 
 
+def _cursor(name: str) -> ProcessorCursor:
+    return ProcessorCursor.objects.get_or_create(name=name, defaults={"position": log.head().position})[0]
+
+
+def _free_for(holder: str) -> Q:
+    """Nobody else has the lease."""
+    return Q(holder=holder) | Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+
+
 def _claim(name: str, holder: str) -> ProcessorCursor | None:
-    now = timezone.now()
-    ProcessorCursor.objects.get_or_create(name=name, defaults={"position": log.head().position})
-    free = Q(holder=holder) | Q(leased_until=None) | Q(leased_until__lt=now)
-    held = ProcessorCursor.objects.filter(free, name=name)
-    if not held.update(holder=holder, leased_until=now + timedelta(seconds=LEASE_S)):
+    until = timezone.now() + timedelta(seconds=LEASE_S)
+    cursor = _cursor(name)
+    if not ProcessorCursor.objects.filter(_free_for(holder), pk=cursor.pk).update(holder=holder, leased_until=until):
         return None
-    return ProcessorCursor.objects.get(name=name)
+    cursor.refresh_from_db()
+    return cursor
 
 
 def _handle(each: Processor, cursor: ProcessorCursor, event: Event, holder: str) -> bool:

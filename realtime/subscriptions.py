@@ -61,7 +61,7 @@ class EventSubscriptionManager:
 
     def types(self, wants: Wants, audience: Audience) -> frozenset[EventType]:
         """The events that the patterns name and the audience may subscribe to."""
-        return _types(wants.patterns, audience, registry.version)
+        return _types(wants.patterns, audience.shared(), registry.version)
 
     def add(self, wants: Wants, asked: Subscribe, audience: Audience) -> tuple[Wants, list[dict[str, str]]]:
         """`wants` with what was asked for, and what was rejected and why. Raises `TooManySubscriptions`."""

@@ -82,11 +82,18 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
 class Passage:
     """One connection's way along the log."""
 
+    __slots__ = ("began", "connection", "ended_at", "steps")
+
     def __init__(self, connection: WebSocketConnection) -> None:
         self.connection: WebSocketConnection | Gone = connection
         self.began = connection.upto
-        self.steps: deque[Stay | Read] = deque(maxlen=KEPT_STEPS)
+        self.steps: list[Stay | Read] = []  # mostly one; a deque takes ten times the memory
         self.ended_at: float | None = None
+
+    def add(self, step: Stay | Read) -> None:
+        self.steps.append(step)
+        if len(self.steps) > KEPT_STEPS:
+            del self.steps[: KEPT_STEPS // 2]
 
 
 class Tracer:
@@ -106,7 +113,7 @@ class Tracer:
 
     def joined(self, connection: WebSocketConnection, route: Route, position: int) -> None:
         """A connection that had everything up to `position` went onto a route."""
-        self._passage(connection).steps.append(Stay(route, position))
+        self._passage(connection).add(Stay(route, position))
 
     def left(self, connection: WebSocketConnection, position: int) -> None:
         """A connection left its route with everything up to `position`."""
@@ -119,7 +126,7 @@ class Tracer:
         passage = self._passage(connection)
         if not passage.steps:
             passage.began = start
-        passage.steps.append(Read(start, upto, time.time()))
+        passage.add(Read(start, upto, time.time()))
 
     def ended(self, connection: WebSocketConnection) -> None:
         """A connection is gone; what it got stays known for an hour."""

@@ -31,6 +31,11 @@ class FrameProtocol(WebSocketsSansIOProtocol):
                 "abort": self.transport.abort,
             }
 
+    def start_keepalive(self) -> None:
+        """The handshake is done, and what it was made of, 4 KiB a connection, is for nothing from here on."""
+        super().start_keepalive()
+        del self.request, self.response
+
     def send_receive_event_to_app(self) -> None:
         """Hand a message on. Text that is no UTF-8 ends the connection with 1007, as with uvicorn itself, but without a
         traceback in the log for each: anybody can send that as often as they like."""
