@@ -126,11 +126,13 @@ def called_for(holder: str) -> list[Processor]:
             ahead = log.read(min(cursor.position for cursor in cursors))
         except log.TooOld:
             return [PROCESSORS[cursor.name] for cursor in cursors]
+        if not ahead:
+            return []
         called = [each for cursor in cursors if (each := PROCESSORS[cursor.name]).concerned(ahead, cursor.position)]
         passing = ProcessorCursor.objects.filter(_free_for(holder), pk__in=[cursor.pk for cursor in cursors])
         passing = passing.exclude(name__in=[each.name for each in called])
-        last = ahead[-1].position if ahead else 0
-        moved = bool(ahead) and passing.filter(position__lt=last).update(position=last)
+        last = ahead[-1].position
+        moved = passing.filter(position__lt=last).update(position=last)
         if called or not moved or len(ahead) < log.CHUNK:
             return called
 

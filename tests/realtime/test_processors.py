@@ -230,3 +230,41 @@ def test_a_processor_whose_events_are_gone_goes_on_behind_them(processor: Any) -
     work(made, ME)
     work(made, ME)
     assert seen == ["there"]
+
+
+def test_what_concerns_no_processor_costs_three_queries_however_many_there_are(
+    processor: Any, django_assert_max_num_queries: Any
+) -> None:
+    processor(lambda event: None, HIGH)
+    processors.called_for(ME)
+    tell(*"abc")
+    with django_assert_max_num_queries(3):
+        assert processors.called_for(ME) == []
+    assert set(ProcessorCursor.objects.values_list("position", flat=True)) == {log.head().position}
+
+
+def test_who_is_concerned_is_called_and_its_cursor_waits_for_it(processor: Any) -> None:
+    made = processor(lambda event: None)
+    tell("a")
+    before = cursor().position
+    assert processors.called_for(ME) == [made]
+    assert cursor().position == before
+
+
+def test_the_cursor_of_who_is_at_work_elsewhere_is_left_alone(processor: Any) -> None:
+    processor(lambda event: None, HIGH)  # by which `ME` has the lease
+    before = cursor().position
+    tell("a")
+    assert processors.called_for(OTHER) == []
+    assert cursor().position == before
+    assert processors.called_for(ME) == []
+    assert cursor().position == before + 1
+
+
+def test_nobody_is_called_before_the_pause_after_a_failure_is_over(processor: Any) -> None:
+    made = processor(Flaky(succeeds_at=2))
+    tell("a")
+    work(made, ME)
+    assert processors.called_for(ME) == []
+    make_due()
+    assert processors.called_for(ME) == [made]
