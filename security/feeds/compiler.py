@@ -10,7 +10,9 @@ counted and left out; only when most of them cannot be read is the whole refused
 from __future__ import annotations
 
 import csv
+import gc
 import hashlib
+import heapq
 import os
 import re
 import resource
@@ -25,6 +27,8 @@ BLOCK = 1 << 20
 LONGEST_LINE = 4096
 MOST_MEMORY = 1 << 30
 SAMPLES = 10
+TOGETHER = 10_000
+"""Entries that are written in one go."""
 FORMATS = ("hosts", "domains", "adblock", "csv", "rpz")
 
 _LABEL = rb"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -96,23 +100,15 @@ Read = Callable[[bytes], Iterable[tuple[bytes, bytes]]]
 """A line, lower case and stripped, to its entries: key and rdata (`b""` for the usual: the name does not exist)."""
 
 
-def lines(file: IO[bytes]) -> Iterator[bytes | None]:
-    """The lines of a file, lower case; `None` for one that is too long. Never more than a block of it in memory."""
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces of whole lines, lower case. Of a line that is longer than any name the end is left out."""
     rest = b""
-    too_long = False
     while block := file.read(BLOCK):
-        *whole, rest = (rest + block.lower()).split(b"\n")
-        for line in whole:
-            if too_long or len(line) > LONGEST_LINE:
-                too_long = False
-                yield None
-            else:
-                yield line
-        if len(rest) > LONGEST_LINE:
-            rest, too_long = b"", True
-    if too_long:
-        yield None
-    elif rest:
+        whole, newline, rest = (rest + block.lower()).rpartition(b"\n")
+        if newline:
+            yield whole
+        rest = rest[: LONGEST_LINE + 1]
+    if rest:
         yield rest
 
 
@@ -212,6 +208,29 @@ def reader(kind: str, job: Job) -> Read:
     }[kind]
 
 
+_SEVERAL_LABELS = rb"(?:" + _LABEL + rb"\.)+(?!\d+[ \t\r\n^]|\d+\Z)" + _LABEL
+_END = rb"[ \t\r]*(?:\n|\Z)"
+_PLAIN = {
+    "domains": re.compile(rb"^(" + _SEVERAL_LABELS + rb")" + _END, re.MULTILINE),
+    "hosts": re.compile(
+        rb"^(?:0\.0\.0\.0|127\.0\.0\.1)[ \t]+(?!localhost\.)(" + _SEVERAL_LABELS + rb")" + _END, re.MULTILINE
+    ),
+    "adblock": re.compile(rb"^\|\|(" + _SEVERAL_LABELS + rb")\^" + _END, re.MULTILINE),
+}
+"""Lines that say a name and nothing else, which nearly all are: found many at a time, ten times as fast as one by one."""
+
+
+def plain_names(kind: str, piece: bytes, longest: int) -> tuple[list[bytes], list[bytes]]:
+    """The names of the plain lines of a piece; and its other lines, to be read one by one."""
+    if kind not in _PLAIN:
+        return [], piece.split(b"\n")
+    parts = _PLAIN[kind].split(piece)
+    names, others = parts[1::2], b"".join(parts[::2]).split(b"\n")
+    if max(map(len, names), default=0) > longest:
+        return [name for name in names if len(name) <= longest], others + [name for name in names if len(name) > longest]
+    return names, others
+
+
 def is_comment(line: bytes) -> bool:
     return line[:1] in (b"#", b"!", b";", b"[") or not line
 
@@ -220,8 +239,8 @@ def sniff(job: Job) -> str:
     """The format of which the first lines are."""
     some: list[bytes] = []
     with open(job.source, "rb") as file:
-        for line in lines(file):
-            stripped = (line or b"").strip()
+        for line in next(pieces(file), b"").split(b"\n"):
+            stripped = line.strip()
             if stripped.startswith(b"[adblock"):
                 return "adblock"
             if not is_comment(stripped):
@@ -239,8 +258,8 @@ def sniff(job: Job) -> str:
 
 def entries(job: Job, outcome: Outcome) -> dict[bytes, bytes]:
     """All entries of the source: key -> rdata. Sets `outcome.problem` when it is no such thing as a feed."""
-    own = tuple(zone.encode() for zone in job.own)
-    own_parents = {zone[cut:] for zone in own for cut in _cuts(zone)} | set(own) | set(_SPECIAL)
+    own = {zone.encode() for zone in job.own}
+    own_parents = {zone[cut:] for zone in own for cut in _cuts(zone)} | own | set(_SPECIAL)
     read = reader(outcome.format, job)
     found: dict[bytes, bytes] = {}
     with open(job.source, "rb") as file:
@@ -248,30 +267,17 @@ def entries(job: Job, outcome: Outcome) -> dict[bytes, bytes]:
             outcome.problem = "binary"
             return found
         file.seek(0)
-        for line in lines(file):
-            if line is None:
-                _bad(outcome, "a line longer than any name")
-                continue
-            line = line.strip()
-            if is_comment(line):
-                continue
-            try:
-                for key, rdata in read(line):
-                    if len(key) > job.longest:
-                        _bad(outcome, line.decode(errors="replace"))
-                    elif key in own_parents or (b"." not in key and outcome.format != "rpz") or _covers(key, own):
-                        outcome.guarded += 1
-                        if len(outcome.guarded_samples) < SAMPLES:
-                            outcome.guarded_samples.append(key.decode())
-                    else:
-                        found[key] = rdata
-            except Skip:
-                outcome.skipped += 1
-            except Unreadable:
-                _bad(outcome, line.decode(errors="replace"))
+        for piece in pieces(file):
+            names, others = plain_names(outcome.format, piece, job.longest)
+            found.update(dict.fromkeys(names, b""))
+            for line in others:
+                _read_line(line, read, job, outcome, found)
             if len(found) > job.most_entries:
                 outcome.problem = "too_many"
                 return found
+    for key in sorted(own_parents & found.keys()):
+        del found[key]
+        _guarded(outcome, key)
     if not found:
         outcome.problem = "unreadable" if outcome.bad else "empty"
     elif outcome.bad > 10 and outcome.bad > len(found):
@@ -279,17 +285,45 @@ def entries(job: Job, outcome: Outcome) -> dict[bytes, bytes]:
     return found
 
 
+def _read_line(line: bytes, read: Read, job: Job, outcome: Outcome, found: dict[bytes, bytes]) -> None:
+    """Add what one line says to `found`, or count why it says nothing."""
+    if len(line) > LONGEST_LINE:
+        _bad(outcome, "a line longer than any name")
+        return
+    line = line.strip()
+    if is_comment(line):
+        return
+    try:
+        for key, rdata in read(line):
+            if len(key) > job.longest:
+                _bad(outcome, line.decode(errors="replace"))
+            elif (b"." not in key and outcome.format != "rpz") or _covers(key, job.own):
+                _guarded(outcome, key)
+            else:
+                found[key] = rdata
+    except Skip:
+        outcome.skipped += 1
+    except Unreadable:
+        _bad(outcome, line.decode(errors="replace"))
+
+
 def _cuts(zone: bytes) -> list[int]:
     """Where the parents of a name begin."""
     return [at + 1 for at, character in enumerate(zone) if character == ord(".")]
 
 
-def _covers(key: bytes, own: tuple[bytes, ...]) -> bool:
+def _covers(key: bytes, own: Iterable[str]) -> bool:
     """Whether a wildcard of a transferred zone covers one of ours."""
     if not key.startswith(b"*"):
         return False
-    bare = key[2:]
-    return not bare or b"." not in bare or any(zone == bare or zone.endswith(b"." + bare) for zone in own)
+    bare = key[2:].decode()
+    return "." not in bare or any(zone == bare or zone.endswith(f".{bare}") for zone in own)
+
+
+def _guarded(outcome: Outcome, key: bytes) -> None:
+    outcome.guarded += 1
+    if len(outcome.guarded_samples) < SAMPLES:
+        outcome.guarded_samples.append(key.decode())
 
 
 def _bad(outcome: Outcome, line: str) -> None:
@@ -299,58 +333,41 @@ def _bad(outcome: Outcome, line: str) -> None:
 
 
 def write(job: Job, found: dict[bytes, bytes], outcome: Outcome) -> None:
-    """Zone and list of entries, in one pass over the sorted entries and those of before, which keep their first day."""
-    today = int(time.time()) // 86_400
+    """Zone and list of entries, sorted. Those that were there before keep their first day."""
+    today = b"%d" % (time.time() // 86_400)
     digest = hashlib.blake2b(digest_size=16)
     both = job.subdomains and outcome.format != "rpz"
+    since = _previous(job.previous)
+    fresh, gone = found.keys() - since.keys(), since.keys() - found.keys()
+    outcome.entries, outcome.before, outcome.added, outcome.removed = len(found), len(since), len(fresh), len(gone)
+    outcome.added_samples = [key.decode() for key in heapq.nsmallest(SAMPLES, fresh)]
+    outcome.removed_samples = [key.decode() for key in heapq.nsmallest(SAMPLES, gone)]
     head = f"$TTL 60\n@ SOA localhost. hostmaster.localhost. {job.serial} 3600 600 86400 60\n@ NS localhost.\n"
+    keys = sorted(found)
     with open(job.zone, "wb", BLOCK) as zone, open(job.entries, "wb", BLOCK) as kept:
         zone.write(head.encode())
-        before = _previous(job.previous, outcome)
-        old = next(before, None)
-        for key in sorted(found):
-            while old is not None and old[0] < key:
-                _sample(outcome.removed_samples, old[0])
-                outcome.removed += 1
-                old = next(before, None)
-            if old is not None and old[0] == key:
-                since = old[1]
-                old = next(before, None)
-            else:
-                since = today
-                outcome.added += 1
-                _sample(outcome.added_samples, key)
-            rdata = found[key]
-            kept.write(b"%s\t%d\t%s\n" % (key, since, rdata))
-            line = b"%s %s\n" % (key, rdata or b"CNAME .")
-            zone.write(line + b"*." + line if both else line)
-            digest.update(line)
-        while old is not None:
-            _sample(outcome.removed_samples, old[0])
-            outcome.removed += 1
-            old = next(before, None)
+        for at in range(0, len(keys), TOGETHER):
+            some = keys[at : at + TOGETHER]
+            kept.write(b"".join([b"%s\t%s\t%s\n" % (key, since.get(key, today), found[key]) for key in some]))
+            records = [b"%s %s\n" % (key, found[key] or b"CNAME .") for key in some]
+            text = b"".join([b"%s*.%s" % (record, record) for record in records] if both else records)
+            zone.write(text)
+            digest.update(text)
         for file in (zone, kept):
             file.flush()
             os.fsync(file.fileno())
-    outcome.entries = len(found)
-    outcome.digest = f"{digest.hexdigest()}{'+' if both else ''}"
+    outcome.digest = digest.hexdigest()
 
 
-def _previous(path: str, outcome: Outcome) -> Iterator[tuple[bytes, int]]:
+def _previous(path: str) -> dict[bytes, bytes]:
+    """The entries of before, with the day since when they are there."""
+    days: dict[bytes, bytes] = {}
     try:
-        file = open(path, "rb", BLOCK)  # noqa: SIM115  # closed below
+        with open(path, "rb", BLOCK) as file:
+            split = (line.split(b"\t", 2) for line in file)
+            return {key: days.setdefault(day, day) for key, day, _ in split}
     except FileNotFoundError:
-        return
-    with file:
-        for line in file:
-            key, since, _ = line.split(b"\t", 2)
-            outcome.before += 1
-            yield key, int(since)
-
-
-def _sample(samples: list[str], key: bytes) -> None:
-    if len(samples) < SAMPLES:
-        samples.append(key.decode())
+        return {}
 
 
 def compile_feed(job: Job) -> Outcome:
@@ -363,6 +380,7 @@ def compile_feed(job: Job) -> Outcome:
 
 
 if __name__ == "__main__":
+    gc.disable()  # there are no cycles in a million names, and looking for them takes its time
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     outcome = compile_feed(msgspec.json.decode(sys.stdin.buffer.read(), type=Job))
     sys.stdout.buffer.write(msgspec.json.encode(outcome))
