@@ -5,7 +5,8 @@
 have something to do; both wait for the log's word that the policy zone was read. Meanwhile somebody asks the server for a
 name of its own all the time; the longest wait for an answer is the stall.
 
-Memory is the highest of this process (which downloads, and keeps the database) and of the child that compiles, together.
+Memory: the highest of this process, which downloads, keeps the database and holds the list it serves; of the child that
+compiles (the kernel counts what it was before it became another program, so never less than ours); and of `named`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import resource
 import socket
 import statistics
@@ -121,7 +123,7 @@ def compare(options: argparse.Namespace, directory: Path) -> list[dict[str, Any]
             url = f"http://127.0.0.1:{server.server_port}/{count}.txt"
             feed = create_feed(f"Feed {count}", url=url, format="domains", subdomains=False, allow_private=True)
             wait_until_known(feed)
-            results.append(measure(feed, endpoint, lists / f"{count}.txt", count, options.rounds))
+            results.append(measure(feed, endpoint, lists / f"{count}.txt", count, options.rounds, named.pid))
     finally:
         enforcement.stop()
         named.stop()
@@ -142,7 +144,9 @@ def wait_until_known(feed: Any) -> None:
         feed.policy.refresh_from_db()
 
 
-def measure(feed: Any, endpoint: Any, file: Path, count: int, rounds: int) -> dict[str, Any]:
+def measure(
+    feed: Any, endpoint: Any, file: Path, count: int, rounds: int, server: int | None
+) -> dict[str, Any]:
     from security.feeds.refresh import refresh
 
     ours, bare, stalls_ours, stalls_bare = [], [], [], []
@@ -163,8 +167,9 @@ def measure(feed: Any, endpoint: Any, file: Path, count: int, rounds: int) -> di
     ratio = statistics.median(ours) / statistics.median(bare)
     print(f"{count} domains, {rounds} rounds, medians: ours {statistics.median(ours):.2f} s, bare write and reload")
     print(f"  {statistics.median(bare):.2f} s: ratio {ratio:.2f}")
-    print(f"  longest wait for an answer meanwhile: {max(stalls_ours):.2f} s (bare {max(stalls_bare):.2f} s)")
-    print(f"  memory: {own} MiB here and {child} MiB in the largest child")
+    print(f"  longest wait for an answer meanwhile: {max(stalls_ours):.3f} s (bare {max(stalls_bare):.3f} s)")
+    high = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server}/status").read_text())
+    print(f"  memory: {own} MiB here, {child} MiB in the largest child, {int(high[1]) // 1024 if high else 0} MiB named")
     unchanged = time.perf_counter()
     refresh(feed.pk)
     refresh(feed.pk)
