@@ -144,9 +144,7 @@ def wait_until_known(feed: Any) -> None:
         feed.policy.refresh_from_db()
 
 
-def measure(
-    feed: Any, endpoint: Any, file: Path, count: int, rounds: int, server: int | None
-) -> dict[str, Any]:
+def measure(feed: Any, endpoint: Any, file: Path, count: int, rounds: int, server: int | None) -> dict[str, Any]:
     from security.feeds.refresh import refresh
 
     ours, bare, stalls_ours, stalls_bare = [], [], [], []
@@ -169,7 +167,9 @@ def measure(
     print(f"  {statistics.median(bare):.2f} s: ratio {ratio:.2f}")
     print(f"  longest wait for an answer meanwhile: {max(stalls_ours):.3f} s (bare {max(stalls_bare):.3f} s)")
     high = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server}/status").read_text())
-    print(f"  memory: {own} MiB here, {child} MiB in the largest child, {int(high[1]) // 1024 if high else 0} MiB named")
+    print(
+        f"  memory: {own} MiB here, {child} MiB in the largest child, {int(high[1]) // 1024 if high else 0} MiB named"
+    )
     unchanged = time.perf_counter()
     refresh(feed.pk)
     refresh(feed.pk)

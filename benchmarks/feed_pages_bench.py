@@ -35,9 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dnsadmin-pages-") as directory:
         lists = Path(directory) / "lists"
         lists.mkdir()
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), functools.partial(Quiet, directory=str(lists))
-        )
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(lists)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         site = Site(Path(directory))
         try:
@@ -66,11 +64,13 @@ def measure(site: Site, file: Path, url: str, options: argparse.Namespace) -> No
         begun = time.perf_counter()
         asking = threading.Thread(target=refresh, args=(site, feed["id"]))
         asking.start()
-        loading += visit(browser, lambda asking=asking: not asking.is_alive())
+        loading += visit(browser, stopped(asking))
         loads.append(time.perf_counter() - begun)
     quiet, busy = (statistics.quantiles(waits, n=20)[-1] for waits in (idle, loading))
     print(f"{count} domains, {options.rounds} rounds, in force after {statistics.median(loads):.1f} s: 95 of 100 pages")
-    print(f"  within {quiet * 1000:.0f} ms when idle ({len(idle)} pages), {busy * 1000:.0f} ms meanwhile ({len(loading)}):")
+    print(
+        f"  within {quiet * 1000:.0f} ms when idle ({len(idle)} pages), {busy * 1000:.0f} ms meanwhile ({len(loading)}):"
+    )
     print(f"  {busy / quiet:.2f} times", flush=True)
 
 
@@ -90,6 +90,10 @@ def visit(browser: JsonClient, over: Callable[[], bool]) -> list[float]:
 def until_s(seconds: float) -> Callable[[], bool]:
     end = time.monotonic() + seconds
     return lambda: time.monotonic() > end
+
+
+def stopped(thread: threading.Thread) -> Callable[[], bool]:
+    return lambda: not thread.is_alive()
 
 
 def refresh(site: Site, feed: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
-from realtime.events import EventCategory, EventPriority, EventType
+from realtime.events import EventCategory, EventType
 from realtime.registry import EventSpec, registry
 
 
@@ -23,20 +25,20 @@ class ArchiveEvent(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-def _spec(event_type: EventType, payload: type[msgspec.Struct], summary: str, permission: str | None) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.SYSTEM,
-        payload=payload,
-        permission=permission,
-        summary=summary,
-        priority=EventPriority.NORMAL,
-    )
+_system = partial(EventSpec, category=EventCategory.SYSTEM, permission="realtime.view_operations")
+_everyone = partial(_system, permission=None)
 
 
 registry.declare(
-    _spec(EventType.CONFIG_BACKUP, ArchiveEvent, "A backup of everything was written.", "realtime.view_operations"),
-    _spec(EventType.CONFIG_RESTORE, ArchiveEvent, "A backup was restored.", "realtime.view_operations"),
-    _spec(EventType.MAINTENANCE_STARTED, MaintenanceEvent, "Maintenance began: changes are refused.", None),
-    _spec(EventType.MAINTENANCE_COMPLETED, MaintenanceEvent, "Maintenance ended: changes are taken again.", None),
+    _system(EventType.CONFIG_BACKUP, "A backup of everything was written.", ArchiveEvent),
+    _system(EventType.CONFIG_RESTORE, "A backup was restored.", ArchiveEvent),
+    _system(
+        EventType.MAINTENANCE_STARTED, "Maintenance began: changes are refused.", MaintenanceEvent, permission=None
+    ),
+    _system(
+        EventType.MAINTENANCE_COMPLETED,
+        "Maintenance ended: changes are taken again.",
+        MaintenanceEvent,
+        permission=None,
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -174,71 +175,35 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     components: dict[str, str] = {}
 
 
-def _health(
-    event_type: EventType,
-    payload: type[msgspec.Struct],
-    summary: str,
-    *,
-    durable: bool = True,
-    priority: EventPriority = EventPriority.NORMAL,
-) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.HEALTH,
-        payload=payload,
-        permission=SEES_HEALTH,
-        scope="zone",
-        summary=summary,
-        durable=durable,
-        priority=priority if durable else EventPriority.LOW,
-        default=durable,
-    )
-
-
-def _system(
-    event_type: EventType,
-    payload: type[msgspec.Struct],
-    summary: str,
-    *,
-    permission: str = SEES_SYSTEM,
-    sensitive: dict[str, str] | None = None,
-) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.SYSTEM,
-        payload=payload,
-        permission=permission,
-        summary=summary,
-        priority=EventPriority.HIGH,
-        sensitive=sensitive or {},
-    )
-
-
+_health = partial(EventSpec, category=EventCategory.HEALTH, permission=SEES_HEALTH, scope="zone")
+_figures = partial(_health, priority=EventPriority.LOW, durable=False, default=False)
+_system = partial(EventSpec, category=EventCategory.SYSTEM, permission=SEES_SYSTEM, priority=EventPriority.HIGH)
+_services = partial(_system, permission=SEES_SERVICES)
 _VALUES = {"changes.*.old": SEES_CONFIGURATION, "changes.*.new": SEES_CONFIGURATION}
 
 registry.declare(
-    _health(EventType.SYSTEM_METRICS, SystemMetrics, "Processors and memory of the machine.", durable=False),
-    _health(EventType.DISK_METRICS, DiskMetrics, "Disks of the machine.", durable=False),
-    _health(EventType.NETWORK_METRICS, NetworkMetrics, "Network of the machine.", durable=False),
-    _health(EventType.RESOURCE_USAGE, ResourceUsage, "What the site itself and its name server use.", durable=False),
-    _health(EventType.BIND_STATUS_UPDATE, BindStatus, "The name server's state and figures.", durable=False),
+    _figures(EventType.SYSTEM_METRICS, "Processors and memory of the machine.", SystemMetrics),
+    _figures(EventType.DISK_METRICS, "Disks of the machine.", DiskMetrics),
+    _figures(EventType.NETWORK_METRICS, "Network of the machine.", NetworkMetrics),
+    _figures(EventType.RESOURCE_USAGE, "What the site itself and its name server use.", ResourceUsage),
+    _figures(EventType.BIND_STATUS_UPDATE, "The name server's state and figures.", BindStatus),
     _health(
         EventType.FORWARDER_STATUS_CHANGE,
-        ForwarderStatusChange,
         "A forwarder or one of its targets came into another state.",
+        ForwarderStatusChange,
         priority=EventPriority.HIGH,
     ),
-    _health(EventType.FORWARDER_HEALTH_CHECK, ForwarderHealthCheck, "Probes of a forwarder's targets.", durable=False),
-    _health(EventType.HEALTH_UPDATE, HealthUpdate, "A component came into another state."),
-    _health(EventType.SYSTEM_STATUS, SystemStatus, "The state of the whole changed."),
-    _system(EventType.SERVICE_STARTED, ServiceEvent, "A service came up, or was restarted.", permission=SEES_SERVICES),
-    _system(EventType.SERVICE_STOPPED, ServiceEvent, "A service ended.", permission=SEES_SERVICES),
-    _system(EventType.BIND_RELOAD, BindReload, "The name server read its configuration again."),
+    _figures(EventType.FORWARDER_HEALTH_CHECK, "Probes of a forwarder's targets.", ForwarderHealthCheck),
+    _health(EventType.HEALTH_UPDATE, "A component came into another state.", HealthUpdate),
+    _health(EventType.SYSTEM_STATUS, "The state of the whole changed.", SystemStatus),
+    _services(EventType.SERVICE_STARTED, "A service came up, or was restarted.", ServiceEvent),
+    _services(EventType.SERVICE_STOPPED, "A service ended.", ServiceEvent),
+    _system(EventType.BIND_RELOAD, "The name server read its configuration again.", BindReload),
     _system(
         EventType.BIND_CONFIG_CHANGE,
-        BindConfigChange,
         "The name server's configuration is another than before.",
+        BindConfigChange,
         sensitive=_VALUES,
     ),
-    _system(EventType.CONFIG_CHANGE, ConfigChange, "Settings of the site were changed.", sensitive=_VALUES),
+    _system(EventType.CONFIG_CHANGE, "Settings of the site were changed.", ConfigChange, sensitive=_VALUES),
 )

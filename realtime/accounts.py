@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -60,32 +61,23 @@ class PermissionPayload(msgspec.Struct, frozen=True, kw_only=True):
 _SESSION = {"address": ADMINISTRATORS, "session": ADMINISTRATORS}
 
 
-def _spec(event_type: EventType, payload: type[msgspec.Struct], summary: str, **more: Any) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.USER,
-        payload=payload,
-        permission=ADMINISTRATORS,
-        own=True,
-        summary=summary,
-        **more,
-    )
+_account = partial(EventSpec, category=EventCategory.USER, permission=ADMINISTRATORS, own=True)
 
 
 registry.declare(
-    _spec(EventType.USER_LOGIN, SessionPayload, "Someone signed in.", sensitive=_SESSION),
-    _spec(EventType.USER_LOGOUT, SessionPayload, "Someone signed out.", sensitive=_SESSION),
-    _spec(
+    _account(EventType.USER_LOGIN, "Someone signed in.", SessionPayload, sensitive=_SESSION),
+    _account(EventType.USER_LOGOUT, "Someone signed out.", SessionPayload, sensitive=_SESSION),
+    _account(
         EventType.SESSION_EXPIRED,
-        SessionPayload,
         "A session or a token ended, by time or by hand.",
+        SessionPayload,
         sensitive=_SESSION,
     ),
-    _spec(EventType.AUTHENTICATION_FAILED, SessionPayload, "A sign-in failed.", sensitive=_SESSION),
-    _spec(EventType.USER_CREATED, AccountPayload, "An account was made."),
-    _spec(EventType.USER_UPDATED, AccountPayload, "An account was changed."),
-    _spec(EventType.USER_DELETED, AccountPayload, "An account was removed."),
-    _spec(EventType.PERMISSION_CHANGED, PermissionPayload, "Someone's rights changed."),
+    _account(EventType.AUTHENTICATION_FAILED, "A sign-in failed.", SessionPayload, sensitive=_SESSION),
+    _account(EventType.USER_CREATED, "An account was made.", AccountPayload),
+    _account(EventType.USER_UPDATED, "An account was changed.", AccountPayload),
+    _account(EventType.USER_DELETED, "An account was removed.", AccountPayload),
+    _account(EventType.PERMISSION_CHANGED, "Someone's rights changed.", PermissionPayload),
 )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -103,55 +104,48 @@ def _moment(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _spec(
-    event_type: EventType, category: EventCategory, priority: EventPriority, summary: str, scope: str | None = "zone"
-) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=category,
-        payload=AlertEvent,
-        permission=VIEW,
-        scope=scope,
-        priority=priority,
-        summary=summary,
-        sensitive={
-            "evidence": VIEW_THREAT_EVIDENCE,
-            "client": VIEW_CLIENT_ADDRESSES,
-            "evidence.client": VIEW_CLIENT_ADDRESSES,
-            "evidence.client_ip": VIEW_CLIENT_ADDRESSES,
-            "evidence.clients": VIEW_CLIENT_ADDRESSES,
-            "evidence.queries.*.client": VIEW_CLIENT_ADDRESSES,
-        },
-    )
-
+_alert = partial(
+    EventSpec,
+    payload=AlertEvent,
+    permission=VIEW,
+    scope="zone",
+    sensitive={
+        "evidence": VIEW_THREAT_EVIDENCE,
+        "client": VIEW_CLIENT_ADDRESSES,
+        "evidence.client": VIEW_CLIENT_ADDRESSES,
+        "evidence.client_ip": VIEW_CLIENT_ADDRESSES,
+        "evidence.clients": VIEW_CLIENT_ADDRESSES,
+        "evidence.queries.*.client": VIEW_CLIENT_ADDRESSES,
+    },
+)
+_step = partial(_alert, category=EventCategory.ALERT)
 
 registry.declare(
-    _spec(
+    _alert(
         EventType.SECURITY_ALERT,
-        EventCategory.SECURITY,
-        EventPriority.CRITICAL,
         "Something threatens the network or its name service, and needs somebody.",
+        category=EventCategory.SECURITY,
+        priority=EventPriority.CRITICAL,
         scope=None,
     ),
-    _spec(
+    _alert(
         EventType.HEALTH_ALERT,
-        EventCategory.HEALTH,
-        EventPriority.CRITICAL,
         "Something does not work as it should, and needs somebody.",
+        category=EventCategory.HEALTH,
+        priority=EventPriority.CRITICAL,
     ),
-    _spec(
+    _alert(
         EventType.PERFORMANCE_ALERT,
-        EventCategory.HEALTH,
-        EventPriority.HIGH,
         "Something is slower or fuller than it should be.",
+        category=EventCategory.HEALTH,
+        priority=EventPriority.HIGH,
     ),
-    _spec(EventType.ALERT_ACKNOWLEDGED, EventCategory.ALERT, EventPriority.HIGH, "Somebody looks after an alert."),
-    _spec(EventType.ALERT_RESOLVED, EventCategory.ALERT, EventPriority.HIGH, "What an alert was about is over."),
-    _spec(
+    _step(EventType.ALERT_ACKNOWLEDGED, "Somebody looks after an alert.", priority=EventPriority.HIGH),
+    _step(EventType.ALERT_RESOLVED, "What an alert was about is over.", priority=EventPriority.HIGH),
+    _step(
         EventType.ALERT_ESCALATED,
-        EventCategory.ALERT,
-        EventPriority.CRITICAL,
         "Nobody has acknowledged a critical alert: it goes to the next who may. Never escalated itself.",
+        priority=EventPriority.CRITICAL,
     ),
 )
 

@@ -5,6 +5,7 @@ for oneself; what is connected now is in the presence rows.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,25 +39,23 @@ class ConnectionPayload(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: list[str] = []
 
 
-def _spec(event_type: EventType, summary: str) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.CONNECTION,
-        payload=ConnectionPayload,
-        permission=ADMINISTRATORS,
-        own=True,
-        sensitive={"address": ADMINISTRATORS, "user_agent": ADMINISTRATORS},
-        summary=summary,
-        priority=EventPriority.LOW,
-        durable=False,
-        default=False,
-    )
+_connection = partial(
+    EventSpec,
+    category=EventCategory.CONNECTION,
+    payload=ConnectionPayload,
+    permission=ADMINISTRATORS,
+    own=True,
+    sensitive={"address": ADMINISTRATORS, "user_agent": ADMINISTRATORS},
+    priority=EventPriority.LOW,
+    durable=False,
+    default=False,
+)
 
 
 registry.declare(
-    _spec(EventType.CONNECTION_ESTABLISHED, "A client connected."),
-    _spec(EventType.CONNECTION_CLOSED, "A connection ended, with the code of its close."),
-    _spec(EventType.SUBSCRIPTION_UPDATED, "A client changed what it wants to be sent."),
+    _connection(EventType.CONNECTION_ESTABLISHED, "A client connected."),
+    _connection(EventType.CONNECTION_CLOSED, "A connection ended, with the code of its close."),
+    _connection(EventType.SUBSCRIPTION_UPDATED, "A client changed what it wants to be sent."),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -47,9 +47,9 @@ VisibleKeys = Callable[[Sequence[Any]], Mapping[int, ScopeKeys]]
 """Users -> user id -> what each may see of a kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EventSpec:
-    """The declaration of one event.
+    """The declaration of one event. What several have in common is said once, by `functools.partial`.
 
     payload: struct of `data`; undeclared fields are refused when the event is built.
     permission: Django permission (`app.codename`) that shows every such event, `ADMINISTRATORS`, or `None` for
@@ -65,10 +65,11 @@ class EventSpec:
     """
 
     event_type: EventType
-    category: EventCategory
-    payload: type[msgspec.Struct]
-    permission: str | None
     summary: str
+    payload: type[msgspec.Struct]
+    _: KW_ONLY
+    category: EventCategory
+    permission: str | None
     priority: EventPriority = EventPriority.NORMAL
     durable: bool = True
     scope: str | None = None

@@ -6,6 +6,7 @@ The trigger of a rule on client addresses is shown to those who may see client a
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -144,42 +145,24 @@ class RuleHits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CLIENT_TRIGGERS = {"rule[trigger_type=client_ip].trigger": SEES_CLIENTS}
-
-
-def _security(
-    event_type: EventType,
-    payload: type[msgspec.Struct],
-    summary: str,
-    *,
-    priority: EventPriority = EventPriority.NORMAL,
-    sensitive: dict[str, str] | None = None,
-) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.SECURITY,
-        payload=payload,
-        permission=SEES_SECURITY,
-        summary=summary,
-        priority=priority,
-        sensitive=sensitive or {},
-    )
+_security = partial(EventSpec, category=EventCategory.SECURITY, permission=SEES_SECURITY)
 
 
 registry.declare(
     _security(
         EventType.RPZ_UPDATE,
-        PolicyUpdate,
         "A response policy was changed, or is (or is not) in force at the name server.",
+        PolicyUpdate,
         sensitive=_CLIENT_TRIGGERS,
     ),
-    _security(EventType.RPZ_RULE_CREATED, RuleEvent, "A policy rule was created.", sensitive=_CLIENT_TRIGGERS),
+    _security(EventType.RPZ_RULE_CREATED, "A policy rule was created.", RuleEvent, sensitive=_CLIENT_TRIGGERS),
     _security(
         EventType.RPZ_RULE_UPDATED,
-        RuleEvent,
         "A policy rule was changed, or ran out: the values before and after.",
+        RuleEvent,
         sensitive=_CLIENT_TRIGGERS,
     ),
-    _security(EventType.RPZ_RULE_DELETED, RuleEvent, "A policy rule was deleted.", sensitive=_CLIENT_TRIGGERS),
+    _security(EventType.RPZ_RULE_DELETED, "A policy rule was deleted.", RuleEvent, sensitive=_CLIENT_TRIGGERS),
 )
 
 
@@ -252,23 +235,21 @@ def _moment(at: datetime | None) -> str | None:
 
 
 registry.declare(
-    _security(EventType.THREAT_FEED_UPDATE, FeedEvent, "A threat feed was made, changed, or brought up to date."),
+    _security(EventType.THREAT_FEED_UPDATE, "A threat feed was made, changed, or brought up to date.", FeedEvent),
     _security(
         EventType.THREAT_FEED_FAILED,
-        FeedEvent,
         "A threat feed could not be refreshed; its entries of before stay in force.",
+        FeedEvent,
         priority=EventPriority.HIGH,
     ),
 )
 registry.declare(
-    EventSpec(
-        event_type=EventType.RPZ_HITS,
-        category=EventCategory.SECURITY,
-        payload=RuleHits,
-        permission=SEES_SECURITY,
+    _security(
+        EventType.RPZ_HITS,
+        "Policies acted on queries: which rule, on which name, how often.",
+        RuleHits,
         sensitive={"hits.*[trigger_type=client_ip].trigger": SEES_CLIENTS},
         durable=False,
         default=False,
-        summary="Policies acted on queries: which rule, on which name, how often.",
     ),
 )

@@ -7,6 +7,7 @@ single zones read it from the API.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -206,99 +207,70 @@ class BulkOperation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _dns(
-    event_type: EventType,
-    payload: type[msgspec.Struct],
-    summary: str,
-    *,
-    priority: EventPriority = EventPriority.NORMAL,
-    durable: bool = True,
-    sensitive: dict[str, str] | None = None,
-) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.DNS,
-        payload=payload,
-        permission=SEES_ALL_ZONES,
-        scope="zone",
-        summary=summary,
-        priority=priority,
-        durable=durable,
-        sensitive=sensitive or {},
-    )
+_dns = partial(EventSpec, category=EventCategory.DNS, permission=SEES_ALL_ZONES, scope="zone")
 
 
-def _bulk(
-    event_type: EventType, summary: str, *, durable: bool = True, priority: EventPriority = EventPriority.NORMAL
-) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.BULK_OPERATION,
-        payload=BulkOperation,
-        permission=SEES_ALL_ZONES,
-        scope="zone",
-        summary=summary,
-        durable=durable,
-        priority=priority,
-    )
+_bulk = partial(
+    EventSpec, category=EventCategory.BULK_OPERATION, payload=BulkOperation, permission=SEES_ALL_ZONES, scope="zone"
+)
 
 
 _PRIVATE = {"record.private_comment": SEES_PRIVATE_COMMENTS}
 
 registry.declare_scope("zone", visible_zone_keys)
 registry.declare(
-    _dns(EventType.ZONE_CREATED, ZoneData, "A zone was created."),
-    _dns(EventType.ZONE_UPDATED, ZoneData, "Fields of a zone were changed (not its records)."),
-    _dns(EventType.ZONE_DELETED, ZoneData, "A zone was deleted."),
-    _dns(EventType.ZONE_IMPORTED, ZoneTransferred, "Records were imported from a zone file or a transfer."),
-    _dns(EventType.ZONE_EXPORTED, ZoneTransferred, "A zone was exported as a zone file."),
-    _dns(EventType.ZONE_SYNCED, ZoneSynced, "The name server serves what people want, at this serial."),
+    _dns(EventType.ZONE_CREATED, "A zone was created.", ZoneData),
+    _dns(EventType.ZONE_UPDATED, "Fields of a zone were changed (not its records).", ZoneData),
+    _dns(EventType.ZONE_DELETED, "A zone was deleted.", ZoneData),
+    _dns(EventType.ZONE_IMPORTED, "Records were imported from a zone file or a transfer.", ZoneTransferred),
+    _dns(EventType.ZONE_EXPORTED, "A zone was exported as a zone file.", ZoneTransferred),
+    _dns(EventType.ZONE_SYNCED, "The name server serves what people want, at this serial.", ZoneSynced),
     _dns(
         EventType.ZONE_SYNC_FAILED,
-        ZoneSyncFailed,
         "Changes could not be pushed to the name server.",
+        ZoneSyncFailed,
         priority=EventPriority.HIGH,
     ),
     _dns(
         EventType.ZONE_DRIFT_DETECTED,
-        ZoneDrift,
         "The name server serves something else than is wanted.",
+        ZoneDrift,
         priority=EventPriority.HIGH,
     ),
     _dns(
         EventType.RECORD_CREATED,
-        RecordEvent,
         "A record was created.",
+        RecordEvent,
         priority=EventPriority.HIGH,
         sensitive=_PRIVATE,
     ),
     _dns(
         EventType.RECORD_UPDATED,
-        RecordEvent,
         "A record was changed: the values before and after.",
+        RecordEvent,
         priority=EventPriority.HIGH,
         sensitive=_PRIVATE,
     ),
     _dns(
         EventType.RECORD_DELETED,
-        RecordEvent,
         "A record was deleted.",
+        RecordEvent,
         priority=EventPriority.HIGH,
         sensitive=_PRIVATE,
     ),
-    _dns(EventType.CHANGE_SET_APPLIED, ChangeSetEvent, "Changes of a zone were saved together."),
-    _dns(EventType.CHANGE_SET_REVERTED, ChangeSetEvent, "A change set was taken back by a new one."),
+    _dns(EventType.CHANGE_SET_APPLIED, "Changes of a zone were saved together.", ChangeSetEvent),
+    _dns(EventType.CHANGE_SET_REVERTED, "A change set was taken back by a new one.", ChangeSetEvent),
     _dns(
         EventType.ZONE_VIEWERS,
-        ZoneViewers,
         "Who has the zone open.",
+        ZoneViewers,
         priority=EventPriority.LOW,
         durable=False,
     ),
     _dns(
         EventType.RECORD_EDITING,
-        RecordEditing,
         "Somebody edits a record, or has left it.",
+        RecordEditing,
         priority=EventPriority.LOW,
         durable=False,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -37,26 +38,24 @@ class Threat(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] | None = None
 
 
-def _spec(event_type: EventType, summary: str) -> EventSpec:
-    return EventSpec(
-        event_type=event_type,
-        category=EventCategory.SECURITY,
-        payload=Threat,
-        permission="security.view_rule",
-        summary=summary,
-        priority=EventPriority.HIGH,
-        sensitive={
-            "evidence": VIEW_THREAT_EVIDENCE,
-            "client": VIEW_CLIENT_ADDRESSES,
-            "evidence.client": VIEW_CLIENT_ADDRESSES,
-            "evidence.clients": VIEW_CLIENT_ADDRESSES,
-        },
-    )
+_threat = partial(
+    EventSpec,
+    category=EventCategory.SECURITY,
+    payload=Threat,
+    permission="security.view_rule",
+    priority=EventPriority.HIGH,
+    sensitive={
+        "evidence": VIEW_THREAT_EVIDENCE,
+        "client": VIEW_CLIENT_ADDRESSES,
+        "evidence.client": VIEW_CLIENT_ADDRESSES,
+        "evidence.clients": VIEW_CLIENT_ADDRESSES,
+    },
+)
 
 
 registry.declare(
-    _spec(EventType.THREAT_DETECTED, "Somebody asked for a name that a feed or a rule calls a threat."),
-    _spec(
+    _threat(EventType.THREAT_DETECTED, "Somebody asked for a name that a feed or a rule calls a threat."),
+    _threat(
         EventType.SUSPICIOUS_ACTIVITY,
         "Queries look like an attack, a tunnel, or a machine that somebody else controls.",
     ),

@@ -227,7 +227,9 @@ def plain_names(kind: str, piece: bytes, longest: int) -> tuple[list[bytes], lis
     parts = _PLAIN[kind].split(piece)
     names, others = parts[1::2], b"".join(parts[::2]).split(b"\n")
     if max(map(len, names), default=0) > longest:
-        return [name for name in names if len(name) <= longest], others + [name for name in names if len(name) > longest]
+        return [name for name in names if len(name) <= longest], others + [
+            name for name in names if len(name) > longest
+        ]
     return names, others
 
 
