@@ -22,6 +22,7 @@ from monitoring import charts
 from monitoring.summary import summary
 from realtime.sign_in import SignInLimit
 from zones.access import may_create_zones, visible_zones
+from zones.listing import matching
 from zones.models import Record, SyncState
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError
@@ -128,7 +129,8 @@ def activity_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def search(request: HttpRequest) -> JsonResponse:
-    """Zones and records for the top line, as JSON: `q` is part of a zone's name, of a record's, or of its content."""
+    """Zones and records for the top line, as JSON: `q` is part of a zone's name, of a record's, of its content or comment.
+    Comments for editors are found, and shown, only where one may edit."""
     query = request.GET.get("q", "").strip().lower().rstrip(".")[:255]
     if not query:
         return JsonResponse({"zones": [], "records": []})
@@ -136,7 +138,8 @@ def search(request: HttpRequest) -> JsonResponse:
     zones = visible.filter(name__contains=query).order_by("name")[:FOUND_ZONES]
     records = (
         Record.objects.filter(zone__in=visible)
-        .filter(Q(name__contains=query) | Q(content__icontains=query) | _by_whole_name(query))
+        .annotate(shown=Q(private=False) | Q(zone__in=visible_zones(request.user, "edit")))
+        .filter(matching(query, private=False) | Q(comment__icontains=query, shown=True) | _by_whole_name(query))
         .select_related("zone")
         .order_by(_nearest_first(query), "zone__name", "name", "type")[:FOUND_RECORDS]
     )
@@ -152,6 +155,7 @@ def search(request: HttpRequest) -> JsonResponse:
                     "name": record.name,
                     "type": record.type,
                     "content": record.content[:200],
+                    "comment": record.comment[:200] if record.shown else "",
                     "url": f"{reverse('zones:zone', args=[record.zone.name])}#record-{record.pk}",
                 }
                 for record in records

@@ -131,16 +131,17 @@ def levels(user: Any, zones: list[Any]) -> dict[int, Level]:
     return best
 
 
-def visible_zones(user: Any) -> Any:
-    """The living zones that `user` may see, as a queryset."""
+def visible_zones(user: Any, level: Level = "view") -> Any:
+    """The living zones that `user` may see, or do more with, as a queryset."""
     from zones.models import Zone, ZoneGrant
 
     living = Zone.objects.living()
     if not user.is_active:
         return living.none()
-    if _by_role(user, "view"):
+    if _by_role(user, level):
         return living
-    return living.filter(pk__in=ZoneGrant.objects.filter(_of(user), closed_at=None).values("zone_id"))
+    granted = ZoneGrant.objects.filter(_of(user), level__in=LEVELS[LEVELS.index(level) :], closed_at=None)
+    return living.filter(pk__in=granted.values("zone_id"))
 
 
 def visible_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:

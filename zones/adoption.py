@@ -22,6 +22,7 @@ from zones.nameserver.private import RPZ_ZONES
 from zones.nameserver.statistics import fetch
 from zones.nameserver.transfer import transfer
 from zones.nameserver.updates import update
+from zones.plan import note
 from zones.refusals import InvalidChange
 from zones.rrsets import RRset
 from zones.standing import patiently
@@ -135,6 +136,7 @@ def _set_watched(zone: Zone, *, watched: bool) -> None:
         present.watched, present.version = watched, present.version + 1
         present.field_changes = [{"field": "watched", "old": not watched, "new": watched}]
         present.write("watched", "version", "updated_at")
+        note(present, "only watched" if watched else "taken over", present.field_changes)
 
 
 def _hostable(name: str) -> bool:

@@ -28,7 +28,7 @@ from zones.nameserver.errors import BadName
 from zones.nameserver.forwarding import Forwarding
 from zones.nameserver.hosting import checked_name
 from zones.nameserver.peers import MOST, peers
-from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, pend, snapshot
+from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, note, pend, snapshot
 from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion
 from zones.replacement import Replacement
 from zones.rrsets import APEX, RRset
@@ -181,9 +181,13 @@ def change_set(
 def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Changes:
     """Take a change set back by a new one, if what it changed is still as it left it (other fields may have changed).
 
-    Raises `Conflict` with both states where it is not, `InvalidChange` when the rules forbid it by now.
+    Raises `Conflict` with both states where it is not, `InvalidChange` when the rules forbid it by now, or it was about the
+    zone itself.
     """
     zone, undone = made.zone, list(made.changes.order_by("-id"))
+    if made.settings:
+        message = "this changed the zone itself, not its records: set it as it was among the zone's settings"
+        raise InvalidChange([Problem(code="not_of_records", message=message)])
     with transaction.atomic():
         _lock(zone)
         present = by_id(zone, [change.record_id for change in undone])
@@ -327,11 +331,16 @@ def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str
             given = list(rrsets)
             with change_set(zone, comment="new zone", unlimited=True) as changes:
                 changes.replace([*given, *_apex(zone.name, given, nameservers)])
+        else:
+            made_of = [
+                {"field": field, "old": None, "new": value} for field in SETTINGS if (value := getattr(zone, field))
+            ]
+            note(zone, f"new {zone.kind} zone", made_of)
         if zone.follows_addresses:
             reverse.fill(zone)
         pend(zone)
         if owner is not None:
-            grants.give(zone, level=GrantLevel.MANAGE, user=owner)
+            grants.open_grant(zone, level=GrantLevel.MANAGE, user=owner)
 
 
 SETTINGS = ("comment", "servers", "forward_only", "follows_addresses")
@@ -363,6 +372,7 @@ def update_zone(zone: Zone, *, version: int | None = None, **fields: Any) -> Non
                 zone.hosted = False  # it was told of others
                 changed.append("hosted")
             zone.write(*changed, "version", "updated_at")
+            note(zone, "settings of the zone", zone.field_changes)
         if "follows_addresses" in changed and zone.follows_addresses:
             reverse.fill(zone)
         if _PUSHED.intersection(changed):
@@ -372,7 +382,8 @@ def update_zone(zone: Zone, *, version: int | None = None, **fields: Any) -> Non
 def delete_zone(zone: Zone, *, version: int | None = None) -> None:
     """Delete a zone softly: its name is free, nobody sees it any more, and the name server is told to forget it.
 
-    Its grants stay open, so that those who had it may still read in the log that it was deleted. Raises `StaleVersion`.
+    Its grants stay open, so that those who had it may still read in the log that it was deleted. The PTRs of its addresses
+    go where they follow (`zones.reverse`). Raises `StaleVersion`.
     """
     with transaction.atomic():
         _lock(zone)
@@ -380,7 +391,9 @@ def delete_zone(zone: Zone, *, version: int | None = None) -> None:
         _compare(present, version, {})
         zone.deleted_at, zone.version = timezone.now(), present.version + 1
         zone.field_changes = ()
+        reverse.forget(zone)
         zone.write("deleted_at", "version", "updated_at")
+        note(zone, "deleted", [{"field": "deleted", "old": False, "new": True}])
         pend(zone)
 
 

@@ -106,7 +106,8 @@ class ChangeSetEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A change set was committed here; that it is served is told by `zone_synced`.
 
     Counts are of records. reverts: id of the change set that it takes back. announced: each record had an event of its
-    own; after a bulk write (import) it had not, and what shows the zone has to fetch it again.
+    own; after a bulk write (import) it had not, and what shows the zone has to fetch it again. to_push: the name server has
+    something to do; not where only comments or settings changed.
     """
 
     zone: str
@@ -117,6 +118,7 @@ class ChangeSetEvent(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int
     reverts: int | None = None
     announced: bool = True
+    to_push: bool = True
 
 
 class ZoneSynced(msgspec.Struct, frozen=True, kw_only=True):

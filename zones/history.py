@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from zones import names
+from zones.grants import GRANT
 from zones.models import Change, ChangeSet, Zone
+from zones.nameserver.peers import peers
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +30,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of(zone: Zone, wanted: Wanted) -> QuerySet[ChangeSet]:
-    """The change sets of `zone`, newest first, each with its `change_count`; without what the name server has to do, which
-    may be large."""
+    """The change sets of `zone`, newest first, each with its `change_count`; without
+    what the name server has to do, which may be large."""
     conditions = {
         "author_name": wanted.author,
         "origin": wanted.origin,
@@ -45,7 +48,30 @@ def of(zone: Zone, wanted: Wanted) -> QuerySet[ChangeSet]:
             return zone.change_sets.none()
         touching = Change.objects.filter(Q(before__name=name) | Q(after__name=name), change_set__zone=zone)
         found = found.filter(pk__in=touching.values("change_set"))
-    return found.defer("rrsets").annotate(change_count=Count("changes")).order_by("-id")
+    # Counted for those that are looked at only: a subquery, not a join of everything.
+    count = Change.objects.filter(change_set=OuterRef("pk")).order_by().values("change_set").annotate(n=Count("pk"))
+    return found.defer("rrsets").annotate(change_count=Coalesce(Subquery(count.values("n")), 0)).order_by("-id")
+
+
+def with_changes(change_sets: Iterable[ChangeSet], most: int) -> list[Any]:
+    """Change sets with the first of their changes as `first_changes`, at most so many of each, in two queries."""
+    found: list[Any] = list(change_sets)
+    # The last one that is shown of each, so that of a large one no more is read than that.
+    nth = Change.objects.filter(change_set=OuterRef("pk")).order_by("id").values("id")[most - 1 : most]
+    ends = (
+        ChangeSet.objects.filter(pk__in=[each.pk for each in found])
+        .annotate(end=Subquery(nth))
+        .values_list("pk", "end")
+    )
+    shown = Q(pk__in=[])
+    for pk, end in ends:
+        shown |= Q(change_set=pk) if end is None else Q(change_set=pk, id__lte=end)
+    by_set: dict[int, list[Change]] = {each.pk: [] for each in found}
+    for change in Change.objects.filter(shown).order_by("id"):
+        by_set[change.change_set_id].append(change)
+    for each in found:
+        each.first_changes = by_set[each.pk]
+    return found
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -67,6 +93,37 @@ def lines(changes: Iterable[Change], *, private: bool) -> list[Line]:
             continue
         found += [Line(op, text) for op, text in (("-", was), ("+", now)) if text]
     return found
+
+
+_NAMES = {
+    "forward_only": "forwarded only",
+    "follows_addresses": "PTRs follow addresses",
+    "watched": "only watched",
+    "grant": "right",
+}
+"""What people call a field of `ChangeSet.settings`, where it is not its name."""
+
+
+def shown_settings(changed: Iterable[Mapping[str, Any]], *, rights: bool) -> list[Mapping[str, Any]]:
+    """`ChangeSet.settings` as somebody may see them. rights: also who may do what, which those know who manage the zone."""
+    return [each if rights or each["field"] != GRANT else {**each, "old": None, "new": None} for each in changed]
+
+
+def setting_lines(changed: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """What changed about the zone itself, for people."""
+    found = []
+    for each in changed:
+        name, sides = _NAMES.get(each["field"], each["field"]), [_setting(each[side]) for side in ("old", "new")]
+        found.append(
+            Line("~", name + (": " if any(sides) else "") + " → ".join(side or "none" for side in sides if any(sides)))
+        )
+    return found
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, peers(value))) if isinstance(value, list) else str(value or "")
 
 
 def _text(side: Mapping[str, Any] | None) -> str:

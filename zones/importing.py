@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -31,18 +30,15 @@ from zones.refusals import InvalidChange
 from zones.rrsets import APEX, RR, RRset, group, ungroup
 from zones.validation import Entry
 from zones.zonefile.difference import Difference, difference
-from zones.zonefile.export import export, file_order, in_file_order
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
 from zones.zonefile.read import ZoneFile
-from zones.zonefile.tables import Form, Row, as_row, read
+from zones.zonefile.tables import Form, read
 
 __all__ = (
     "Cancelled",
     "Import",
     "Preview",
     "ZoneDiffers",
-    "export_table",
-    "export_zone",
     "import_zone",
     "preview",
     "summary",
@@ -138,35 +134,6 @@ def import_zone(
             result = {"created": done.created, "updated": done.updated, "deleted": done.deleted}
             watched.completed(zone, done.records, result | {"change_set": made.pk if made else None})
     return done
-
-
-def export_zone(zone: Zone) -> Iterator[str]:
-    """The lines of a zone as a zone file, with the serial that is served; announced as `zone_exported`.
-
-    All that is asked of the database is asked now, not while the lines are taken. Raises `ValueError` for a zone without
-    an SOA, such as a secondary.
-    """
-    records = in_file_order(_records(zone))
-    lines = export(zone.name, zone.serial or 0, records)
-    first = [next(lines), next(lines)]
-    with transaction.atomic():
-        transferred = ZoneTransferred(zone=zone.name, records=len(records), serial=zone.serial)
-        emit(EventType.ZONE_EXPORTED, transferred, scope=zone.key)
-    return chain(first, lines)
-
-
-def export_table(zone: Zone, *, private: bool) -> Iterator[Row]:
-    """The records of a zone as rows of a table, in the order of a zone file; announced as `zone_exported`.
-
-    private: with the comments for editors only, too.
-    """
-    values = Record.objects.filter(zone=zone).values("name", "type", "ttl", "content", "comment", "private")
-    rows = [as_row(row if private or not row["private"] else row | {"comment": ""}, zone.serial or 0) for row in values]
-    rows.sort(key=lambda row: file_order(row.name, row.type, row.content))
-    with transaction.atomic():
-        transferred = ZoneTransferred(zone=zone.name, records=len(rows), serial=zone.serial)
-        emit(EventType.ZONE_EXPORTED, transferred, scope=zone.key)
-    return iter(rows)
 
 
 def summary(changes: Difference) -> str:

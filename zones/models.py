@@ -250,7 +250,10 @@ class Record(models.Model):
 
     class Meta:
         ordering = ("name", "type", "content", "id")
-        indexes = (models.Index(fields=["zone", "name", "type"], name="record_by_rrset"),)
+        indexes = (
+            models.Index(fields=["zone", "name", "type"], name="record_by_rrset"),
+            models.Index(fields=["zone", "type"], name="record_by_type"),
+        )
         base_manager_name = "rows"
 
     def __str__(self) -> str:
@@ -294,6 +297,9 @@ class ChangeSet(models.Model):
     """Changes of one zone that were made, and reach the name server, together.
 
     author_name: copied, so that history stays readable when the account is gone. origin: `page`, `api`, `import`, …
+    address: of the network, that the request came from; empty where there was none.
+    settings: what changed about the zone itself, `[{field, old, new}]`: its own fields, `grant` for who may do what with it,
+        `deleted`.
     rrsets: what the name server has to do, `[{name, type, before: {ttl, rdata} | null, after: {ttl, rdata} | null}]`;
         `before` is also the prerequisite of the update. serial: the zone's serial with which it was first served.
     reverts: the change set that this one takes back.
@@ -304,7 +310,9 @@ class ChangeSet(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     author_name = models.CharField(max_length=150, blank=True)
     origin = models.CharField(max_length=16)
+    address = models.CharField(max_length=45, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    settings = models.JSONField(default=list)
     state = models.CharField(max_length=8, choices=SyncState.choices, default=SyncState.PENDING)
     error = models.TextField(blank=True)
     serial = models.PositiveBigIntegerField(null=True)
@@ -337,7 +345,7 @@ class Change(models.Model):
     record_id: not a foreign key, because the record may be gone.
     """
 
-    change_set = models.ForeignKey(ChangeSet, models.CASCADE, related_name="changes")
+    change_set = models.ForeignKey(ChangeSet, models.CASCADE, related_name="changes", db_index=False)  # see `Meta`
     op = models.CharField(max_length=8, choices=ChangeKind.choices)
     record_id = models.BigIntegerField(null=True)
     before = models.JSONField(null=True)
@@ -345,6 +353,7 @@ class Change(models.Model):
 
     class Meta:
         ordering = ("id",)
+        indexes = (models.Index(fields=["change_set", "id"], name="change_in_order"),)
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
@@ -121,16 +122,16 @@ def operation(
 
 
 def result_lines(operation: Operation, zones: QuerySet[Zone]) -> Iterator[str]:
-    """What an operation changed in `zones`, as the lines of a CSV file. All that is asked of the database is asked now."""
+    """What an operation changed in `zones`, as the lines of a CSV file. The database is asked while they are taken."""
     result = operation.result or {}
     made = [pk for pk in (*result.get("change_sets", {}).values(), result.get("change_set")) if pk]
     changes = Change.objects.filter(change_set__in=made, change_set__zone__in=zones).select_related("change_set__zone")
-    rows = [
+    rows = (
         (change.change_set.zone.name, change.change_set_id, change.op, *_values(change.before), *_values(change.after))
-        for change in changes.defer("change_set__rrsets").order_by("change_set_id", "id")
-    ]
+        for change in changes.defer("change_set__rrsets").order_by("change_set_id", "id").iterator()
+    )
     heads = [f"{field}_{side}" for side in ("before", "after") for field in _SHOWN]
-    return safe_csv([("zone", "change_set", "op", *heads), *rows])
+    return safe_csv(chain([("zone", "change_set", "op", *heads)], rows))
 
 
 _SHOWN = ("name", "type", "ttl", "content")

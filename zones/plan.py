@@ -273,10 +273,16 @@ class Plan:
 
 
 def begin(
-    zone: Zone, comment: str, rrsets: list[dict[str, Any]], *, reverts: ChangeSet | None, served: bool = False
+    zone: Zone,
+    comment: str,
+    rrsets: list[dict[str, Any]],
+    *,
+    reverts: ChangeSet | None = None,
+    served: bool = False,
+    settings: Sequence[Mapping[str, Any]] = (),
 ) -> ChangeSet:
     """Write the row of a new change set, by whoever acts now. served: the name server has it already."""
-    to_push = bool(rrsets) and not served  # where only comments change, the name server has nothing to do
+    to_push = bool(rrsets) and not served  # where only comments or settings change, it has nothing to do
     actor = current_actor()
     made = ChangeSet(
         zone=zone,
@@ -284,13 +290,20 @@ def begin(
         author_id=actor.user.id if actor.user else None,
         author_name=actor.user.username if actor.user else "",
         origin=actor.origin,
+        address=actor.address or "",
         reverts=reverts,
         rrsets=rrsets,
+        settings=list(settings),
         state=SyncState.PENDING if to_push else SyncState.SERVED,
-        serial=None if to_push else zone.serial,
+        serial=None if to_push or settings else zone.serial,
     )
     made.save()
     return made
+
+
+def note(zone: Zone, comment: str, settings: Sequence[Mapping[str, Any]]) -> None:
+    """Keep in the history what changed about the zone itself (`ChangeSet.settings`), which has an event of its own, too."""
+    announce(begin(zone, comment, [], settings=settings), created=0, updated=0, deleted=0, announced=True)
 
 
 def announce(made: ChangeSet, *, created: int, updated: int, deleted: int, announced: bool) -> None:
@@ -306,6 +319,7 @@ def announce(made: ChangeSet, *, created: int, updated: int, deleted: int, annou
             deleted=deleted,
             reverts=made.reverts_id,
             announced=announced,
+            to_push=made.state == SyncState.PENDING,
         ),
         scope=made.zone.key,
     )

@@ -13,7 +13,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from realtime.actors import current_actor
 from zones import forwarding, mirroring, secondaries
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.nameserver.comparison import RRsetChange, differences
@@ -22,6 +21,7 @@ from zones.nameserver.errors import Drifted, NameServerError, NotHosted
 from zones.nameserver.hosting import add_zone, delete_zone
 from zones.nameserver.transfer import transfer
 from zones.nameserver.updates import update
+from zones.plan import announce, begin
 from zones.rrsets import RR, RRset, group
 from zones.standing import (
     Comparison,
@@ -37,7 +37,7 @@ from zones.standing import (
     record_served,
     values,
 )
-from zones.zonefile.export import export, in_file_order
+from zones.zonefile.export import export, soa_first
 
 __all__ = ("Comparison", "accept", "compare", "difference", "examine", "push", "repair")
 
@@ -197,7 +197,7 @@ def _host(zone: Zone, where: Endpoint) -> int:
     wanted, waiting = _wanted(zone)
     serial = next_serial(zone.serial)
     try:
-        text = "".join(export(zone.name, serial, in_file_order(wanted)))
+        text = "".join(export(zone.name, serial, soa_first(wanted)))
     except ValueError as error:
         raise NameServerError("bad_zone", str(error)) from error
     if not add_zone(where, zone.name, text):
@@ -249,25 +249,12 @@ def _repair(zone: Zone, where: Endpoint, progress: Callable[[int, int], None] | 
 
 def _note_overwritten(zone: Zone, changes: Sequence[RRsetChange], serial: int) -> list[int]:
     """Keep in the history what somebody had changed at the server and is gone there now. Returns the id of the entry."""
-    actor = current_actor()
-    made = ChangeSet.objects.create(
-        zone=zone,
-        comment=f"overwritten at the name server: {named(changes)}",
-        author_id=actor.user.id if actor.user else None,
-        author_name=actor.user.username if actor.user else "",
-        origin=actor.origin,
-        state=SyncState.SERVED,
-        serial=serial,
-        rrsets=[
-            {
-                "name": change.name,
-                "type": change.type,
-                "before": values(change.before),
-                "after": values(change.after),
-            }
-            for change in changes
-        ],
-    )
+    rrsets = [
+        {"name": change.name, "type": change.type, "before": values(change.before), "after": values(change.after)}
+        for change in changes
+    ]
+    made = begin(zone, f"overwritten at the name server: {named(changes)}", rrsets, served=True)
+    announce(made, created=0, updated=0, deleted=0, announced=True)
     return [made.pk]
 
 

@@ -385,10 +385,15 @@ def parse(rdtype: str, content: str, origin: dns.name.Name) -> dns.rdata.Rdata:
     parsed = dns.rdata.from_text(dns.rdataclass.IN, rdtype, content, origin=origin, relativize=False, idna_codec=IDNA)
     if isinstance(parsed, dns.rdtypes.ANY.LOC.LOC):
         # It keeps centimetres as a float and cuts it off on the wire, where 37.37 m would become 37.36 m.
-        place = parsed.latitude, parsed.longitude, round(parsed.altitude)
+        place = _on_earth(parsed.latitude), _on_earth(parsed.longitude), round(parsed.altitude)
         precision = parsed.size, parsed.horizontal_precision, parsed.vertical_precision
         parsed = dns.rdtypes.ANY.LOC.LOC(parsed.rdclass, parsed.rdtype, *place, *precision)  # type: ignore[no-untyped-call]
     return parsed
+
+
+def _on_earth(angle: tuple[int, ...]) -> tuple[int, ...]:
+    """On the equator and the first meridian there is no south or west; on the wire it is not told either."""
+    return angle if any(angle[:-1]) else (*angle[:-1], 1)
 
 
 def target(rdtype: str, content: str) -> str | None:

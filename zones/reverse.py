@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import dns.exception
 import dns.reversename
 
-from zones.models import Change, Record, Zone, ZoneKind
+from zones.models import Change, ChangeKind, Record, Zone, ZoneKind
 from zones.names import absolute, is_reverse, within
 from zones.plan import chunks
 
@@ -37,6 +37,13 @@ def follow(zone: Zone, changes: Iterable[Change], *, comment: str) -> None:
         here = {name: come[whole] for name, whole in names.items() if whole in come}
         there = {name: gone[whole] for name, whole in names.items() if whole in gone}
         _change(reverse, here, there, comment)
+
+
+def forget(zone: Zone) -> None:
+    """Take the PTRs away that stand for addresses of a zone that goes."""
+    rows = Record.rows.filter(zone=zone, type__in=ADDRESSES).values("name", "type", "content", "ttl")
+    gone = (Change(op=ChangeKind.DELETE, before=row) for row in rows.iterator())
+    follow(zone, gone, comment=f"the zone {zone.name} was deleted")
 
 
 def fill(reverse: Zone) -> None:

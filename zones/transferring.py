@@ -9,7 +9,7 @@ from zones.nameserver.endpoint import Key
 from zones.nameserver.peers import Peer
 from zones.nameserver.transfer import transfer_from
 from zones.rrsets import ungroup
-from zones.zonefile.export import export, in_file_order
+from zones.zonefile.export import export, soa_first
 
 
 def transfer_zone(
@@ -20,7 +20,7 @@ def transfer_zone(
     Raises `NameServerError` when it does not answer or refuses, else what `import_zone` raises.
     """
     served = transfer_from(server, key, name)
-    text = "".join(export(name, served.serial, in_file_order(ungroup(served.rrsets))))
+    text = "".join(export(name, served.serial, soa_first(ungroup(served.rrsets))))
     return import_zone(
         text.encode("ascii"), name, user=user, replace=replace, comment=comment or f"transfer from {server}"
     )

@@ -11,25 +11,24 @@ from typing import Any
 import msgspec
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
+from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from zones import history, rdata
+from zones import history, listing, rdata
 from zones.access import may, may_create_zones, visible_zones
+from zones.changes import BULK
 from zones.models import Change, ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable
 
-PAGE_SIZE = 100
 HISTORY_SIZE, CHANGES_SHOWN = 25, 20
 """Change sets on a page, and changes that are shown of each."""
 RECENT_CHANGE_SETS = 50
 """How many unserved change sets are looked at to mark single records; beyond that the zone's own state says enough."""
 
 ZONE_ORDERS = {"name": "name", "state": "sync_state", "serial": "serial", "changed": "updated_at"}
-RECORD_ORDERS = {"name": "name", "type": "type", "ttl": "ttl", "content": "content", "changed": "updated_at"}
 
 
 @login_required
@@ -67,15 +66,18 @@ def zone_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def zone_page(request: HttpRequest, name: str) -> HttpResponse:
-    """One zone with its records: `q` (part of name or content), `type`, `sort`, `page`. 404 unless one may see it."""
+    """One zone with its records: `q` (part of name, content, comment), `type`, `sort`, `page`. 404 unless one may see it."""
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
     may_edit = may(request.user, "edit", zone)
     # The records of other kinds come from elsewhere; nobody writes them here.
     writable = may_edit and zone.writable
-    types = list(zone.records.order_by("type").values("type").annotate(count=Count("pk")).values_list("type", "count"))
+    types = listing.types_of(zone)
+    total = sum(count for _, count in types)
     query, kind = request.GET.get("q", "").strip(), request.GET.get("type", "").upper()
-    sort, order = _order(request, RECORD_ORDERS, "name")
-    page = _page(request, _records(zone, query, kind, order))
+    sort, _ = _order(request, listing.ORDERS, "name")
+    page = listing.page_of(
+        zone, query=query, kind=kind, sort=sort, number=request.GET.get("page"), private=may_edit, total=total
+    )
     unserved = _unserved(zone)
     records = [_row(record, unserved, comments=may_edit) for record in page]
     return render(
@@ -87,7 +89,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
             "page": page,
             "records": records,
             "types": types,
-            "total": sum(count for _, count in types),
+            "total": total,
             "query": query,
             "type": kind,
             "sort": sort,
@@ -103,16 +105,17 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_safe
 def zone_history(request: HttpRequest, name: str) -> HttpResponse:
-    """The change sets of a zone, newest first: `name` of a record, `author`, `origin`, `page`."""
+    """The change sets of a zone, newest first: `name` of a record, `author`, `origin`, `page`. Administrators see from which
+    address each was made."""
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
     named, author, origin = (request.GET.get(field, "").strip() or None for field in ("name", "author", "origin"))
     wanted = history.Wanted(name=named, author=author, origin=origin)
-    some = Prefetch("changes", Change.objects.order_by("id")[:CHANGES_SHOWN], to_attr="first_changes")
-    page = Paginator(history.of(zone, wanted).prefetch_related(some), HISTORY_SIZE).get_page(request.GET.get("page"))
-    may_edit = may(request.user, "edit", zone)
-    found: list[Any] = list(page)
+    page = Paginator(history.of(zone, wanted), HISTORY_SIZE).get_page(request.GET.get("page"))
+    may_edit, may_manage = (may(request.user, level, zone) for level in ("edit", "manage"))
+    found: list[Any] = history.with_changes(page, CHANGES_SHOWN)
     for change_set in found:
-        change_set.lines = history.lines(change_set.first_changes, private=may_edit)
+        changed = history.shown_settings(change_set.settings, rights=may_manage)
+        change_set.lines = history.lines(change_set.first_changes, private=may_edit) + history.setting_lines(changed)
         change_set.more = change_set.change_count - len(change_set.first_changes)
     made = zone.change_sets.order_by()
     return render(
@@ -129,24 +132,6 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
             "may_edit": may_edit and zone.writable,
         },
     )
-
-
-def _records(zone: Zone, query: str, kind: str, order: str) -> QuerySet[Record]:
-    records: QuerySet[Record] = zone.records.select_related("updated_by", "zone")
-    if query:
-        # A name is searched as people write it: relative, or whole with the zone's name behind it.
-        relative = query.lower().rstrip(".").removesuffix(zone.name).rstrip(".") or "@"
-        records = records.filter(
-            Q(name__contains=relative) | Q(content__icontains=query) | Q(comment__icontains=query, private=False)
-        )
-    if kind:
-        records = records.filter(type=kind)
-    apex_first = Case(When(name="@", then=Value(0)), default=Value(1), output_field=IntegerField())
-    by_name = (
-        [apex_first if not order.startswith("-") else apex_first.desc(), order] if order.endswith("name") else [order]
-    )
-    soa_first = Case(When(type="SOA", then=Value(0)), When(type="NS", then=Value(1)), default=Value(2))
-    return records.order_by(*by_name, "name", soa_first, "type", "content", "pk")
 
 
 def _row(record: Record, unserved: dict[tuple[str, str], dict[str, Any]], *, comments: bool) -> dict[str, Any]:
@@ -176,8 +161,11 @@ def _served_content(record: Record) -> str:
 
 
 def _unserved(zone: Zone) -> dict[tuple[str, str], dict[str, Any]]:
-    """The RRsets (name, type) that are saved but not served, with their last change set and how it stands."""
+    """The RRsets (name, type) that are saved but not served, with their last change set and how it stands. What a bulk write
+    changed is left out: there, too, the zone's own state says enough, and reading it would take longer than all the rest."""
     change_sets = ChangeSet.objects.filter(zone=zone).exclude(state=SyncState.SERVED).order_by("-id")
+    in_bulk = Change.objects.filter(change_set=OuterRef("pk")).order_by("pk").values("pk")[BULK : BULK + 1]
+    change_sets = change_sets.exclude(Exists(in_bulk))
     recent = change_sets.values("id", "state", "rrsets")[:RECENT_CHANGE_SETS]
     return {
         (rrset["name"], rrset["type"]): {"change_set": change_set["id"], "state": change_set["state"]}
@@ -197,4 +185,4 @@ def _order(request: HttpRequest, orders: dict[str, str], default: str) -> tuple[
 
 def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
     """The page of the URL; the nearest one that exists when it is out of range."""
-    return Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return Paginator(rows, listing.PAGE_SIZE).get_page(request.GET.get("page"))

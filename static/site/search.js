@@ -40,7 +40,8 @@ function show(found) {
     element("a", { role: "option", id: `found-${index}`, href: entry.url, "aria-selected": "false", tabindex: -1 },
       element("span", { class: "mono from-right" }, element("bdi", {}, entry.type ? `${entry.name} ${entry.type}` : entry.name)),
       element("span", { class: "soft small" }, entry.type ? entry.zone : "zone"),
-      entry.content && element("span", { class: "soft small mono" }, entry.content.slice(0, 60))));
+      entry.content && element("span", { class: "soft small mono" }, entry.content.slice(0, 60)),
+      entry.comment && element("span", { class: "soft small" }, `“${entry.comment.slice(0, 60)}”`)));
   list.replaceChildren(...(rows.length ? rows : [element("p", { class: "nothing" }, "Nothing found that you may see.")]));
   list.hidden = false;
   input.setAttribute("aria-expanded", "true");

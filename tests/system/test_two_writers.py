@@ -19,7 +19,7 @@ from tests.parts.site import Site
 
 pytestmark = pytest.mark.timeout(7200)
 
-FEW, MANY, PARTS = 30, 1250, 4
+FEW, MANY, PARTS = 100, 1250, 4
 
 
 class Attempt(NamedTuple):

@@ -159,3 +159,48 @@ def test_an_export_to_standard_output_or_a_file(tmp_path: Path, capsys: Any) -> 
 def test_help_has_examples(command: str, capsys: Any) -> None:
     ran = Ran(capsys, command, "--help")
     assert f"manage.py {command} " in ran.out.replace("\n", " ").partition("Example")[2]
+
+
+def test_a_table_is_imported_beside_what_is_there_and_written_out_again(tmp_path: Path, capsys: Any) -> None:
+    zone = import_zone(FILE.encode(), "example.test").zone
+    table = tmp_path / "more.csv"
+    table.write_text("name,type,ttl,content,comment\nmore,A,60,192.0.2.9,über\n", encoding="utf-8")
+    ran = Ran(capsys, "zone_import", table, "--zone", "example.test", "--replace", "--merge", "--no-wait", "--json")
+    assert (ran.code, ran.json["created"], ran.json["deleted"]) == (0, 1, 0)
+    assert zone.records.get(name="more").comment == "über"
+    written = tmp_path / "out.json"
+    assert Ran(capsys, "zone_export", "example.test", "--format", "json", "-o", written).code == 0
+    assert [row["comment"] for row in json.loads(written.read_text("utf-8")) if row["name"] == "more"] == ["über"]
+    assert Ran(capsys, "zone_export", "example.test", "--format", "csv").out.count("\n") == 6
+
+
+def test_many_records_are_edited_after_a_look(capsys: Any) -> None:
+    zone = import_zone(FILE.encode(), "example.test").zone
+    edit = ("zone_edit", "example.test", "--find", "192.0.2.", "--replace", "198.51.100.", "--type", "A")
+    looked = Ran(capsys, *edit, "--dry-run")
+    assert "- ns 3600 A 192.0.2.1\n+ ns 3600 A 198.51.100.1\n" in looked.out
+    assert looked.out.endswith("example.test: 2 records would change\n")
+    assert zone.records.get(name="www").content == "192.0.2.3"
+    done = Ran(capsys, *edit, "--json")
+    assert [(outcome["zone"], outcome["count"]) for outcome in done.json] == [("example.test", 2)]
+    assert zone.records.get(name="www").content == "198.51.100.3"
+    assert ChangeSet.objects.latest("id").origin == "command"
+    assert Ran(capsys, *edit).out == "Nothing matches.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("example.test", "--find", "192.0.2.1", "--replace", "nonsense"), "nothing was changed"),
+        (("example.test",), "--find"),
+        (("example.test", "--ttl", "-1"), "TTL"),
+        (("nowhere.test", "--ttl", "1"), "There is no zone nowhere.test"),
+        (("--ttl", "1"), "Name the zones"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_refused_in_words(arguments: tuple[str, ...], words: str) -> None:
+    zone = import_zone(FILE.encode(), "example.test").zone
+    before = rows(zone)
+    with pytest.raises(CommandError, match=words):
+        call_command("zone_edit", *arguments)
+    assert rows(zone) == before

@@ -14,7 +14,8 @@ from realtime.actors import acting
 from tests.zonefile.looking import events, push, rows, served
 from zones import operations
 from zones.changes import change_set
-from zones.importing import Cancelled, ZoneDiffers, export_zone, import_zone, preview, summary
+from zones.exporting import export_zone
+from zones.importing import Cancelled, ZoneDiffers, import_zone, preview, summary
 from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.rrsets import RR

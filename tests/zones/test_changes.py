@@ -213,7 +213,7 @@ def test_a_change_set_of_a_deleted_zone_is_refused(quiet_zone: Zone) -> None:
     delete_zone(quiet_zone)
     with pytest.raises(Zone.DoesNotExist), change_set(quiet_zone) as changes:
         changes.create(name="new", type="A", ttl=1, content="192.0.2.3")
-    assert [name for name, _ in log()] == ["zone_deleted"]
+    assert [name for name, _ in log()] == ["zone_deleted", "change_set_applied"]
 
 
 def test_a_zone_is_created_with_what_it_needs_to_be_served(db: None) -> None:

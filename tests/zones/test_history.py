@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from tests.zones.examples import Api, www
-from zones.changes import InvalidChange, change_set, restore
+from zones.changes import InvalidChange, change_set, restore, update_zone
 from zones.models import ChangeSet, SyncState, Zone
 
 PATH = "/api/zones/example.com/changes/"
@@ -21,7 +22,7 @@ def served(zone: Zone) -> Zone:
 
 
 def serve(zone: Zone, serial: int) -> None:
-    zone.change_sets.filter(serial=None).update(state=SyncState.SERVED, serial=serial)
+    zone.change_sets.filter(serial=None).exclude(rrsets=[]).update(state=SyncState.SERVED, serial=serial)
 
 
 def state(zone: Zone) -> set[tuple[str, str, int, str, str]]:
@@ -89,3 +90,48 @@ def test_what_the_pages_change_says_so(client, olivia: User, zone: Zone) -> None
     record = {"name": "new", "type": "A", "ttl": 60, "content": "192.0.2.9"}
     client.post("/api/zones/example.com/records/", record, content_type="application/json")
     assert zone.change_sets.first().origin == "page"
+
+
+def test_what_changes_the_zone_itself_is_in_its_history_and_not_taken_back_there(
+    api: Api, admin: User, zone: Zone, client: Client
+) -> None:
+    asker = api(admin)
+    assert asker.patch("/api/zones/example.com/", {"comment": "moves soon"}).status_code == 200
+    made = asker.get(PATH).json()["results"][0]
+    assert made["settings"] == [{"field": "comment", "old": "", "new": "moves soon"}]
+    assert (made["changes"], made["sync_state"], made["address"]) == ([], "served", "127.0.0.1")
+    answer = asker.post(f"{PATH}{made['id']}/revert/", {})
+    assert answer.status_code == 400
+    assert "set it as it was among the zone's settings" in answer.json()["detail"]
+    client.force_login(admin)
+    page = client.get("/zones/example.com/history/").content.decode()
+    assert "comment: none → moves soon" in page
+    assert "127.0.0.1" in page
+
+
+def test_who_may_do_what_is_told_in_the_history_to_those_who_manage_the_zone(
+    api: Api, admin: User, olivia: User, vera: User, zoe: User, zone: Zone, client: Client
+) -> None:
+    grant = {"field": "grant", "old": None, "new": "zoe: edit"}
+    assert api(olivia).get(PATH).json()["results"][0]["settings"] == [grant]
+    assert api(vera).get(PATH).json()["results"][0]["settings"] == [grant | {"new": None}]
+    for user, seen in ((olivia, True), (vera, False)):
+        client.force_login(user)
+        page = client.get("/zones/example.com/history/").content.decode()
+        assert ("zoe: edit" in page, "right" in page) == (seen, True)
+
+
+def test_from_which_address_is_for_administrators(api: Api, olivia: User, zone: Zone) -> None:
+    assert api(olivia).patch("/api/zones/example.com/", {"comment": "x"}).status_code == 200
+    assert api(olivia).get(PATH).json()["results"][0]["address"] is None
+    assert ChangeSet.objects.latest("id").address == "127.0.0.1"
+
+
+def test_a_zone_goes_back_to_a_serial_whatever_changed_of_the_zone_itself_since(served: Zone) -> None:
+    before = state(served)
+    with change_set(served) as changes:
+        changes.delete(www(served))
+    update_zone(served, comment="meanwhile")
+    serve(served, 11)
+    restore(served, serial=10)
+    assert state(served) == before

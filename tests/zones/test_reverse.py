@@ -88,3 +88,13 @@ def test_an_import_is_followed_and_a_failed_change_is_not(zone: Zone, reverse: Z
     delete_zone(reverse)
     with change_set(zone) as changes:
         changes.create(name="late", type="A", ttl=60, content="192.0.2.91")
+
+
+def test_pointers_go_with_the_zone_of_their_addresses(zone: Zone, reverse: Zone) -> None:
+    with change_set(reverse) as changes:
+        changes.create(name="1", type="PTR", ttl=60, content="chosen.example.net.")
+    delete_zone(zone)
+    assert set(Record.objects.filter(zone=reverse, type="PTR").values_list("name", "content")) == {
+        ("1", "chosen.example.net.")
+    }
+    assert ChangeSet.objects.filter(zone=reverse).latest("id").comment == "the zone example.com was deleted"

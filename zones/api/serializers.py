@@ -12,6 +12,7 @@ from rest_framework import serializers
 from zones import rdata
 from zones.api.peers import PeerField, TsigField
 from zones.changes import BULK, Changes, Problem
+from zones.history import shown_settings
 from zones.models import (
     Change,
     ChangeKind,
@@ -313,15 +314,26 @@ class ChangeSerializer(serializers.ModelSerializer):
         return shown
 
 
+class SettingSerializer(serializers.Serializer):
+    """What changed about the zone itself: a field of it, `grant` (who may do what: for those who manage it), or `deleted`."""
+
+    field = serializers.CharField()
+    old = serializers.JSONField(allow_null=True)
+    new = serializers.JSONField(allow_null=True)
+
+
 class ChangeSetSerializer(serializers.ModelSerializer):
-    """A change set. `changes`: in lists the first hundred of `change_count`. `sync_state`: how far it has come on its way
-    to the name server; `serial`: the one with which it was first served."""
+    """A change set. `changes`: in lists the first hundred of `change_count`. `settings`: what changed about the zone itself.
+    `sync_state`: how far it has come on its way to the name server; `serial`: the one with which it was first served.
+    `address`: of the network, that it was made from; null for others than administrators."""
 
     author = serializers.CharField(source="author_name")
     sync_state = serializers.ChoiceField(source="state", choices=SyncState.choices)
     sync_error = serializers.CharField(source="error")
     change_count = serializers.IntegerField(read_only=True)
     changes = serializers.SerializerMethodField()
+    settings = serializers.SerializerMethodField()
+    address = serializers.SerializerMethodField()
     reverts = serializers.IntegerField(source="reverts_id", allow_null=True)
     warnings = WarningSerializer(many=True, required=False)
 
@@ -332,9 +344,11 @@ class ChangeSetSerializer(serializers.ModelSerializer):
             "comment",
             "author",
             "origin",
+            "address",
             "created_at",
             "changes",
             "change_count",
+            "settings",
             "sync_state",
             "sync_error",
             "serial",
@@ -347,6 +361,14 @@ class ChangeSetSerializer(serializers.ModelSerializer):
     def get_changes(self, change_set: ChangeSet) -> Any:
         shown = change_set.first_changes  # type: ignore[attr-defined]  # the view puts there what it shows
         return ChangeSerializer(shown, many=True, context=self.context).data
+
+    @extend_schema_field(SettingSerializer(many=True))
+    def get_settings(self, change_set: ChangeSet) -> Any:
+        return shown_settings(change_set.settings, rights=self.context["may_manage"])
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_address(self, change_set: ChangeSet) -> str | None:
+        return change_set.address or None if self.context["request"].user.is_superuser else None
 
 
 class OperationSerializer(serializers.ModelSerializer):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from http import HTTPStatus
 from pathlib import PurePath
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, cast
 
 import msgspec
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
@@ -21,7 +22,8 @@ from rest_framework.response import Response
 from zones import names
 from zones.access import may, may_create_zones, visible_zones
 from zones.api.views import OperationView, View
-from zones.importing import Cancelled, Import, Preview, ZoneDiffers, export_table, export_zone, import_zone, preview
+from zones.exporting import export_table, export_zone
+from zones.importing import Cancelled, Import, Preview, ZoneDiffers, import_zone, preview
 from zones.models import OperationState, Zone
 from zones.operations import result_lines
 from zones.zonefile.difference import Difference
@@ -34,6 +36,8 @@ MAX_SHOWN = 5000
 """RRsets of each kind in an answer that shows a difference."""
 
 _CHUNK = 64 * 1024
+_IN_MEMORY = 1024 * 1024
+"""Bytes of a file that are kept in memory; what is more goes to a temporary file."""
 
 
 class ZoneFileParser(BaseParser):
@@ -268,11 +272,7 @@ class ExportView(View):
                 kind, suffix = ("text/csv; charset=utf-8" if form == "csv" else "application/json"), form
         except ValueError as error:
             return _problem(409, "no_soa", str(error))
-        return StreamingHttpResponse(
-            _chunks(lines),
-            content_type=kind,
-            headers={"Content-Disposition": f'attachment; filename="{zone.name.replace("/", "-")}.{suffix}"'},
-        )
+        return _file(lines, kind, f"{zone.name.replace('/', '-')}.{suffix}")
 
 
 class OperationResultView(OperationView):
@@ -287,22 +287,27 @@ class OperationResultView(OperationView):
         if operation.state == OperationState.RUNNING:
             return _problem(409, "running", "The operation has not ended yet.")
         lines = result_lines(operation, visible_zones(request.user))
-        name = f"{operation.kind}-{operation.pk}.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingHttpResponse(_chunks(lines), content_type="text/csv; charset=utf-8", headers=headers)
+        return _file(lines, "text/csv; charset=utf-8", f"{operation.kind}-{operation.pk}.csv")
 
 
-async def _chunks(lines: Iterable[str]) -> AsyncIterator[bytes]:
-    """Lines in pieces that are worth sending. Asynchronous, because a server of ours would else collect them all first."""
-    piece: list[str] = []
-    size = 0
+def _file(lines: Iterable[str], kind: str, name: str) -> HttpResponseBase:
+    """A file to keep, written before it is sent: it is whole or an error, and no slow reader holds the database."""
+    file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed when it is sent
     for line in lines:
-        piece.append(line)
-        size += len(line)
-        if size >= _CHUNK:
-            yield "".join(piece).encode()
-            piece, size = [], 0
-    yield "".join(piece).encode()
+        file.write(line.encode())
+    size = file.tell()
+    file.seek(0)
+    answer = StreamingHttpResponse(_pieces(cast("IO[bytes]", file)), content_type=kind)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer["Content-Length"] = str(size)
+    return answer
+
+
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """Asynchronous, because a server of ours would else collect them all first."""
+    with file:
+        while piece := file.read(_CHUNK):
+            yield piece
 
 
 def _problem(status: int, code: str, detail: str, **more: Any) -> Response:

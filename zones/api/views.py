@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -23,13 +23,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from realtime.actors import current_actor
-from zones import adoption, bulk_edits, history, names, rdata
+from zones import adoption, bulk_edits, history, listing, names, rdata
 from zones.access import Level, editing, levels, may, may_create_zones, visible_zones
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
 from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, restore, revert, update_zone
-from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
+from zones.models import ChangeSet, Operation, OperationState, Record, Zone
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The `ETag` that the change starts from."
@@ -47,7 +47,7 @@ class View(ActingView, GenericAPIView):
             name = names.zone_name(self.kwargs[self.zone_kwarg])
         except ValueError as error:
             raise Http404 from error
-        zone: Zone = get_object_or_404(counted(visible_zones(self.request.user)), name=name)
+        zone: Zone = get_object_or_404(visible_zones(self.request.user), name=name)
         if level != "view" and not may(self.request.user, level, zone):
             raise PermissionDenied(f"You may see {zone.name}, but not {level} it.")
         return zone
@@ -78,7 +78,9 @@ class View(ActingView, GenericAPIView):
 
     def seen_by_asker(self, zone: Zone) -> dict[str, Any]:
         """What serializers of a zone's records need to know of the asker."""
-        return {"may_edit": may(self.request.user, "edit", zone), "zone": zone, "request": self.request}
+        user = self.request.user
+        rights = {"may_edit": may(user, "edit", zone), "may_manage": may(user, "manage", zone)}
+        return {**rights, "zone": zone, "request": self.request}
 
 
 def path_of(zone: Zone, rest: str = "") -> str:
@@ -122,7 +124,7 @@ class ZonesView(View):
         kind = asked["kind"]
         with transaction.atomic():
             made = create_zone(asked.pop("name"), **with_servers(asked, kind))
-        zone = counted(Zone.objects.all()).get(pk=made.pk)
+        zone = Zone.objects.get(pk=made.pk)
         return shown(zone, request, status=201, headers={"Location": path_of(zone)})
 
 
@@ -160,6 +162,7 @@ class ZoneView(View):
 
 def shown(zone: Zone, request: Request, **options: Any) -> Response:
     """A zone as an answer, with its version as `ETag`."""
+    zone.record_count = zone.records.count()  # type: ignore[attr-defined]  # as `counted` does for many
     data = shapes.ZoneSerializer(zone, context={"levels": levels(request.user, [zone])}).data
     return _tagged(Response(data, **options), zone.version)
 
@@ -258,8 +261,7 @@ def _filtered(zone: Zone, wanted: dict[str, Any], *, may_edit: bool) -> QuerySet
         except ValueError:
             records = records.none()
     if search := wanted.get("search"):
-        comments = Q(comment__icontains=search) if may_edit else Q(comment__icontains=search, private=False)
-        records = records.filter(Q(name__icontains=search) | Q(content__icontains=search) | comments)
+        records = records.filter(listing.matching(search, private=may_edit))
     return records
 
 
@@ -301,9 +303,10 @@ class ChangesView(View):
     def get(self, request: Request, zone_name: str) -> Response:
         zone = self.zone()
         wanted = self.valid(shapes.HistoryFilter, request.query_params)
-        some = Prefetch("changes", Change.objects.order_by("id")[: shapes.CHANGES_SHOWN], to_attr="first_changes")
-        found = history.of(zone, history.Wanted(**wanted)).prefetch_related(some)
-        return self.page(found, shapes.ChangeSetSerializer, **self.seen_by_asker(zone))
+        page = self.paginate_queryset(history.of(zone, history.Wanted(**wanted))) or []
+        found = history.with_changes(page, shapes.CHANGES_SHOWN)
+        data = shapes.ChangeSetSerializer(found, many=True, context=self.seen_by_asker(zone)).data
+        return self.get_paginated_response(data)
 
     @extend_schema(
         request=shapes.ChangeSetRequest,
@@ -327,8 +330,7 @@ class ChangeSetView(View):
     def get(self, request: Request, zone_name: str, change_set_id: int) -> Response:
         """What it did, with at most a thousand of its changes."""
         zone = self.zone()
-        found = get_object_or_404(history.of(zone, history.Wanted()), pk=change_set_id)
-        found.first_changes = list(found.changes.order_by("id")[:BULK])  # type: ignore[attr-defined]
+        (found,) = history.with_changes([get_object_or_404(history.of(zone, history.Wanted()), pk=change_set_id)], BULK)
         return Response(shapes.ChangeSetSerializer(found, context=self.seen_by_asker(zone)).data)
 
 

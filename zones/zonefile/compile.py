@@ -32,6 +32,7 @@ _MESSAGE = re.compile(
     r"(?:isc_\w+\(\) (?:failed|returned)[: ]+)?(?P<reason>.*)"
 )
 _EMPTY = re.compile(r"not loaded due to errors\.|loaded serial |dump zone to |OK$")
+_ABOUT_NAMES = re.compile(rb"warning: .*\(check-names\)$")
 _SUMMARY = f"loading from master file {_SOURCE} failed: "
 _TARGET = re.compile(r"(?:.*/)?(?P<type>NS|MX|SRV) '(?P<target>[^']+)' ")
 _WARNING = re.compile(
@@ -69,18 +70,30 @@ def compile_zone(text: bytes, origin: str) -> Compiled:
     installed.
     """
     limits = Limits.of(text)
+    status, lines, found = _judged(text, origin, limits, "local")
+    if status > 0 and not any(problem.reason.startswith(_SUMMARY) for problem in found):
+        # It can be read. If only delegations lack their addresses, `named` serves it here, and people shall know.
+        status, lines, errors = _judged(text, origin, limits, "none")
+        found = errors if status else found
+    if status:
+        _refuse(status, found, limits)
+    return Compiled(lines, tuple(found[:MAX_PROBLEMS]))
+
+
+def _judged(text: bytes, origin: str, limits: Limits, integrity: str) -> tuple[int, list[str], list[Problem]]:
+    """How the child ended, the lines that it wrote, and what it said, with the mode `integrity` of its `-i`."""
     with tempfile.TemporaryDirectory(prefix="dnsadmin-zonefile-") as directory:
         output, messages = Path(directory, "out"), Path(directory, "messages")
         with messages.open("wb") as said:
-            status = _run(text, origin, output, said.fileno(), limits)
-        found = [_located(problem, text, origin) for problem in _problems(messages)]
-        if status != 0:
-            _refuse(status, found, limits)
-        return Compiled(output.read_text("ascii").removesuffix("\n").split("\n"), tuple(found[:MAX_PROBLEMS]))
+            status = _run(text, origin, output, said.fileno(), limits, integrity)
+        lines = output.read_text("ascii").removesuffix("\n").split("\n") if status == 0 else []
+        return status, lines, [_located(problem, text, origin) for problem in _problems(messages)]
 
 
-def _run(text: bytes, origin: str, output: Path, messages: int, limits: Limits) -> int:
-    arguments = ["-i", "local", "-k", "ignore", "-f", "text", "-F", "text", "-s", "full", "-o", str(output)]
+def _run(text: bytes, origin: str, output: Path, messages: int, limits: Limits, integrity: str) -> int:
+    # Names of any form are taken (`zones.nameserver.hosting`), but `-k ignore` would take a broken NSEC3 as well.
+    modes = ["-i", integrity, "-k", "warn"]
+    arguments = [*modes, "-f", "text", "-F", "text", "-s", "full", "-o", str(output)]
     child = subprocess.Popen(
         [program("named-compilezone"), *arguments, "--", origin.rstrip(".") + ".", _SOURCE],
         stdin=subprocess.PIPE,
@@ -126,10 +139,17 @@ def _limit(pid: int, limits: Limits) -> None:
 
 def _problems(messages: Path) -> list[Problem]:
     """What the child said, each thing once, in order; of very much only the beginning."""
+    found: dict[Problem, None] = {}
+    room = _MESSAGES_READ
     with messages.open("rb") as file:
-        said = file.read(_MESSAGES_READ).decode("utf-8", "backslashreplace")
-    found = (_problem(line) for line in said.split("\n")[:-1])
-    return list(dict.fromkeys(problem for problem in found if problem is not None))
+        for line in file:
+            if _ABOUT_NAMES.search(line):
+                continue
+            if (room := room - len(line)) < 0:
+                break
+            if problem := _problem(line.rstrip(b"\n").decode("utf-8", "backslashreplace")):
+                found[problem] = None
+    return list(found)
 
 
 def _problem(message: str) -> Problem | None:

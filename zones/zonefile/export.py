@@ -28,15 +28,9 @@ def export(zone: str, serial: int, records: Iterable[RR]) -> Iterator[str]:
         yield _line(record, record.content)
 
 
-def in_file_order(records: Iterable[RR]) -> list[RR]:
-    """Records in the order of a zone file: SOA, apex NS, the rest of the apex, then by name and type."""
-    return sorted(records, key=lambda record: file_order(record.name, record.type, record.content))
-
-
-def file_order(name: str, kind: str, content: str) -> tuple[int, str, str, str]:
-    """What records are sorted by."""
-    rank = 3 if name != APEX else {"SOA": 0, "NS": 1}.get(kind, 2)
-    return rank, name, kind, content
+def soa_first(records: Iterable[RR]) -> list[RR]:
+    """Records in an order that can be exported, for a file that only a name server reads."""
+    return sorted(records, key=lambda record: record.type != "SOA")
 
 
 def with_serial(content: str, serial: int) -> str:

@@ -228,8 +228,7 @@ onZone("record_deleted", (event) => {
   if (records.get(event.data.record.id)) records.deleted(asRecord(event.data.record), origin(event));
   if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
 });
-onZone("change_set_applied", waits);
-onZone("change_set_reverted", waits);
+for (const name of ["change_set_applied", "change_set_reverted"]) onZone(name, ({ data }) => data.to_push && waits());
 onZone("zone_synced", ({ data }) => {
   stand({ sync_state: "served", serial: data.serial });
   records.served(data.change_sets, data.serial);

@@ -1,39 +1,42 @@
-"""`manage.py zone_export`: a zone as a zone file."""
+"""`manage.py zone_export`: a zone as a zone file, or as a table."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.actors import acting
-from zones.importing import export_zone
+from zones.exporting import export_table, export_zone
 from zones.models import Zone
+from zones.zonefile.tables import Form, csv_lines, json_lines
 
 
 class Command(BaseCommand):
-    help = """Write a zone as a zone file that named-checkzone accepts, with the serial that is served. The same records
-    give the same text, so that it can be kept in version control. Exit code 0, or 1 when there is no such zone.
+    help = """Write a zone as a zone file that named-checkzone accepts, with the serial that is served, or as a table with
+    comments, in CSV or JSON. The same records give the same text, so that it can be kept in version control. Exit code 0, or
+    1 when there is no such zone.
 
     Example: manage.py zone_export example.com --output db.example.com"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("zone", help="name of the zone")
+        parser.add_argument("--format", choices=get_args(Form), default="dns", help="dns: a zone file (the default)")
         parser.add_argument(
             "--output", "-o", type=Path, help="file to write, whole or not at all; default: standard output"
         )
 
-    def handle(self, *args: Any, zone: str, output: Path | None, **options: Any) -> None:
+    def handle(self, *args: Any, zone: str, output: Path | None, format: Form, **options: Any) -> None:
         name = zone.lower().removesuffix(".")
         found = Zone.objects.living().filter(name=name).first()
         if found is None:
             raise CommandError(f"There is no zone {name}.")
         try:
             with acting(origin="command"):
-                lines = export_zone(found)
+                lines = _lines(found, format)
         except ValueError as error:
             raise CommandError(str(error)) from error
         if output is None:
@@ -46,11 +49,17 @@ class Command(BaseCommand):
             raise CommandError(f"{output} cannot be written: {error.strerror}") from error
 
 
+def _lines(zone: Zone, form: Form) -> Iterator[str]:
+    if form == "dns":
+        return export_zone(zone)
+    return (csv_lines if form == "csv" else json_lines)(export_table(zone, private=True))
+
+
 def _write(path: Path, lines: Iterator[str]) -> None:
     """The whole file or nothing: one that is there already stays until the new one is complete."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("x", encoding="ascii") as file:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
             file.writelines(lines)
         temporary.replace(path)
     except BaseException:

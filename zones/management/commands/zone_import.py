@@ -1,4 +1,4 @@
-"""`manage.py zone_import`: a zone file becomes a zone, or changes one, and is served."""
+"""`manage.py zone_import`: a zone file or a table becomes a zone, or changes one, and is served."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from argparse import RawDescriptionHelpFormatter
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
@@ -21,6 +21,7 @@ from zones.models import SyncState, Zone
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.origin import origin_of
 from zones.zonefile.problems import Problem, ZoneFileError
+from zones.zonefile.tables import Form
 
 REFUSED, DIFFERS, NOT_SERVED = 1, 2, 3
 """Exit codes."""
@@ -30,6 +31,7 @@ PUSH_EVERY_S = 2.0
 """Seconds between two pushes of our own, for when no web process runs that does it."""
 
 _WARNINGS_SHOWN = 20
+_FORMS: dict[str, Form] = {".csv": "csv", ".json": "json"}
 
 
 class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -54,24 +56,28 @@ class _AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 
 class Command(BaseCommand):
-    help = cleandoc("""Import a zone file (RFC 1035). A zone that does not exist yet is made; one that does is changed with
-    --replace, and then only where the file differs. Either all of it is imported or nothing; what named would not load
-    is refused with its line. The command ends when the name server serves the zone.
+    help = cleandoc("""Import a zone file (RFC 1035), or a table in CSV or JSON with the columns name, type, ttl, content
+    and comment. A zone that does not exist yet is made; one that does is changed with --replace, and then only where the file
+    differs; with --merge, what the file does not name stays. Either all of it is imported or nothing; what named would not
+    load is refused with its line. The command ends when the name server serves the zone.
 
     Exit code 0: imported and served (or nothing to do). 1: the file was refused. 2: the zone exists with other records,
     and --replace was not given. 3: imported, but not served in time: it waits, with the reason.
 
     Examples: manage.py zone_import db.example.com --dry-run
               manage.py zone_import db.example.com --zone example.com --replace
+              manage.py zone_import records.csv --zone example.com --replace --merge
               dig @192.0.2.1 example.com AXFR +onesoa | manage.py zone_import - --zone example.com --json""")
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(prog_name, subcommand, **({"formatter_class": _AsWritten} | kwargs))
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", help="the zone file; - reads standard input")
+        parser.add_argument("file", help="the file; - reads standard input")
+        parser.add_argument("--format", choices=get_args(Form), help="what it is; else as its name ends: .csv, .json")
         parser.add_argument("--zone", help="name of the zone; may be left out when the file names its SOA in full")
         parser.add_argument("--replace", action="store_true", help="change the zone when it exists already")
+        parser.add_argument("--merge", action="store_true", help="keep the RRsets that the file does not name")
         parser.add_argument("--dry-run", action="store_true", help="only print what would change")
         parser.add_argument("--comment", default="", help="for the history")
         parser.add_argument("--no-wait", action="store_true", help="do not wait until the zone is served")
@@ -81,15 +87,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: str, zone: str | None, json: bool, dry_run: bool, **options: Any) -> None:
         self._json = json
         text = _read(file)
-        name = zone or origin_of(text)
+        form = options["format"] or _FORMS.get(Path(file).suffix.lower(), "dns")
+        name = zone or (origin_of(text) if form == "dns" else None)
         if not name:
             raise CommandError("The file does not say which zone it is of: name it with --zone.")
         try:
             if dry_run:
-                self._print(_previewed(preview(text, name)))
+                self._print(_previewed(preview(text, name, form=form, merge=options["merge"])))
                 return
             with acting(origin="command"), _bar() as progress:
-                done = self._import(text, name, progress, **options)
+                done = self._import(text, name, form, progress, **options)
                 outcome = _imported(done)
                 if not options["no_wait"]:
                     _wait(outcome, done, progress, options["timeout"])
@@ -103,13 +110,14 @@ class Command(BaseCommand):
         if outcome.error:
             sys.exit(NOT_SERVED)
 
-    def _import(self, text: bytes, name: str, progress: Progress, **options: Any) -> Import:
+    def _import(self, text: bytes, name: str, form: Form, progress: Progress, **options: Any) -> Import:
         task = progress.add_task("reading", total=None)
 
         def tell(done: int, total: int) -> None:
             progress.update(task, description="importing", completed=done, total=total)
 
-        done = import_zone(text, name, replace=options["replace"], comment=options["comment"], progress=tell)
+        how = {option: options[option] for option in ("replace", "merge", "comment")}
+        done = import_zone(text, name, form=form, progress=tell, **how)
         progress.update(task, description="imported", completed=done.records, total=done.records)
         return done
 
