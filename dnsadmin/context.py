@@ -22,7 +22,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
     return {
         "system": system,
-        "maintenance": maintenance.state,
+        "maintenance": cache(maintenance.state),
         "position": getattr(request, "position", ""),
         "demo": settings.SITE.demo,
         "site_name": "dnsadmin",

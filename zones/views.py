@@ -78,7 +78,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     page = listing.page_of(
         zone, query=query, kind=kind, sort=sort, number=request.GET.get("page"), private=may_edit, total=total
     )
-    unserved = _unserved(zone)
+    unserved = _unserved(zone) if zone.sync_state != SyncState.SERVED else {}
     records = [_row(record, unserved, comments=may_edit) for record in page]
     return render(
         request,

@@ -315,10 +315,10 @@ export class Records {
   }
 }
 
-/** The order of the server: apex first, then names; SOA and NS before other types. @param {Record} one @param {Record} other */
+/** The order of the server: apex first, its SOA and NS before other types; then by name. @param {Record} one @param {Record} other */
 function before(one, other) {
   const key = (/** @type {Record} */ { name, type, content }) => [
-    name === "@" ? "0" : "1", name, type === "SOA" ? "0" : type === "NS" ? "1" : "2", type, content];
+    name === "@" ? "0" : "1", name, name !== "@" ? "" : type === "SOA" ? "0" : type === "NS" ? "1" : "2", type, content];
   const [a, b] = [key(one), key(other)];
   const at = a.findIndex((part, index) => part !== b[index]);
   return at >= 0 && a[at] < b[at];
