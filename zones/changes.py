@@ -273,6 +273,7 @@ def create_zone(
     comment: str = "",
     rrsets: Iterable[RRset] = (),
     nameservers: Iterable[str] = (),
+    comments: Mapping[tuple[str, str, str], str] | None = None,
     owner: Any = None,
     **fields: Any,
 ) -> Zone:
@@ -280,12 +281,13 @@ def create_zone(
 
     rrsets: canonical records; where the SOA or the apex NS are not among them, sensible ones are added.
     nameservers: names for those NS, the first also for the SOA; this machine's name when there are none.
+    comments: of records, by name, type and content.
     owner: a user who gets a grant to manage the zone. fields: further fields of `Zone`, as `servers`, which secondary and
     forward zones need; those get no records. Raises `InvalidChange`.
     """
     zone = Zone(name=_hostable(name), kind=kind, comment=_comment(comment), **fields)
     check_settings(zone)
-    found(zone, rrsets=rrsets, nameservers=nameservers, owner=owner)
+    found(zone, rrsets=rrsets, nameservers=nameservers, comments=comments, owner=owner)
     return zone
 
 
@@ -318,7 +320,14 @@ def _hostable(name: str) -> str:
         raise InvalidChange([Problem(code="invalid_name", message=str(error), field="name")]) from error
 
 
-def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str] = (), owner: Any = None) -> None:
+def found(
+    zone: Zone,
+    *,
+    rrsets: Iterable[RRset] = (),
+    nameservers: Iterable[str] = (),
+    comments: Mapping[tuple[str, str, str], str] | None = None,
+    owner: Any = None,
+) -> None:
     """Write a new zone object whose fields are good, and its first records."""
     with transaction.atomic():
         try:
@@ -330,7 +339,7 @@ def found(zone: Zone, *, rrsets: Iterable[RRset] = (), nameservers: Iterable[str
         if zone.writable:
             given = list(rrsets)
             with change_set(zone, comment="new zone", unlimited=True) as changes:
-                changes.replace([*given, *_apex(zone.name, given, nameservers)])
+                changes.replace([*given, *_apex(zone.name, given, nameservers)], comments=comments)
         else:
             made_of = [
                 {"field": field, "old": None, "new": value} for field in SETTINGS if (value := getattr(zone, field))

@@ -380,6 +380,18 @@ def canonical(rdtype: str, content: str, origin: str) -> str:
     return parsed.to_text()
 
 
+def moved(rdtype: str, content: str, zone: str, to: str) -> str:
+    """Stored rdata of a record of `zone` for one of the zone `to`: names inside the one are put into the other."""
+    old, new = _origin(zone), _origin(to)
+    parsed = parse(rdtype, content, old)
+    names = {
+        slot: value.relativize(old).derelativize(new)
+        for slot in _slots(parsed.__class__)  # type: ignore[arg-type]  # a class is hashable, whatever its objects are
+        if isinstance(value := getattr(parsed, slot), dns.name.Name) and value.is_subdomain(old)
+    }
+    return (parsed.replace(**names) if names else parsed).to_text()
+
+
 def parse(rdtype: str, content: str, origin: dns.name.Name) -> dns.rdata.Rdata:
     """Presentation text as dnspython's object. Raises what dnspython raises."""
     parsed = dns.rdata.from_text(dns.rdataclass.IN, rdtype, content, origin=origin, relativize=False, idna_codec=IDNA)

@@ -126,12 +126,21 @@ class ZoneServers(serializers.Serializer):
 
 
 class NewZoneSerializer(ZoneServers):
-    """What a new zone is made of. `nameservers`: names for its NS records, the first also for its SOA."""
+    """What a new zone is made of. `nameservers`: names for its NS records, the first also for its SOA. `clone_of`: the name
+    of a zone whose records a primary zone begins with."""
 
     name = serializers.CharField(max_length=1016)
     kind = serializers.ChoiceField(choices=ZoneKind.choices, default=ZoneKind.PRIMARY)
     comment = serializers.CharField(allow_blank=True, default="")
     nameservers = serializers.ListField(child=serializers.CharField(max_length=1016), default=list, max_length=20)
+    clone_of = serializers.CharField(max_length=1016, required=False)
+
+    def validate(self, zone: dict[str, Any]) -> dict[str, Any]:
+        if "clone_of" in zone and (zone["kind"] != ZoneKind.PRIMARY or zone["nameservers"]):
+            raise serializers.ValidationError(
+                {"clone_of": "Only a primary zone has records, and these name the servers."}
+            )
+        return zone
 
 
 class ZoneChangeSerializer(ZoneServers):

@@ -29,7 +29,8 @@ from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
 from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, restore, revert, update_zone
-from zones.models import ChangeSet, Operation, OperationState, Record, Zone
+from zones.cloning import clone
+from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The `ETag` that the change starts from."
@@ -123,9 +124,20 @@ class ZonesView(View):
         asked = self.valid(shapes.NewZoneSerializer)
         kind = asked["kind"]
         with transaction.atomic():
-            made = create_zone(asked.pop("name"), **with_servers(asked, kind))
+            name, source = asked.pop("name"), asked.pop("clone_of", None)
+            if source is None:
+                made = create_zone(name, **with_servers(asked, kind))
+            else:
+                made = self._cloned(source, name, asked["comment"])
         zone = Zone.objects.get(pk=made.pk)
         return shown(zone, request, status=201, headers={"Location": path_of(zone)})
+
+    def _cloned(self, source: str, name: str, comment: str) -> Zone:
+        zone = visible_zones(self.request.user).filter(name=source.lower().removesuffix(".")).first()
+        if zone is None or zone.kind == ZoneKind.FORWARD:
+            message = f"there is no zone {source} with records that you may see"
+            raise ValidationError({"clone_of": message}, code="unknown_zone")
+        return clone(zone, name, comment=comment, private=may(self.request.user, "edit", zone))
 
 
 class ZoneView(View):

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from realtime.actors import acting
 from zones import pushing
-from zones.models import Zone, ZoneKind
+from zones.models import SyncState, Zone, ZoneKind
 from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.errors import NameServerError
 from zones.zonefile.difference import difference
@@ -33,7 +33,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 class Command(BaseCommand):
     help = """Compare zones, record by record, as the name server has them and as they are wanted, and push what differs.
-    What somebody changed at the name server is lost by that: look first, with --check.
+    What somebody changed at the name server is lost by that: look first, with --check. Of zones whose records come from
+    elsewhere: whether the copy is as new as its primaries, which are asked for it again, and what the server serves is taken
+    over; forward zones are written anew.
 
     Exit code 0: all in step (or brought there). 1: with --check, something differs. 2: the name server could not be
     reached, or refused.
@@ -63,7 +65,7 @@ class Command(BaseCommand):
 
     def _show(self, result: Result) -> None:
         said = {
-            "in_step": f"in step, serial {result.serial}",
+            "in_step": "in step" + (f", serial {result.serial}" if result.serial else ""),
             "differs": f"{result.rrsets} RRsets differ; serial {result.serial}",
             "waiting": f"{result.rrsets} RRsets wait to be pushed; serial {result.serial}",
             "repaired": f"{result.rrsets} RRsets pushed, serial {result.serial}",
@@ -76,17 +78,19 @@ class Command(BaseCommand):
 
 
 def _chosen(names: list[str]) -> list[Zone]:
-    zones = Zone.objects.living().filter(kind=ZoneKind.PRIMARY)
+    zones = Zone.objects.living()
     if not names:
         return list(zones)
     wanted = {name.lower().removesuffix(".") for name in names}
     found = list(zones.filter(name__in=wanted))
     if missing := wanted - {zone.name for zone in found}:
-        raise CommandError(f"There is no primary zone {', '.join(sorted(missing))}.", returncode=2)
+        raise CommandError(f"There is no zone {', '.join(sorted(missing))}.", returncode=2)
     return found
 
 
 def _compared(zone: Zone) -> Result:
+    if zone.kind == ZoneKind.FORWARD:
+        return _standing(zone)
     try:
         comparison = pushing.compare(zone)
     except NameServerError as error:
@@ -111,6 +115,8 @@ def _repaired(zone: Zone, progress: Progress) -> Result:
 
     try:
         comparison = pushing.repair(zone.pk, progress=report)
+        if not zone.writable:
+            return _standing(zone)
     except NameServerError as error:
         return Result(zone=zone.name, state="failed", error=error.message)
     finally:
@@ -122,6 +128,13 @@ def _repaired(zone: Zone, progress: Progress) -> Result:
         rrsets=len(comparison.changes),
         lines=_lines(comparison.changes),
     )
+
+
+def _standing(zone: Zone) -> Result:
+    """How a zone stands whose records are not changed here, as was last found."""
+    zone.refresh_from_db()
+    state: Literal["in_step", "failed"] = "in_step" if zone.sync_state == SyncState.SERVED else "failed"
+    return Result(zone=zone.name, state=state, serial=zone.serial, error=zone.sync_error)
 
 
 def _lines(changes: tuple[RRsetChange, ...]) -> list[str]:
