@@ -37,7 +37,7 @@ def page_of(
 ) -> Page[Record]:
     """A page of the records that have `query` in their name, content or comment, and are of type `kind`, where these are not
     empty. sort: one of `ORDERS`, turned round by a minus. private: look into comments for editors, too. total: how many
-    there are in all, where that is known."""
+    there are of the type, or in all, where that is known."""
     records: QuerySet[Record] = zone.records.select_related("updated_by")
     if query:
         records = records.filter(matching(query, private=private) | _by_whole_name(query, zone))
@@ -52,7 +52,7 @@ def page_of(
     if query:
         # Looking for it is what takes time: once, and not once more to count.
         rows = _Found(records, rows.values_list("pk", flat=True))
-    return _Counted(rows, PAGE_SIZE, total=total if not (query or kind) else None).get_page(number)
+    return _Counted(rows, PAGE_SIZE, total=None if query else total).get_page(number)
 
 
 def matching(text: str, *, private: bool) -> Q:
@@ -117,6 +117,6 @@ class _ByName:
         first, second = self._ranges
         found = list(first[wanted])
         if missing := wanted.stop - wanted.start - len(found):
-            start = 0 if found else max(wanted.start - first.count(), 0)
+            start = 0 if found or not wanted.start else max(wanted.start - first.count(), 0)
             found += second[start : start + missing]
         return found

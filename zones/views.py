@@ -76,7 +76,13 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     query, kind = request.GET.get("q", "").strip(), request.GET.get("type", "").upper()
     sort, _ = _order(request, listing.ORDERS, "name")
     page = listing.page_of(
-        zone, query=query, kind=kind, sort=sort, number=request.GET.get("page"), private=may_edit, total=total
+        zone,
+        query=query,
+        kind=kind,
+        sort=sort,
+        number=request.GET.get("page"),
+        private=may_edit,
+        total=dict(types).get(kind, 0) if kind else total,
     )
     unserved = _unserved(zone) if zone.sync_state != SyncState.SERVED else {}
     records = [_row(record, unserved, comments=may_edit) for record in page]
@@ -117,7 +123,7 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
         changed = history.shown_settings(change_set.settings, rights=may_manage)
         change_set.lines = history.lines(change_set.first_changes, private=may_edit) + history.setting_lines(changed)
         change_set.more = change_set.change_count - len(change_set.first_changes)
-    made = zone.change_sets.order_by()
+    made_by = list(zone.change_sets.order_by().values_list("author_name", "origin").distinct())
     return render(
         request,
         "zones/history.html",
@@ -127,8 +133,8 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
             "page": page,
             "change_sets": found,
             "wanted": wanted,
-            "authors": sorted(made.exclude(author_name="").values_list("author_name", flat=True).distinct()),
-            "origins": sorted(made.values_list("origin", flat=True).distinct()),
+            "authors": sorted({author for author, _ in made_by if author}),
+            "origins": sorted({origin for _, origin in made_by}),
             "may_edit": may_edit and zone.writable,
         },
     )
