@@ -18,7 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from zones import history, listing, rdata
-from zones.access import may, may_create_zones, visible_zones
+from zones.access import editing, may, may_create_zones, visible_zones
 from zones.changes import BULK
 from zones.models import Change, ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable
@@ -68,7 +68,8 @@ def zone_list(request: HttpRequest) -> HttpResponse:
 def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     """One zone with its records: `q` (part of name, content, comment), `type`, `sort`, `page`. 404 unless one may see it."""
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
-    may_edit = may(request.user, "edit", zone)
+    rights = editing(request.user, zone)
+    may_edit, may_create = bool(rights.grants), may_create_zones(request.user)
     # The records of other kinds come from elsewhere; nobody writes them here.
     writable = may_edit and zone.writable
     types = listing.types_of(zone)
@@ -102,7 +103,9 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
             "filtered": bool(query or kind),
             "may_edit": writable,
             "may_manage": may(request.user, "manage", zone),
-            "may_take_over": may_edit and may_create_zones(request.user),
+            "may_create": may_create,
+            "may_take_over": may_edit and may_create,
+            "rights": msgspec.to_builtins(rights.grants),
             "record_types": msgspec.to_builtins(rdata.catalogue()),
         },
     )

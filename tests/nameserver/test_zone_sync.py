@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, make_zone, served
 from zones import pushing
+from zones.changes import create_zone
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.private import PrivateNamed
@@ -110,5 +111,18 @@ def test_a_server_that_is_down_is_an_error_for_scripts(own_server: PrivateNamed,
 
 
 def test_a_zone_that_is_not_there_is_named(server: Endpoint) -> None:
-    with pytest.raises(CommandError, match=r"no primary zone nowhere\.test"):
+    with pytest.raises(CommandError, match=r"no zone nowhere\.test"):
         call_command("zone_sync", "nowhere.test")
+
+
+def test_zones_from_elsewhere_are_looked_at_too(server: Endpoint, capsys: Any) -> None:
+    """A primary that nobody listens at, and questions that are passed on."""
+    servers = [{"address": "127.0.0.1", "port": 9}]
+    copy = create_zone("copy.sync.test", kind="secondary", servers=servers)
+    passed_on = create_zone("forward.sync.test", kind="forward", servers=servers)
+    code, (result,) = sync(capsys, copy.name)
+    assert (code, result["state"]) == (2, "failed")
+    assert "no copy has come yet" in result["error"]
+    code, (result,) = sync(capsys, passed_on.name)
+    assert (code, result["state"]) == (0, "in_step")
+    assert sync(capsys, passed_on.name, "--check")[0] == 0

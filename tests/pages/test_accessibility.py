@@ -77,6 +77,10 @@ def test_what_opens_on_the_page_of_a_zone(site, make_zone, profile, theme):
     page.get_by_role("button", name="Import").click()
     check(page, "import")
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Collect changes").click()
+    row(page, "www").get_by_role("button", name="Delete www A").click()
+    page.locator("#basket .collected > li").first.wait_for()
+    check(page, "a basket")
     page.locator("#user-menu > summary").click()
     check(page, "menu")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.pages.conftest import live, record_of, row
+from tests.pages.test_accessibility import check
 
 
 def test_from_signing_in_to_a_saved_record_by_keyboard_alone(site, make_zone, profile):
@@ -53,6 +54,40 @@ def test_a_new_record_by_keyboard_alone(site, make_zone, profile):
     page.keyboard.press("Enter")
 
     expect(row(page, "mail").locator("[data-slot=content]")).to_have_text("10 mx.example.net.")
+
+
+def test_changes_are_collected_and_saved_by_keyboard_alone(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+
+    tab_to(page, page.get_by_role("button", name="Collect changes"))
+    page.keyboard.press("Enter")
+    page.keyboard.press("n")
+    page.keyboard.type("new")
+    tab_to(page, page.get_by_label("IPv4 address"))
+    page.keyboard.type("192.0.2.8")
+    page.keyboard.press("Enter")
+    expect(page.locator("#basket")).to_contain_text("192.0.2.8")
+    check(page, "a basket with a new record")
+    tab_to(page, page.locator("#basket-comment"))
+    page.keyboard.type("by hand")
+    tab_to(page, page.get_by_role("button", name="Save all"))
+    page.keyboard.press("Enter")
+
+    expect(row(page, "new")).to_be_visible()
+    made = site.client("admin").get(f"/api/zones/{zone}/changes/").data["results"][0]
+    assert (made["comment"], made["change_count"]) == ("by hand", 1)
+
+
+def tab_to(page, there):
+    """Press Tab until it has the focus, as somebody without a mouse does."""
+    for _ in range(120):
+        if there.evaluate("(it) => it === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{there} is not reached by Tab")
 
 
 def test_jumps_lead_from_page_to_page(site, profile):

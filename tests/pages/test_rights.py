@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages.conftest import live, row
+from tests.pages.conftest import change, live, row
 
 
-def _grant(site, zone, user, level):
-    answer = site.client("admin").post(f"/api/zones/{zone}/grants/", {"user": user, "level": level})
+def _grant(site, zone, user, level, **limits):
+    answer = site.client("admin").post(f"/api/zones/{zone}/grants/", {"user": user, "level": level, **limits})
     assert answer.status in (200, 201), answer.text
     return answer.data["id"]
 
@@ -116,3 +118,23 @@ def test_signing_out_ends_the_session_of_the_page(site, profile):
     expect(other.locator("#connection")).to_contain_text("Signed out")
     other.get_by_role("button", name="Sign in").click()
     other.wait_for_url("**/accounts/login/?next=%2Fzones%2F")
+
+
+def test_what_a_limited_right_does_not_reach_is_not_offered(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"), ("a.dev", "A", "192.0.2.2"), ("b.dev", "TXT", '"x"'))
+    _grant(site, zone, "zoe", "edit", names=["*.dev"], types=["A"], actions=["update"])
+    page = profile(site).sign_in("zoe")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    expect(row(page, "a.dev").locator("[data-edit]")).to_be_enabled()
+    for name, button in (("a.dev", "delete"), ("www", "edit"), ("b.dev", "edit")):
+        expect(row(page, name).locator(f"[data-{button}]")).to_be_disabled()
+        expect(row(page, name).locator(f"[data-{button}]")).to_have_attribute("title", re.compile("do not reach"))
+    expect(page.get_by_role("button", name="Add record")).to_be_disabled()
+    row(page, "www").focus()
+    page.keyboard.press("e")
+    expect(page.locator("#notices")).to_contain_text("do not reach")
+    expect(page.locator(".editor")).to_have_count(0)
+
+    change(site, "admin", zone, "a.dev", name="c.dev", content="192.0.2.9")
+    expect(row(page, "c.dev").locator("[data-edit]")).to_be_enabled()

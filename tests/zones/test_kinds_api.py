@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 
 from tests.zones.examples import Api, Make
 from zones import grants, roles
+from zones.changes import change_set
 from zones.models import Record, TransferKey, Zone
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -130,3 +131,47 @@ def test_who_may_only_edit_a_zone_does_not_say_which_servers_the_site_speaks_to(
     assert client.patch("/api/zones/copy.example/", {"primaries": ["169.254.169.254"]}).status_code == 403
     assert client.post("/api/zones/transfer/", {"name": "x.example", "server": "192.0.2.1"}).status_code == 403
     assert not Record.objects.exists()
+
+
+def test_a_clone_has_the_records_of_another_zone_at_the_same_places(api: Api, olivia: User, zone: Zone) -> None:
+    with change_set(zone) as changes:
+        changes.create(name="@", type="MX", ttl=60, content="10 mail.example.com.", comment="ours")
+        changes.create(name="mail", type="A", ttl=60, content="192.0.2.9", comment="between us", private=True)
+        changes.create(name="svc", type="HTTPS", ttl=60, content="1 www.example.com. alpn=h2")
+        changes.create(name="far", type="CNAME", ttl=60, content="www.notexample.com.")
+    answer = api(olivia).post("/api/zones/", {"name": "copy.example", "clone_of": "example.com", "comment": "a copy"})
+    assert answer.status_code == 201, answer.data
+    made = Zone.objects.get(name="copy.example")
+    assert made.comment == "a copy"
+    records = {(record.name, record.type): (record.content, record.comment) for record in made.records.all()}
+    assert records["@", "MX"] == ("10 mail.copy.example.", "ours")
+    assert records["mail", "A"] == ("192.0.2.9", "between us")
+    assert records["svc", "HTTPS"][0].startswith("1 www.copy.example. ")
+    assert records["far", "CNAME"] == ("www.notexample.com.", "")
+    assert records["@", "NS"] == ("ns.example.net.", "")
+    assert made.change_sets.count() == 1
+    assert made.records.count() == zone.records.count()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"clone_of": "nowhere.example"}, {"clone_of": "example.com", "kind": "secondary", "primaries": ["192.0.2.1"]}],
+)
+def test_what_cannot_be_cloned_is_refused(api: Api, olivia: User, zone: Zone, body: dict[str, Any]) -> None:
+    answer = api(olivia).post("/api/zones/", {"name": "copy.example", **body})
+    assert (answer.status_code, "clone_of" in answer.data["errors"]) == (400, True)
+    assert Zone.objects.count() == 1
+
+
+def test_one_clones_only_what_one_may_see_and_without_comments_for_editors(
+    api: Api, person: Make, zone: Zone, vera: User
+) -> None:
+    with change_set(zone) as changes:
+        changes.create(name="mail", type="A", ttl=60, content="192.0.2.9", comment="between us", private=True)
+    maker = person("maker")
+    maker.user_permissions.add(Permission.objects.get(codename="add_zone"))
+    body = {"name": "copy.example", "clone_of": "example.com"}
+    assert api(maker).post("/api/zones/", body).status_code == 400
+    vera.user_permissions.add(Permission.objects.get(codename="add_zone"))
+    assert api(vera).post("/api/zones/", body).status_code == 201
+    assert Record.objects.get(zone__name="copy.example", name="mail").comment == ""

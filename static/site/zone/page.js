@@ -13,6 +13,7 @@ import { Editor } from "./editor.js";
 import { Picking } from "./picking.js";
 import { presence } from "./presence.js";
 import { Records } from "./records.js";
+import { BEYOND, permits, permitsSome } from "./rights.js";
 import "./settings.js";
 import "../zones/bulk.js";
 import "../zones/import.js";
@@ -104,6 +105,7 @@ place.basket = basket;
 function edit(id, draft = null) {
   if (!mayEdit) return toast("You may look at this zone, not change it.");
   const base = draft?.base ?? (id === "new" ? null : (records.get(id) ?? null));
+  if (!draft && (base ? !permits("update", base) : !permitsSome("create"))) return toast(BEYOND);
   if (id !== "new" && !base) return;
   const collected = id === "new" ? undefined : basket?.of(id);
   const typed = collected?.base && { ...collected.base, ...collected.change, ttl: String(collected.change.ttl ?? collected.base.ttl) };
@@ -189,7 +191,9 @@ section.addEventListener("dblclick", (event) => {
   const row = /** @type {Element} */ (event.target).closest(".value")?.closest("tr");
   row?.toggleAttribute("data-whole");
 });
-seek("[data-add-record]")?.addEventListener("click", () => edit("new"));
+const add = /** @type {HTMLButtonElement | null} */ (seek("[data-add-record]"));
+add?.addEventListener("click", () => edit("new"));
+if (add && !permitsSome("create")) Object.assign(add, { disabled: true, title: BEYOND });
 shortcut("n", () => edit("new"));
 shortcut("e", () => (records.current ? edit(records.current.id) : toast("Choose a row with j and k first.", { seconds: 4 })));
 moveAlong("tr.record:not([hidden])");

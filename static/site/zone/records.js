@@ -4,6 +4,7 @@ import { markNews } from "../news.js";
 import { mention } from "../saying.js";
 import { setMoment } from "../clock.js";
 import { changeStanding } from "../words.js";
+import { BEYOND, permits } from "./rights.js";
 
 /**
  * @typedef {{id: number, name: string, type: string, ttl: number, content: string, comment: string, private: boolean,
@@ -40,6 +41,7 @@ export class Records {
       const row = this.row(record.id);
       if (row && record.unserved) row.dataset.changeSet = record.unserved.change_set;
       if (row) this.#offerWhole(row);
+      if (row) this.#offerActions(row, record);
     }
     for (const editor of this.#editors.values()) this.#show(editor);
   }
@@ -246,6 +248,17 @@ export class Records {
     const value = slot(row, "content");
     if (value.textContent !== record.content) value.textContent = record.content;
     this.#offerWhole(row);
+    this.#offerActions(row, record);
+  }
+
+  /** What one's rights do not reach is not offered. @param {HTMLElement} row @param {Record} record */
+  #offerActions(row, record) {
+    for (const [selector, action] of [["[data-edit]", "update"], ["[data-delete]", "delete"]]) {
+      const button = /** @type {HTMLButtonElement | null} */ (seek(selector, row));
+      if (!button) continue;
+      button.disabled = !permits(action, record);
+      button.title = button.disabled ? BEYOND : "";
+    }
   }
 
   /** @param {number} id */

@@ -1,9 +1,9 @@
 import { Problem, get, request, zoneUrl } from "../api.js";
-import { element, find, seek } from "../dom.js";
+import { element, find, left, seek } from "../dom.js";
 import { alarm } from "../saying.js";
 import { toast } from "../toasts.js";
 
-/** The settings of a zone: comment, who may do what, deletion. Only those who may manage it have this dialog. */
+/** The settings of a zone: comment, its servers, who may do what, deletion. Only those who may manage it have this dialog. */
 
 const LEVELS = /** @type {Record<string, string>} */ ({ view: "may see it", edit: "may change records", manage: "may manage it" });
 
@@ -12,6 +12,47 @@ const limits = ({ names, types, actions }) => [actions, types, names].filter((wo
 
 /** @param {FormDataEntryValue | null} typed */
 const words = (typed) => String(typed ?? "").split(/[\s,]+/).filter(Boolean);
+
+/** @typedef {{address: string, port: number, key: string}} Server */
+
+/** As people write one. @param {Server} server */
+const written = ({ address, port }) => (port === 53 ? address : `${address} port ${port}`);
+
+/** The servers of a secondary or forward zone, as one line. One that stays as it is keeps its TSIG key, which is not shown. */
+class Servers {
+  /** @type {Server[]} */
+  #now;
+  #field;
+  #name;
+
+  /** @param {HTMLInputElement} field @param {string} kind */
+  constructor(field, kind) {
+    this.#field = field;
+    this.#name = kind === "forward" ? "forwarders" : "primaries";
+    this.#now = left("zone-servers-now");
+    field.value = this.#now.map(written).join(", ");
+  }
+
+  /** @param {HTMLElement} dialog @param {string} kind @returns {Servers | null} for a zone that has none, or who may not say */
+  static of(dialog, kind) {
+    const field = /** @type {HTMLInputElement | null} */ (seek("[name=servers]", dialog));
+    return field && new Servers(field, kind);
+  }
+
+  /** What is asked for. @param {HTMLFormElement} form */
+  asked(form) {
+    const tsig = String(new FormData(form).get("tsig") ?? "").trim();
+    const typed = this.#field.value.split(",").map((server) => server.trim()).filter(Boolean);
+    const listed = typed.map((server) => (tsig ? server : (this.#now.find((known) => written(known) === server) ?? server)));
+    return { [this.#name]: listed, ...(tsig && { tsig }) };
+  }
+
+  /** @param {any} saved the zone */
+  show(saved) {
+    this.#now = saved[this.#name];
+    this.#field.value = this.#now.map(written).join(", ");
+  }
+}
 
 /** @param {HTMLElement} dialog */
 function begin(dialog) {
@@ -67,6 +108,7 @@ function begin(dialog) {
     }
   });
 
+  const servers = Servers.of(dialog, head.dataset.kind ?? "");
   find("[data-settings]", dialog).addEventListener("submit", async (event) => {
     event.preventDefault();
     const form = /** @type {HTMLFormElement} */ (event.target);
@@ -74,15 +116,18 @@ function begin(dialog) {
     place.textContent = "";
     try {
       const saved = await request("PATCH", zoneUrl(zone), {
-        comment: new FormData(form).get("comment"), version: Number(head.dataset.version),
+        comment: new FormData(form).get("comment"), version: Number(head.dataset.version), ...servers?.asked(form),
         ...(seek("[name=follows]", form) && { follows_addresses: new FormData(form).has("follows") }) });
       head.dataset.version = saved.version;
-      toast(seek("[name=follows]", form) ? "Settings saved." : "Comment saved.");
+      servers?.show(saved);
+      toast(servers || seek("[name=follows]", form) ? "Settings saved." : "Comment saved.");
     } catch (error) {
       const { status, data } = /** @type {Problem} */ (error);
       if (status !== 409) return tell(place, error);
       head.dataset.version = data.current?.version;
-      place.textContent = `Somebody has just changed it to “${data.current?.comment}”. Yours is still here; save again to replace theirs.`;
+      place.textContent = servers
+        ? "Somebody has just changed the settings. Yours are still here; save again to replace theirs."
+        : `Somebody has just changed it to “${data.current?.comment}”. Yours is still here; save again to replace theirs.`;
       alarm(place.textContent);
     }
   });

@@ -1,5 +1,6 @@
 import { Problem, post } from "../api.js";
 import { setMoment } from "../clock.js";
+import { open } from "../dialogs.js";
 import { fill, find, seek, slot, standing } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
@@ -61,18 +62,29 @@ shortcut("Enter", () => document.activeElement?.closest("tr.zone-row")?.querySel
 const form = seek("[data-add-zone]");
 const kind = /** @type {HTMLSelectElement} */ (form && find("[name=kind]", form));
 
-/** Where the records of a secondary zone come from, or where questions for a forward zone go. */
-function servers() {
+/** Where the records of a zone come from, or where questions for a forward zone go. */
+function origin() {
   const typed = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form ?? document)).value.trim();
   const listed = typed("servers").split(",").map((server) => server.trim()).filter(Boolean);
+  if (kind.value === "clone") return { kind: "primary", clone_of: typed("clone") };
   if (kind.value === "forward") return { forwarders: listed };
   return kind.value === "secondary" ? { primaries: listed, ...(typed("tsig") && { tsig: typed("tsig") }) } : {};
 }
 
-kind?.addEventListener("change", () => {
-  find("[data-servers]", form ?? document).hidden = kind.value === "primary";
+function askFor() {
+  find("[data-clone]", form ?? document).hidden = kind.value !== "clone";
+  find("[data-servers]", form ?? document).hidden = !["secondary", "forward"].includes(kind.value);
   find("[data-tsig]", form ?? document).hidden = kind.value !== "secondary";
-});
+}
+
+kind?.addEventListener("change", askFor);
+const cloned = new URLSearchParams(location.search).get("clone");
+if (form && cloned) {
+  kind.value = "clone";
+  /** @type {HTMLInputElement} */ (find("[name=clone]", form)).value = cloned;
+  askFor();
+  open(/** @type {HTMLDialogElement} */ (find("#add-zone")));
+}
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const value = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form)).value.trim();
@@ -80,7 +92,7 @@ form?.addEventListener("submit", async (event) => {
   for (const place of form.querySelectorAll(".problem")) place.textContent = "";
   button.disabled = true;
   try {
-    const { name } = await post("/api/zones/", { name: value("name"), kind: kind.value, comment: value("comment"), ...servers() });
+    const { name } = await post("/api/zones/", { name: value("name"), kind: kind.value, comment: value("comment"), ...origin() });
     location.assign(`/zones/${name}/`);
   } catch (error) {
     button.disabled = false;
@@ -91,10 +103,11 @@ form?.addEventListener("submit", async (event) => {
     if (fields.name) name.setAttribute("aria-invalid", "true");
     find("#new-name-problem", form).textContent = fields.name ?? "";
     find("#new-comment-problem", form).textContent = fields.comment ?? "";
+    find("#new-clone-problem", form).textContent = fields.clone_of ?? "";
     const ofServers = fields.primaries ?? fields.forwarders ?? "";
     find("#new-servers-problem", form).textContent = ofServers;
     find("#new-tsig-problem", form).textContent = fields.tsig ?? "";
-    if (!fields.name && !fields.comment && !ofServers && !fields.tsig) find("[data-problem]", form).textContent = `The zone is not added: ${problem.message} What you typed is still here.`;
+    if (!fields.name && !fields.comment && !ofServers && !fields.tsig && !fields.clone_of) find("[data-problem]", form).textContent = `The zone is not added: ${problem.message} What you typed is still here.`;
     alarm(`The zone is not added: ${problem.message}`);
     if (fields.name) name.focus();
   }
