@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.pages.conftest import live
+from tests.pages.conftest import live, row
 
 
 def test_a_zone_is_added_and_served(site, profile):
@@ -99,3 +99,40 @@ def test_a_zone_is_deleted_only_after_its_name_was_typed_and_others_are_told(sit
     dialog.get_by_role("button", name="Delete zone").click()
     page.wait_for_url("**/zones/")
     expect(other.locator("#notes")).to_contain_text("olivia deleted this zone")
+
+
+def test_a_zone_is_cloned_from_its_page(site, make_zone, profile):
+    zone = make_zone(("www", "CNAME", "@"), ("@", "A", "192.0.2.1"))
+    page = profile(site).sign_in("olivia")
+    page.goto(f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("link", name="Clone").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Zone to clone")).to_have_value(zone)
+    dialog.get_by_label("Name", exact=True).fill(f"copy.{zone}")
+    dialog.get_by_role("button", name="Add zone").click()
+    page.wait_for_url(f"**/zones/copy.{zone}/")
+    expect(row(page, "www").locator("[data-slot=content]")).to_have_text(f"copy.{zone}.")
+
+
+def test_the_servers_of_a_zone_are_changed_and_its_key_stays(site, profile):
+    admin = site.client("admin")
+    made = {"name": "copied.example", "kind": "secondary", "primaries": ["192.0.2.1"], "tsig": "a-key:c2VjcmV0c2VjcmV0"}
+    assert admin.post("/api/zones/", made).status == 201
+    page = profile(site).sign_in("olivia")
+    page.goto("/zones/copied.example/")
+    live(page)
+    page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog")
+    servers = dialog.get_by_label("Fetched from")
+    expect(servers).to_have_value("192.0.2.1")
+    servers.fill("192.0.2.1, nonsense")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.locator("[data-settings] .problem")).not_to_be_empty()
+    servers.fill("192.0.2.1, 192.0.2.2 port 5300")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator("#notices")).to_contain_text("Settings saved.")
+    assert admin.get("/api/zones/copied.example/").data["primaries"] == [
+        {"address": "192.0.2.1", "port": 53, "key": "a-key"},
+        {"address": "192.0.2.2", "port": 5300, "key": ""},
+    ]
