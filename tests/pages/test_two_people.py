@@ -156,3 +156,36 @@ def test_a_large_change_set_does_not_flood_the_dashboard(site, make_zone, profil
     expect(lines).to_have_count(3)
     page.goto(f"/activity/?zone={zone}")
     expect(lines).to_have_count(20)
+
+
+def test_two_browsers_edit_one_record_see_each_other_and_merge(site, make_zone, profile):
+    """From seeing each other to a record that holds what both wanted, by two people with a mouse each."""
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    olivia, oscar = profile(site).sign_in("olivia"), profile(site).sign_in("oscar")
+    for page in (olivia, oscar):
+        page.goto(f"/zones/{zone}/")
+        live(page)
+    expect(olivia.locator("#people li")).to_have_count(1)
+    expect(oscar.locator("#people li")).to_have_count(1)
+
+    row(olivia, "www").get_by_role("button", name="Edit www A").click()
+    olivia.get_by_label("IPv4 address").fill("192.0.2.77")
+    expect(row(oscar, "www").locator(".being-edited")).to_contain_text("olivia editing")
+    row(oscar, "www").get_by_role("button", name="Edit www A").click()
+    oscar.locator(".editor [name=ttl]").fill("60")
+    oscar.get_by_label("IPv4 address").fill("192.0.2.5")
+    oscar.get_by_role("button", name="Save").click()
+    expect(oscar.locator(".editing")).to_have_count(0)
+
+    expect(olivia.locator(".editor [data-note]")).to_contain_text("oscar changed this record meanwhile: 192.0.2.5")
+    olivia.get_by_role("button", name="Compare").click()
+    content = olivia.locator(".compare").get_by_role("row", name="Content")
+    expect(content).to_contain_text("192.0.2.5")
+    expect(content).to_contain_text("192.0.2.77")
+    content.get_by_role("radio").last.check()
+    olivia.get_by_role("button", name="Save what is chosen").click()
+
+    expect(olivia.locator(".editing")).to_have_count(0)
+    expect(row(oscar, "www").locator("[data-slot=content]")).to_contain_text("192.0.2.77")
+    expect(row(oscar, "www").locator("[data-slot=ttl]")).to_have_text("60")
+    expect(row(oscar, "www").locator("[data-slot=who]")).to_have_text("olivia")
