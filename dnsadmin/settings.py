@@ -60,7 +60,7 @@ INSTALLED_APPS = [
     "zones",
     "security",
     "monitoring",
-    "django.contrib.admin",
+    "dnsadmin.administration.Administration",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -24,6 +24,7 @@ from realtime import (
 from realtime.alert_models import Alert, AlertEntry, AlertMute
 from realtime.models import DeadLetter, LogEvent, Presence
 from realtime.notification_models import Delivery, EscalationStep, NotificationChannel
+from realtime.registry import VIEW_CLIENT_ADDRESSES, VIEW_THREAT_EVIDENCE
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -149,7 +150,11 @@ class AlertAdmin(ReadOnly):
     list_filter = ("state", "severity", "event_type", "muted")
     search_fields = ("title", "zone")
     inlines = (EntryInline,)
-    exclude = ("key",)
+
+    def get_exclude(self, request: HttpRequest, obj: Alert | None = None) -> list[str]:
+        """As events and the API: who may not see evidence and addresses does not see them here."""
+        may = {"evidence": VIEW_THREAT_EVIDENCE, "client": VIEW_CLIENT_ADDRESSES}
+        return ["key", *(field for field, permission in may.items() if not request.user.has_perm(permission))]
 
 
 @admin.register(AlertMute)

@@ -128,7 +128,7 @@ def charts() -> list[dict[str, Any]]:
 
     unified = [sum(f["connections_by_system"].get("unified", 0) for f in nodes.values()) for nodes in moments]
     legacy = [sum(f["connections_by_system"].get("legacy", 0) for f in nodes.values()) for nodes in moments]
-    slowest = [max((f["p99_s"] or 0) * 1000 for f in nodes.values()) for nodes in moments]
+    slowest = [max((f["p99_s"] * 1000 for f in nodes.values() if f["p99_s"]), default=None) for nodes in moments]
     return [
         _chart("Connections, unified", unified, ""),
         _chart("Connections, old system", legacy, ""),
@@ -138,9 +138,17 @@ def charts() -> list[dict[str, Any]]:
     ]
 
 
-def _chart(title: str, values: Sequence[float], unit: str) -> dict[str, Any]:
-    top = max([*values, 1])
+def _chart(title: str, values: Sequence[float | None], unit: str) -> dict[str, Any]:
+    """One line. `None`: nothing was measured in that minute."""
+    top = max((value for value in values if value is not None), default=None)
     step = WIDTH / max(1, len(values) - 1)
-    points = " ".join(f"{i * step:.1f},{HEIGHT - value / top * (HEIGHT - 4):.1f}" for i, value in enumerate(values))
-    now = f"{values[-1]:,.0f} {unit}".strip() if values else "no figures yet"
-    return {"title": title, "points": points, "now": now, "top": f"{top:,.0f} {unit}".strip(), "w": WIDTH, "h": HEIGHT}
+    points = " ".join(
+        f"{place * step:.1f},{HEIGHT - (value or 0) / (top or 1) * (HEIGHT - 4):.1f}"
+        for place, value in enumerate(values)
+    )
+
+    def shown(value: float | None) -> str:
+        return "–" if value is None else f"{value:,.0f} {unit}".strip()
+
+    now = shown(values[-1]) if values else "no figures yet"
+    return {"title": title, "points": points, "now": now, "top": shown(top), "w": WIDTH, "h": HEIGHT}

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from zones import grants
+from zones.access import may
 from zones.models import ChangeSet, Operation, Record, Zone, ZoneGrant
 
 
@@ -37,6 +38,11 @@ class RecordAdmin(ReadOnly):
     list_filter = ("type",)
     list_select_related = ("zone",)
     search_fields = ("name", "content")
+
+    def get_exclude(self, request: HttpRequest, obj: Record | None = None) -> list[str]:
+        """A private comment is for those who edit the zone, here as well."""
+        hidden = obj is not None and obj.private and not may(request.user, "edit", obj.zone)
+        return ["comment"] if hidden else []
 
 
 @admin.register(ChangeSet)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from realtime import log, rollout, trial
+from realtime import alerts, log, rollout, trial
+from realtime.events import EventSeverity, EventType
 from realtime.models import LogEvent, MetricSample, Presence
+from zones.models import Record, Zone
 
 
 @pytest.fixture
@@ -48,6 +51,30 @@ def test_who_may_only_look_makes_no_step(transactional_db: None) -> None:
     browser.force_login(get_user_model().objects.create(username="clerk", is_staff=True))
     assert browser.post("/admin/realtime/rollout/", {"action": "rollback"}).status_code == 403
     assert rollout.status()["percent"] == 100
+
+
+def test_staff_see_no_more_in_the_admin_than_elsewhere(transactional_db: None) -> None:
+    clerk = get_user_model().objects.create(username="clerk", is_staff=True)
+    clerk.groups.set(Group.objects.filter(name="Viewers"))
+    zone = Zone.objects.create(name="shown.example")
+    told = {"type": "A", "content": "192.0.2.1", "private": True, "comment": "for editors only"}
+    record = Record.rows.create(zone=zone, name="www", **told)
+    alert = alerts.raise_alert(
+        key="shown",
+        event_type=EventType.SECURITY_ALERT,
+        severity=EventSeverity.WARNING,
+        title="Shown",
+        evidence={"names": ["evident.example"]},
+        client="192.0.2.77",
+    )
+    browser, admin = Client(), Client()
+    browser.force_login(clerk)
+    admin.force_login(get_user_model().objects.create_superuser("admin"))
+    pages = (f"/admin/zones/record/{record.pk}/change/", f"/admin/realtime/alert/{alert.pk}/change/")
+    for hidden in ("for editors only", "evident.example", "192.0.2.77"):
+        assert not any(hidden in browser.get(page).content.decode() for page in pages), hidden
+        assert any(hidden in admin.get(page).content.decode() for page in pages), hidden
+    assert "Shown" in browser.get(pages[1]).content.decode()
 
 
 def test_statistics_show_the_processes_and_their_figures(admin: Client) -> None:
