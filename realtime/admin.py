@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from realtime import (
@@ -42,7 +43,7 @@ class ReadOnly(admin.ModelAdmin):
 
 @admin.register(LogEvent)
 class EventLogAdmin(ReadOnly):
-    list_display = ("position", "timestamp", "event_type", "severity", "source_username", "origin", "scope")
+    list_display = ("position", "moment", "event_type", "severity", "source_username", "origin", "scope")
     list_filter = ("event_type", "severity", "origin")
     search_fields = ("event_id", "trace_id", "source_username", "scope")
     date_hierarchy = "timestamp"
@@ -55,6 +56,10 @@ class EventLogAdmin(ReadOnly):
     def get_urls(self) -> list[Any]:
         own = path("<str:event_id>/trace/", self.admin_site.admin_view(self.trace), name="realtime_trace")
         return [own, *super().get_urls()]
+
+    @admin.display(description="time", ordering="timestamp")
+    def moment(self, row: LogEvent) -> str:
+        return f"{timezone.localtime(row.timestamp):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="trace")
     def way(self, row: LogEvent) -> str:

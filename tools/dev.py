@@ -100,6 +100,8 @@ FOR_TEST = [
     package("postgresql", "initdb", "postgres"),
     package("chromium", "chromium"),
     package("nginx-light", "nginx"),
+    package("curl", "curl"),
+    package("openssl", "openssl"),
 ]
 
 

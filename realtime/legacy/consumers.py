@@ -53,9 +53,10 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
 
     async def connect(self) -> None:
         await self.base_send({"type": "websocket.accept", "headers": _headers()})
-        self.transport = self.old = OldTransport(self.transport, self.confirm)
+        self.transport = self.old = OldTransport(
+            self.transport, old_frame("deprecated", _notice(self.kind)), self.confirm
+        )
         self.since, self.named = None, None
-        self.old.say(old_frame("deprecated", _notice(self.kind)))
         token = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get("token")
         try:
             self.node.desk.take_place(self.address)
@@ -111,11 +112,12 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
         except InvalidMessage as problem:
             self.complain(None, problem.code, f"{problem} See {GUIDE}")
             return
-        if given.type == "ping":
+        inside = self.admitted and not self.member.entering
+        if inside and given.type == "ping":
             self.old.say(_PONG)
         elif self._wait_s():
             self.turn_down(None, ErrorCode.RATE_LIMITED, "Too many messages.")
-        elif self.admitted:
+        elif inside:
             self.obey(given)
         else:
             self.early.append(given)
@@ -123,6 +125,8 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
     def obey(self, given: OldCommand) -> None:
         """Do what an old client says."""
         match given.type:
+            case "ping":
+                self.old.say(_PONG)
             case "subscribe":
                 self.subscribe(given.events)
             case "get_stats":

@@ -105,16 +105,20 @@ _once = _Once()
 class OldTransport:
     """A transport that speaks the old system's language.
 
-    `pinged(n)` is told of each ping of the protocol: old clients cannot answer one.
+    `greeting` goes before everything else, with whatever is sent first: for a client that is let in, that is the welcome. So
+    whoever has the greeting misses nothing from there on. `pinged(n)` is told of each ping of the protocol: old clients
+    cannot answer one.
     """
 
-    def __init__(self, inner: Transport, pinged: Callable[[int], None]) -> None:
+    def __init__(self, inner: Transport, greeting: Frame, pinged: Callable[[int], None]) -> None:
         self._inner = inner
+        self._greeting: Frame | None = greeting
         self._pinged = pinged
         self.buffered = inner.buffered
         self.abort = inner.abort
 
     def write(self, frame: Frame) -> None:
+        self._greet()
         for old in _once(frame):
             self._inner.write(old)
         if frame.size < 100 and (given := _decode(frame.message["text"]))["type"] == "ping":
@@ -122,4 +126,10 @@ class OldTransport:
 
     def say(self, frame: Frame) -> None:
         """Send a frame as it is."""
+        self._greet()
         self._inner.write(frame)
+
+    def _greet(self) -> None:
+        if self._greeting is not None:
+            greeting, self._greeting = self._greeting, None
+            self._inner.write(greeting)

@@ -65,6 +65,18 @@ async def test_the_first_frame_says_that_the_endpoint_is_deprecated_and_where_to
     assert 'rel="deprecation"' in headers["Link"]
 
 
+async def test_whoever_has_the_first_frame_misses_nothing_from_there_on(site: Site) -> None:
+    """So a page may leave the one connection as soon as it has it."""
+    async with old_client(site, "dns_management", "olivia") as client:
+        await client.say(type="ping")  # not even an early question is answered before that
+        assert (await client.next())["type"] == "deprecated"
+        await make_zone(site, "from-the-first.example")
+        await client.until(lambda frame: frame["type"] == "zone_created")
+    kinds = [frame["type"] for frame in client.frames]
+    assert kinds.count("deprecated") == 1
+    assert "pong" in kinds
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_ping_is_answered_by_a_pong(site: Site, kind: str) -> None:
     async with old_client(site, kind, "admin") as client:
