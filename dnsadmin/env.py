@@ -51,6 +51,9 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_requests_per_minute: Annotated[
         int, Meta(ge=0, description="Requests to the API that one user may make in a minute, per process. 0: no limit.")
     ] = 12_000
+    requests_at_once: Annotated[
+        int, Meta(ge=1, description="Requests that one process works on at a time, each with a database connection.")
+    ] = 16
     log_level: Annotated[str, Meta(description="Least severity that is logged.")] = "INFO"
 
 

@@ -24,8 +24,8 @@ import sys
 sys.path.insert(0, "tools")
 import dev
 chosen = [step for step in dev.steps() if any(word in step.name for word in sys.argv[1:]) or not sys.argv[1:]]
-failed = [outcome.output for outcome in map(dev.perform, chosen) if outcome.code]
-sys.exit("\\n".join(failed))
+failed = [f"{outcome.step.name}: {outcome.output}" for outcome in map(dev.perform, chosen) if outcome.code]
+sys.exit("\\n".join(failed) or 0)
 """
 """What `make check` does, on what is installed here already."""
 QUICK_CHECKS = ("format", "lint", "import contracts", "migrations", "system checks", "reference", "JavaScript")

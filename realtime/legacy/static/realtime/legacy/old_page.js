@@ -8,6 +8,7 @@ import { OldSocket } from "./old_socket.js";
 
 const KINDS = ["health", "dns_management", "security", "system", "admin"];
 const AT_ONCE = 500;
+const AGAIN_MS = 1000;
 /** What came by a name of the old system and has one of its own today, which it says in `what`. */
 const RENAMED = new Set(["rpz_rule_created", "rpz_rule_updated", "rpz_rule_deleted", "bind_config_change"]);
 
@@ -121,6 +122,11 @@ class OldPage {
       for (;;) {
         const query = new URLSearchParams({ since: `${at.epoch}:${at.position}`, limit: String(AT_ONCE) });
         const answer = await fetch(`/api/realtime/events/?${query}`, { headers: { Accept: "application/json" } });
+        if (answer.status >= 500 || answer.status === 429) {
+          await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * (0.5 + Math.random())));
+          if (!this.#sockets.length) return;
+          continue;
+        }
         if (!answer.ok) return;
         const { recovered, reason, results, upto } = await answer.json();
         const [epoch, position] = upto.split(":");
