@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -20,6 +22,8 @@ from security.guards import NeedsConfirmation
 from zones.changes import Conflict, InvalidChange, StaleVersion
 from zones.nameserver.errors import NameServerError
 from zones.zonefile.problems import ZoneFileError
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -85,6 +89,12 @@ def _document(error: Exception) -> dict[str, Any] | None:
             return {"status": 404, "code": "not_found", "detail": "There is nothing here, or you may not see it."}
         case PermissionDenied():
             return {"status": 403, "code": "permission_denied", "detail": str(error) or "You may not do this."}
+        case OperationalError():
+            logger.error("the database cannot be used: %s", error)
+            detail = (
+                "The database cannot be used now, so nothing was saved. Try again soon; the site's health says why."
+            )
+            return {"status": 503, "code": "database_unavailable", "detail": detail}
         case RecursionError():
             return {"status": 400, "code": "parse_error", "detail": "The JSON is nested too deeply."}
         case exceptions.ValidationError():

@@ -23,7 +23,7 @@ from realtime.client import Client
 from tests.conftest import StartSite
 from tests.parts.process import Process
 from tests.parts.redis_server import RedisServer
-from tests.parts.site import CHECKOUT, Site
+from tests.parts.site import CHECKOUT, PASSWORD, Site
 from zones.nameserver.endpoint import saved
 from zones.nameserver.rndc import Rndc
 from zones.nameserver.statistics import figures
@@ -201,6 +201,8 @@ def test_a_full_disk_under_the_database_loses_no_count(tmp_path: Path, site_temp
         site.token("vera")  # to sign in, something has to be written
         with filled(site.data_dir):
             until(lambda: health_of(site, "disk")["state"] == "down", "the disk is not told full")
+            refused = site.client().post("/api/token/", {"username": "sam", "password": PASSWORD})
+            assert (refused.status, refused.data["code"]) == (503, "database_unavailable")
             ask(site, 20, "meanwhile.example")
             time.sleep(10)
         until(lambda: counted(site)["source"]["state"] == "following", "it does not recover")

@@ -9,11 +9,25 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import live, row
+from tests.parts.site import Site
 
 WIDTHS = (360, 768, 1400)
 THEMES = ("light", "dark")
 
 axe = Axe()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, site_template):
+    """The demo: its banner stands on every page, its pages are full, and its name server is asked."""
+    demo = Site(tmp_path_factory.mktemp("demo"), DEMO=1)
+    demo.prepare(site_template)
+    demo.manage("seed_demo")
+    try:
+        demo.start()
+        yield demo
+    finally:
+        demo.stop()
 
 
 def check(page: Page, what: str) -> None:
@@ -55,6 +69,17 @@ def test_pages_as_one_finds_them(site, make_zone, profile, theme, width):
             live(page)
         check(page, path)
         assert overflow(page) == 0, path
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_dashboard_with_all_that_it_shows_live(site, profile, theme):
+    page = profile(site, color_scheme=theme).sign_in("sam")
+    page.goto("/?range=15m")
+    live(page)
+    page.locator("[data-chart=queries] canvas").wait_for()
+    for what in ("#health [data-state=up]", "[data-top=names] li .count", "li[data-forwarder]", "[data-alerts] li"):
+        page.locator(what).first.wait_for(timeout=60_000)
+    check(page, "dashboard")
 
 
 @pytest.mark.parametrize("theme", THEMES)

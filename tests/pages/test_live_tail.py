@@ -55,6 +55,23 @@ def test_what_is_asked_appears_and_clients_are_hidden_from_those_who_may_not_see
     expect(rows(vera, "seen.example").locator("[data-slot=client]")).to_have_text("hidden")
 
 
+def test_the_figures_beside_the_stream_are_those_of_the_database(site, open_tail):
+    page = open_tail("sam")
+    ask(site, *[f"figure{n}.example" for n in range(7)])
+
+    def shown() -> dict[str, int]:
+        slots = ("total", "missing", "own_checks")
+        return {slot: int(page.locator(f"#counts [data-slot={slot}]").inner_text().replace(",", "")) for slot in slots}
+
+    for _ in range(100):
+        counted = site.client("sam").get("/api/queries/stats/", **{"from": "-3600"}).data
+        if counted["total"] >= 7 and shown() == {name: counted[name] for name in shown()}:
+            break
+        page.wait_for_timeout(200)
+    else:
+        pytest.fail(f"{shown()} is not what was counted: {counted}")
+
+
 def test_rows_wait_while_one_points_at_them(site, open_tail):
     page = open_tail("sam")
     ask(site, "first.example")

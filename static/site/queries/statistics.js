@@ -1,53 +1,75 @@
+import { get } from "../api.js";
 import { element, fill, find, seek } from "../dom.js";
 import { events, service } from "../live.js";
 
 /** Counts beside the stream, once a second, and whether they can be believed. */
 
 const SILENT_MS = 4000;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
-/** What each minute counted, by its beginning: an event puts the newest value in place. @type {Map<number, any>} */
+/** What each minute of the last hour counted, by its beginning; whatever comes later is put in its place. @type {Map<number, any>} */
 const minutes = new Map();
-let heardAt = performance.now();
-/** @type {any} */
-let source = null;
-/** Of the last hour, when the page was made, without the minutes that are told since. @type {Record<string, number> | null} */
-let before = null;
-/** How to find in a minute what is counted beside the stream. @type {Record<string, (minute: any) => number>} */
-const COUNTED = {
+/** What is shown of them, and how to find it in one. @type {Record<string, (minute: any) => number>} */
+const SHOWN = {
   total: ({ total }) => total,
   blocked: ({ outcomes }) => outcomes.blocked ?? 0,
   missing: ({ missing }) => missing,
   own_checks: ({ own_checks }) => own_checks,
 };
+const openedAt = Date.now();
+let heardAt = performance.now();
+/** @type {any} */
+let source = null;
+let hourRead = false;
+let counted = 0;
 
-/** All that was told of so far: grows with each query. */
-export const told = () => sum(COUNTED.total);
+/** All that was asked since the page was opened: grows with each query. */
+export const told = () => counted;
 
 export function showStatistics() {
-  const counts = find("#counts");
-  const names = Object.keys(COUNTED);
-  const figures = Object.fromEntries(names.map((name) => [name, Number(find(`[data-slot="${name}"]`, counts).textContent)]));
   events.on("dns_query_statistics", (/** @type {any} */ { data }) => {
     heardAt = performance.now();
     source = data.source;
-    for (const minute of data.minutes) minutes.set(Date.parse(minute.start), minute);
-    // The page's own figures hold part of the minutes that are told first; from then on the difference counts.
-    before ??= Object.fromEntries(names.map((name) => [name, figures[name] - sum(COUNTED[name])]));
-    const since = before;
-    for (const at of minutes.keys()) if (at < Date.now() - HOUR_MS) minutes.delete(at);
-    fill(counts, {
-      per_s: data.per_s.toLocaleString(),
-      ...Object.fromEntries(names.map((name) => [name, Math.max(0, since[name] + sum(COUNTED[name])).toLocaleString()])),
-    });
+    data.minutes.forEach(take);
+    fill(find("#counts"), { per_s: data.per_s.toLocaleString() });
+    showCounts();
     if (data.top) for (const name of ["names", "clients", "blocked"]) showTop(name, data.top[name], data.top.errors[name]);
     showSource();
   });
+  events.onResync(readHour);
   setInterval(showSource, 1000);
+  readHour();
 }
 
-/** Over all minutes. @param {(minute: any) => number} of */
-const sum = (of) => [...minutes.values()].reduce((all, minute) => all + of(minute), 0);
+/** The hour as the database has it. */
+async function readHour() {
+  const answer = await get("/api/queries/stats/?from=-3600&top=1").catch(() => null);
+  for (const minute of answer?.series ?? []) {
+    const known = minutes.get(Date.parse(minute.start));
+    if (!known || known.total < minute.total) minutes.set(Date.parse(minute.start), minute); // the stream is ahead of it
+  }
+  hourRead ||= Boolean(answer);
+  showCounts();
+}
+
+/** @param {any} minute */
+function take(minute) {
+  const at = Date.parse(minute.start);
+  // Of a minute that had begun before, what it counted until then does not count as asked since.
+  if (minutes.has(at) || at > openedAt) counted += Math.max(0, minute.total - (minutes.get(at)?.total ?? 0));
+  minutes.set(at, minute);
+}
+
+function showCounts() {
+  const oldest = Math.floor((Date.now() - HOUR_MS) / MINUTE_MS) * MINUTE_MS;
+  for (const at of minutes.keys()) if (at < oldest) minutes.delete(at);
+  if (!hourRead) return; // until then, what the page was made with
+  const all = [...minutes.values()];
+  fill(find("#counts"), Object.fromEntries(
+    Object.entries(SHOWN).map(([name, of]) => [name, all.reduce((sum, minute) => sum + of(minute), 0).toLocaleString()]),
+  ));
+}
 
 /** @param {string} name @param {{value: string | null, count: number}[]} values @param {number} error */
 function showTop(name, values, error) {
