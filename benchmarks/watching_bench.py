@@ -30,7 +30,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection
 
 from realtime.client import Client
-from tests.parts.site import Site
+from tests.parts.site import Person, Site
 from zones.nameserver.endpoint import saved
 from zones.nameserver.statistics import figures
 
@@ -38,6 +38,8 @@ ZONE = "watched.example"
 GROUPS = 100
 CROWDS = ((10, 10), (100, 10), (100, 100))
 """Viewers, and different filters among them."""
+PEOPLE = [Person(f"analyst{n}", ("Security analysts",)) for n in range(20)]
+"""Each has several pages open: nobody may send too many commands, and no address may sign in too often."""
 AT_A_TIME = 10
 MOST_FRAMES_S, MOST_KB_S, LATEST_S = 5.0, 100.0, 1.0
 
@@ -82,6 +84,7 @@ def main() -> int:
         site = Site(Path(directory))
         try:
             site.prepare()
+            site.add_people(*PEOPLE)
             site.start()
             with asked(site, options.per_s):
                 found, nobody = asyncio.run(watch(site, options.seconds))
@@ -148,7 +151,7 @@ async def crowd(site: Site, viewers: int, filters: int, seconds: int) -> Crowd:
 
 
 async def join(stack: AsyncExitStack, site: Site, number: int, group: int) -> Viewer:
-    token = await asyncio.to_thread(site.token, "sam")
+    token = await asyncio.to_thread(site.token, PEOPLE[number % len(PEOPLE)].username)
     viewer = await stack.enter_async_context(Viewer(site.socket_url(), token=token, name=f"viewer{number}"))
     await viewer.unsubscribe("*")
     answer = await viewer.subscribe("dns_query_batch", filter={"name_suffix": f"group{group}.{ZONE}"})

@@ -11,6 +11,17 @@ const DRAW_MS = 1000; // numbers change at most once a second
 const SHORTEST_TAIL_MS = 10_000;
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
 
+/** Steps between the lines of an axis of bytes. */
+const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
+
+/** Points that no line leads to, which would not be seen. @param {uPlot} plot @param {number} number of the series */
+function alone({ data, series }, number) {
+  const column = data[number];
+  const there = [...column.keys()].filter((place) => typeof column[place] === "number");
+  if (series[number].spanGaps) return there.length === 1 ? there : [];
+  return there.filter((place) => typeof column[place - 1] !== "number" && typeof column[place + 1] !== "number");
+}
+
 /** The colour that an element has now, in whichever theme. @param {Element} place */
 const ink = (place) => getComputedStyle(place).color;
 
@@ -138,7 +149,7 @@ class Chart {
       scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, most ? Number(most) : Math.max(max * 1.1, 1)] } },
       axes: [
         { ...axis, space: 60, size: 28, values: (/** @type {any} */ _, /** @type {number[]} */ times, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ every) => times.map((at) => moment(at, every)) },
-        { ...axis, size: 62, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => shown(value, this.#unit)) },
+        { ...axis, size: 62, ...(this.#unit.startsWith("B") && { incrs: BINARY }), values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => shown(value, this.#unit)) },
       ],
       series: [
         {},
@@ -147,7 +158,7 @@ class Chart {
           stroke: () => ink(find(".swatch", place)),
           width: 1.5,
           dash: DASHES[number % DASHES.length],
-          points: { show: false },
+          points: { show: false, size: 4, filter: alone },
           spanGaps: place.dataset.counted !== "true",
         })),
       ],
