@@ -170,18 +170,21 @@ class Page:
 
     async def _read_the_log(self) -> None:
         headers = {"Authorization": f"Bearer {self._token}"}
-        while True:
+        more = True
+        while more:
             query = {"since": f"{self._epoch}:{self._reached}", "limit": "500"}
-            async with self._http.get(
-                f"{self._site.url}/api/realtime/events/", params=query, headers=headers
-            ) as answer:
-                text = await answer.read()
-                assert answer.status == 200, text
+            url = f"{self._site.url}/api/realtime/events/"
+            try:
+                async with self._http.get(url, params=query, headers=headers) as answer:
+                    text = await answer.read()
+            except aiohttp.ClientError:  # a connection that was kept open, and closed just now
+                await asyncio.sleep(0.5)
+                continue
+            assert answer.status == 200, text
             self.heard.update(NAME.findall(text))
             data = json.loads(text)
             self._reached = int(data["upto"].rpartition(":")[2])
-            if len(data["results"]) < 500:
-                return
+            more = len(data["results"]) == 500
 
     # -- from one to the other
 

@@ -117,31 +117,24 @@ class OldPage {
   async #read(since) {
     if (this.#reading) return;
     this.#reading = true;
-    try {
-      let at = since;
-      for (;;) {
-        const query = new URLSearchParams({ since: `${at.epoch}:${at.position}`, limit: String(AT_ONCE) });
-        const answer = await fetch(`/api/realtime/events/?${query}`, { headers: { Accept: "application/json" } });
-        if (answer.status >= 500 || answer.status === 429) {
-          await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * (0.5 + Math.random())));
-          if (!this.#sockets.length) return;
-          continue;
-        }
-        if (!answer.ok) return;
-        const { recovered, reason, results, upto } = await answer.json();
-        const [epoch, position] = upto.split(":");
-        this.#at = at = { epoch, position: Number(position) };
-        const reached = { at, turn: this.#turn };
-        if (!recovered) return this.#receive({ kind: "resync", reason });
-        const events = results.filter((/** @type {any} */ event) => matchesAny(this.#patterns, event.event_type));
-        this.#receive({ kind: "events", events, reached });
-        if (results.length < AT_ONCE) return;
+    let at = since;
+    for (let more = true; more && this.#sockets.length; ) {
+      const piece = await pieceAfter(at);
+      if (piece === "later") {
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * (0.5 + Math.random())));
+        continue;
       }
-    } catch {
-      // The page cannot reach the server; the sockets find out too, and this comes again with them.
-    } finally {
-      this.#reading = false;
+      if (piece === "refused") break;
+      const { recovered, reason, results, upto } = piece;
+      const [epoch, position] = upto.split(":");
+      this.#at = at = { epoch, position: Number(position) };
+      if (recovered) {
+        const events = results.filter((/** @type {any} */ event) => matchesAny(this.#patterns, event.event_type));
+        this.#receive({ kind: "events", events, reached: { at, turn: this.#turn } });
+      } else this.#receive({ kind: "resync", reason });
+      more = recovered && results.length === AT_ONCE;
     }
+    this.#reading = false;
   }
 
   /** @param {Partial<import("../state.js").State>} news */
@@ -152,5 +145,20 @@ class OldPage {
 
   #tell() {
     this.#receive({ kind: "state", state: this.#state, reached: null });
+  }
+}
+
+/**
+ * A piece of the log over HTTP. "later": the server cannot now, or could not be reached. @param {Position} at
+ * @returns {Promise<any | "later" | "refused">}
+ */
+async function pieceAfter(at) {
+  const query = new URLSearchParams({ since: `${at.epoch}:${at.position}`, limit: String(AT_ONCE) });
+  try {
+    const answer = await fetch(`/api/realtime/events/?${query}`, { headers: { Accept: "application/json" } });
+    if (answer.status >= 500 || answer.status === 429) return "later";
+    return answer.ok ? await answer.json() : "refused";
+  } catch {
+    return "later";
   }
 }
