@@ -7,8 +7,7 @@
 
 It comes back by itself when the connection ends for a reason that allows it, resumes from its position, renews its token,
 notices a line that has gone silent, drops repeats, and raises when it is told not to come back. Nothing durable that the
-user may see is missed; `Missed` says when the
-server could not give that promise.
+user may see is missed; `Missed` says when the server could not give that promise.
 """
 
 from __future__ import annotations
@@ -60,7 +59,8 @@ class Missed(Exception):
 
 
 class Client:
-    """One connection, kept up. `token`: a JWT, or an async function that gives a fresh one for each attempt.
+    """One connection, kept up. `token`: a JWT, or an async function that gives a fresh one for each attempt; when that raises
+    `OSError`, it is asked again later.
 
     position: `<epoch>:<position>` to resume from, updated as events come. welcome: the last welcome frame.
     socket: the one in use.
@@ -90,11 +90,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep_up())
-        welcomed = asyncio.create_task(self._welcomed.wait())
-        await asyncio.wait({welcomed, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
-        welcomed.cancel()
-        if self._keeper.done():
-            self._keeper.result()
+        await self._until_welcomed()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -108,13 +104,19 @@ class Client:
     # -- commands
 
     async def command(self, name: str, **data: Any) -> dict[str, Any]:
-        """Give a command and return the data of its answer. Raises `CommandError`."""
-        await self._welcomed.wait()
+        """Give a command, as soon as there is a connection, and return the data of its answer. Raises `CommandError`;
+        `ConnectionError` when the connection ends before the answer; `Refused` when there will be none any more."""
+        await self._until_welcomed()
         assert self.socket is not None
-        self._last_id += 1
-        answer = self._answers[self._last_id] = asyncio.get_running_loop().create_future()
-        await self.socket.send(json.dumps({"type": name, "id": self._last_id, "data": data}))
-        frame = await answer
+        self._last_id = number = self._last_id + 1
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self.socket.send(json.dumps({"type": name, "id": number, "data": data}))
+            frame = await answer
+        except ConnectionClosed:
+            raise ConnectionError("the connection ended before the command was sent") from None
+        finally:
+            self._answers.pop(number, None)
         if frame["type"] == "error":
             raise CommandError(frame)
         return frame.get("data", {})  # type: ignore[no-any-return]
@@ -147,10 +149,25 @@ class Client:
         while True:
             item = await self._inbox.get()
             if isinstance(item, Exception):
+                if not isinstance(item, Missed):
+                    self._inbox.put_nowait(item)  # the end stays the end, for whoever asks again
                 raise item
             yield item
 
     # -- the connection
+
+    async def _until_welcomed(self) -> None:
+        """Wait until there is a connection. Raises what ended this client, if there will be none any more."""
+        assert self._keeper is not None, "a client is used in `async with`"
+        if self._welcomed.is_set():
+            return
+        welcomed = asyncio.ensure_future(self._welcomed.wait())
+        try:
+            await asyncio.wait({welcomed, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            welcomed.cancel()
+        if self._keeper.done():
+            self._keeper.result()
 
     async def _keep_up(self) -> None:
         attempt = 0
@@ -230,7 +247,7 @@ class Client:
 
     async def _renew(self, token: Callable[[], Awaitable[str]]) -> None:
         """Go on with a newer token on the open connection. If there is none, the server closes, and we come back."""
-        with contextlib.suppress(OSError, CommandError):
+        with contextlib.suppress(OSError, CommandError, Refused):
             await self.command("authenticate", token=await token())
 
     def _greet(self, frame: dict[str, Any]) -> None:
