@@ -62,9 +62,7 @@ class Line:
         passing = self._passing
         await asyncio.gather(self._pass(reader, back, passing), self._pass(there, writer, passing))
 
-    async def _pass(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, passing: asyncio.Event
-    ) -> None:
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, passing: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while piece := await source.read(65536):
                 if passing.is_set():  # else it is lost, and nobody is told
