@@ -132,12 +132,20 @@ class Nothing(msgspec.Struct, frozen=True):
     """No data."""
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """A position to send again from."""
+
+    epoch: str
+    position: int
+
+
 class Authenticate(msgspec.Struct, frozen=True):
-    """A JWT; with the first one also the client's name and where to resume (`<epoch>:<position>`)."""
+    """A JWT; with the first one also the client's name, where to resume (a position, or `<epoch>:<position>`), and whether
+    frames may come compressed (`deflate`)."""
 
     token: str
     client: str | None = None
-    resume: str | None = None
+    resume: str | Resume | None = None
     features: list[str] = []
 
 
@@ -145,13 +153,6 @@ class Unsubscribe(msgspec.Struct, frozen=True):
     """Event types or patterns to leave out."""
 
     event_types: list[str]
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """A position to send again from."""
-
-    epoch: str
-    position: int
 
 
 class EventId(msgspec.Struct, frozen=True):

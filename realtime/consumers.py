@@ -274,7 +274,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         try:
             given = parse(text)
         except InvalidMessage as problem:
-            self.complain(None, problem.code, str(problem))
+            self.complain(problem.id, problem.code, str(problem))
             return
         if self.admitted:
             self.member.last_heard = time.monotonic()

@@ -5,6 +5,7 @@ JSON text frames, each an object with a literal `type`. The reference in `docs/r
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 from datetime import UTC, datetime
@@ -68,36 +69,45 @@ class Command(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
 
 
+class _Identified(msgspec.Struct, frozen=True):
+    """What can be told of a frame that is no command."""
+
+    id: int | str | None = None
+
+
 _decode_command = msgspec.json.Decoder(Command).decode
+_decode_identified = msgspec.json.Decoder(_Identified).decode
 _encode = msgspec.json.Encoder().encode
 
 
 class InvalidMessage(Exception):
-    """A frame that is not a command: `code` and `message` for the answer, `id` if it could be read."""
+    """A frame that is not a command: `code` and `message` for the answer, and `id` for whoever waits for it, if the frame
+    had one that could be read."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, raw: bytes = b"") -> None:
         super().__init__(message)
         self.code = code
+        self.id: int | str | None = None
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+            self.id = _decode_identified(raw).id
 
 
 def parse(text: str | None) -> Command:
     """Read a client's frame. Raises `InvalidMessage`, whatever the frame holds."""
     if text is None:
         raise InvalidMessage(ErrorCode.INVALID_MESSAGE, "Only text frames are understood.")
-    if len(text) > LARGEST_COMMAND:
-        raise InvalidMessage(ErrorCode.TOO_LARGE, f"A frame may have {LARGEST_COMMAND} bytes at most.")
     try:
         raw = text.encode()
     except UnicodeEncodeError:
         raise InvalidMessage(ErrorCode.INVALID_MESSAGE, "The frame is not valid Unicode.") from None
     if len(raw) > LARGEST_COMMAND:
-        raise InvalidMessage(ErrorCode.TOO_LARGE, f"A frame may have {LARGEST_COMMAND} bytes at most.")
+        raise InvalidMessage(ErrorCode.TOO_LARGE, f"A frame may have {LARGEST_COMMAND} bytes at most.", raw)
     if b"\\u0000" in raw:  # a NUL, which no name may hold and PostgreSQL cannot store
-        raise InvalidMessage(ErrorCode.INVALID_MESSAGE, "The frame holds a NUL character.")
+        raise InvalidMessage(ErrorCode.INVALID_MESSAGE, "The frame holds a NUL character.", raw)
     try:
         return _decode_command(raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidMessage(ErrorCode.INVALID_MESSAGE, f"Not a command: {str(error)[:200]}.") from None
+        raise InvalidMessage(ErrorCode.INVALID_MESSAGE, f"Not a command: {str(error)[:200]}.", raw) from None
 
 
 class Frame:

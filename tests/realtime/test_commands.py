@@ -99,12 +99,28 @@ async def test_data_of_the_wrong_shape_are_an_invalid_message(olivia: Peer, comm
     assert (await olivia.ask(command, **data))["code"] == "invalid_message"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"type": 7}', "\x00", '{"id": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"type": 7}', "\x00", '{"type": "ping", "id": 1.5}'])
 async def test_a_frame_that_is_no_command_is_told_and_closes_nothing(olivia: Peer, text: str) -> None:
     await olivia.send(text)
     answer = await olivia.frame("error", code="invalid_message")
     assert answer["id"] is None
     await olivia.settled()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('{"id": "mine"}', "invalid_message"),
+        ('{"type": 7, "id": "mine"}', "invalid_message"),
+        ('{"type": "subscribe", "id": "mine", "data": []}', "invalid_message"),
+        ('{"type": "get_stats", "data": null, "id": "mine"}', "invalid_message"),
+        ('{"type": "subscribe", "id": "mine", "data": {"zones": ["\\u0000"]}}', "invalid_message"),
+        ('{"type": "subscribe", "data": {"zones": ["%s"]}, "id": "mine"}' % ("x" * 70_000), "too_large"),
+    ],
+)
+async def test_who_waits_for_the_answer_to_a_bad_frame_gets_it_by_its_id(olivia: Peer, text: str, code: str) -> None:
+    await olivia.send(text)
+    assert (await olivia.frame("error", id="mine"))["code"] == code
 
 
 async def test_a_binary_frame_is_told_and_closes_nothing(olivia: Peer) -> None:
@@ -334,6 +350,8 @@ async def test_a_newer_token_of_the_same_user_extends_and_anothers_does_not(site
     assert answer["data"]["token_expires_at"] == (await olivia.welcome())["token_expires_at"]
     for token in (site.token("admin"), "junk"):
         assert (await olivia.ask("authenticate", token=token))["code"] == "not_authenticated"
+    as_at_first = {"token": site.token("olivia"), "resume": {"epoch": "x", "position": 1}, "features": ["deflate"]}
+    assert (await olivia.ask("authenticate", **as_at_first))["type"] == "response", "it means nothing here"
     await olivia.settled()
 
 

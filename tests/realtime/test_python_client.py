@@ -173,17 +173,17 @@ async def test_a_command_whose_connection_ends_is_told_so_and_the_next_is_done(s
 
 
 async def test_who_is_displaced_stays_away_and_is_told_so_whatever_it_asks(site: Site) -> None:
-    async with Client(site.socket_url(), token=site.token("olivia"), name="twin") as older:
-        async with Client(site.socket_url(), token=site.token("olivia"), name="twin") as newer:
-            for _ in range(2):
-                with pytest.raises(Refused) as refused:
-                    async with asyncio.timeout(PATIENCE_S):
-                        async for _event in older.events():
-                            pass
-                assert refused.value.code == 4509
-            with pytest.raises(Refused):
-                await asyncio.wait_for(older.command("get_stats"), PATIENCE_S)
-            assert (await newer.command("get_stats"))["connection"]["id"] == newer.welcome["connection_id"]
+    async with (
+        Client(site.socket_url(), token=site.token("olivia"), name="twin") as older,
+        Client(site.socket_url(), token=site.token("olivia"), name="twin") as newer,
+    ):
+        for _ in range(2):
+            with pytest.raises(Refused) as refused:
+                await asyncio.wait_for(zones_until(older, "never.example"), PATIENCE_S)
+            assert refused.value.code == 4509
+        with pytest.raises(Refused):
+            await asyncio.wait_for(older.command("get_stats"), PATIENCE_S)
+        assert (await newer.command("get_stats"))["connection"]["id"] == newer.welcome["connection_id"]
 
 
 async def test_what_cannot_be_resumed_is_told_once_and_the_client_goes_on(site: Site) -> None:
