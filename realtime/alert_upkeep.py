@@ -9,16 +9,20 @@ import secrets
 
 from realtime import escalation, notifications
 from realtime.database import in_database
+from realtime.feed import Feed
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+LOOK_AGAIN_S = 5.0
+"""While no alert waits for anybody."""
 
 
 class AlertUpkeep:
     """Two tasks, so that a way out that does not answer holds up no escalation. Any number of processes may have them."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._holder = secrets.token_hex(8)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -36,11 +40,14 @@ class AlertUpkeep:
 
     async def _escalate(self) -> None:
         while True:
+            seen, waiting = self._feed.position, True
             try:
-                await in_database(escalation.advance)
+                waiting = await in_database(_escalate)
             except Exception:
                 logger.exception("escalation failed; trying again")
             await asyncio.sleep(LOOK_EVERY_S)
+            if not waiting:  # an alert comes with an event
+                await self._feed.beyond(seen, LOOK_AGAIN_S)
 
     async def _send(self) -> None:
         while True:
@@ -51,3 +58,8 @@ class AlertUpkeep:
                 logger.exception("sending failed; trying again")
             if not busy:
                 await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _escalate() -> bool:
+    escalation.advance()
+    return escalation.anything_waits()

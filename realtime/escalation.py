@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from realtime import alerts
@@ -20,11 +21,20 @@ from realtime.notification_models import EscalationStep
 def advance(now: datetime | None = None) -> int:
     """Take each step that is due; answers how many were taken."""
     now = now or timezone.now()
-    waiting = list(Alert.objects.filter(state=AlertState.OPEN, muted=False, critical_since__isnull=False))
+    waiting = list(_waiting())
     if not waiting:
         return 0
     steps = list(EscalationStep.objects.select_related("group", "channel").order_by("number"))
     return sum(_take(alert, step) for alert in waiting if (step := _due(alert, steps, now)))
+
+
+def anything_waits() -> bool:
+    """Whether there is an alert that has to be looked at again as time goes by."""
+    return _waiting().exists()
+
+
+def _waiting() -> QuerySet[Alert]:
+    return Alert.objects.filter(state=AlertState.OPEN, muted=False, critical_since__isnull=False)
 
 
 def _due(alert: Alert, steps: list[EscalationStep], now: datetime) -> EscalationStep | None:

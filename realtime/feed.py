@@ -20,6 +20,7 @@ from realtime import groups, log
 from realtime.database import in_database
 from realtime.doorbell import decode_event, ringer
 from realtime.events import Event, EventType
+from realtime.models import LogHead
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Feed:
         self._behind = asyncio.Event()
         self._streams: set[str] = set()
         self._membership = asyncio.Event()
+        self._moved: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
 
@@ -149,7 +151,6 @@ class Feed:
                 await asyncio.wait_for(self._behind.wait(), self._tick_s)
             self._behind.clear()
             try:
-                await in_database(log.publish)
                 await self._catch_up_or_break()
                 if self.position > self._remembered:
                     self._remembered = self.position
@@ -160,7 +161,7 @@ class Feed:
 
     async def _catch_up_or_break(self) -> None:
         here = log.Position(self.epoch, self.position)
-        head = await in_database(log.guard_against_rollback, self._memory, here)
+        head = await in_database(self._publish_and_look, here)
         try:
             if head.epoch == self.epoch:
                 if head.position > self.position:
@@ -173,6 +174,10 @@ class Feed:
         self._recent.clear()
         self._remembered = 0
         self._on_break()
+
+    def _publish_and_look(self, here: log.Position) -> LogHead:
+        log.publish()
+        return log.guard_against_rollback(self._memory, here)
 
     async def _catch_up(self) -> None:
         while events := await in_database(log.read, self.position):
@@ -190,6 +195,16 @@ class Feed:
                 self.position = event.position
                 self._recent.append(event)
                 self._on_event(event)
+
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(None)
+
+    async def beyond(self, position: int, within_s: float) -> None:
+        """Wait until the feed is beyond `position`, but for so many seconds at most."""
+        if self.position <= position:
+            if self._moved is None or self._moved.done():
+                self._moved = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._moved], timeout=within_s)
 
     # -- reading back
 

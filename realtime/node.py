@@ -68,9 +68,9 @@ class Node:
         self.desk = FrontDesk(self.name, self.conf)
         self.manager = UnifiedWebSocketManager()
         self.router = Router(self.layer, self.conf)
-        self.processors = ProcessorRunner()
-        self.alert_upkeep = AlertUpkeep()
         self.feed = Feed(self.conf.tick_s, self._on_event, self._on_flow, self._on_order, self._on_break)
+        self.processors = ProcessorRunner(self.feed)
+        self.alert_upkeep = AlertUpkeep(self.feed)
         self.reader = LogReader(self.feed, self.router, self.desk)
         self.router.on_failed = self._on_failed
         self.router.on_flow_wanted = self.feed.want_streams

@@ -27,6 +27,7 @@ from django.utils import timezone
 from realtime import log
 from realtime.database import in_database
 from realtime.events import Event, EventType
+from realtime.feed import Feed
 from realtime.models import DeadLetter, ProcessorCursor
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ ATTEMPTS = 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 LEASE_S = 30.0
 LOOK_EVERY_S = 1.0
+LOOK_AGAIN_S = 5.0
+"""While nothing happens: for what waits to be tried again, or what a process that died has left."""
 CHUNK = 100
 
 Handle = Callable[[Event], None]
@@ -78,7 +81,8 @@ def processor(name: str, *event_types: EventType, expires_after_s: float | None 
 class ProcessorRunner:
     """Runs the registered processors, those of them that no other process runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._holder = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
 
@@ -96,7 +100,7 @@ class ProcessorRunner:
 
     async def _run(self) -> None:
         while True:
-            busy = False
+            seen, busy = self._feed.position, False
             for each in await self._called():
                 try:
                     busy |= await in_database(work, each, self._holder)
@@ -104,6 +108,7 @@ class ProcessorRunner:
                     logger.exception("processor %s cannot work; trying again", each.name)
             if not busy:
                 await asyncio.sleep(LOOK_EVERY_S)
+                await self._feed.beyond(seen, LOOK_AGAIN_S)
 
     async def _called(self) -> list[Processor]:
         try:

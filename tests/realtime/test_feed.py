@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from typing import Any
@@ -36,9 +37,11 @@ class Follower:
         monkeypatch.setattr("realtime.feed.log.read", read)
 
         def guard(memory: Any, reached: Any) -> LogHead:
+            self.head.position = self.head.position or self.written
             return self.head
 
         monkeypatch.setattr("realtime.feed.in_database", in_database)
+        monkeypatch.setattr("realtime.feed.log.publish", lambda: None)
         monkeypatch.setattr("realtime.feed.log.guard_against_rollback", guard)
         self.feed.epoch = "e"
 
@@ -166,6 +169,19 @@ async def test_a_position_ahead_of_the_feed_is_reached_if_the_log_goes_that_far(
     assert await follower.feed.reach(40)
     assert follower.handed_on == list(range(1, 41))
     assert not await follower.feed.reach(41)
+
+
+async def test_who_waits_for_the_feed_to_go_on_is_woken_by_the_next_event(follower: Follower) -> None:
+    waiting = [asyncio.ensure_future(follower.feed.beyond(0, 600)) for _ in range(2)]
+    await asyncio.sleep(0)
+    follower.ring(1, 1)
+    await asyncio.wait_for(asyncio.gather(*waiting), 60)
+    await asyncio.wait_for(follower.feed.beyond(0, 600), 60)  # it is already
+
+
+async def test_who_waits_for_the_feed_to_go_on_waits_no_longer_than_it_wants(follower: Follower) -> None:
+    await follower.feed.beyond(0, 0.01)
+    assert follower.feed.position == 0
 
 
 def test_an_event_travels_with_a_ring_as_it_is_in_the_log(catalogue: None) -> None:
