@@ -247,8 +247,9 @@ def _what(event: Event) -> str:
         return f"{record['name']} {record['type']}"
     if operation := data.get("operation"):
         return str(operation["kind"])
-    if policy := data.get("policy") if event.event_type == EventType.RPZ_UPDATE else None:
-        return f"{policy['name']}: {data['what'].replace('_', ' ')}"
+    if event.event_type == EventType.RPZ_UPDATE:
+        policy = data["policy"]
+        return f"{policy['name'] if policy else 'any policy'}: {data['what'].replace('_', ' ')}"
     if rule := data.get("rule") if event.event_type in RULES else None:
         return f"{rule['trigger'] or 'for a client'}: {rule['action']}"
     if feed := data.get("feed") if event.event_type in FEEDS else None:

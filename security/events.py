@@ -15,6 +15,7 @@ from realtime.events import EventCategory, EventPriority, EventType
 from realtime.registry import VIEW_CLIENT_ADDRESSES, EventSpec, registry
 
 if TYPE_CHECKING:
+    from security.detection.models import HitWatch
     from security.models import Feed, Policy, Rule
 
 SEES_SECURITY = "security.view_rule"
@@ -109,17 +110,32 @@ class PolicyData(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class WatchData(msgspec.Struct, frozen=True, kw_only=True):
+    """Hits of a policy (null: of any) in a category (empty: in any) raise an alert of this severity."""
+
+    id: int
+    policy: int | None
+    category: str
+    severity: str
+
+    @classmethod
+    def of(cls, watch: HitWatch) -> WatchData:
+        return cls(id=watch.pk, policy=watch.policy_id, category=watch.category, severity=watch.severity)
+
+
 class PolicyUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a policy. what: `created`, `changed` or `deleted` by people; `accepted` (the name server has the rules),
-    `in_force` (it acts by them), `failed` (it does not, and why), `drifted` (somebody changed it there), `imported`.
-    rules: ids of those concerned. rule: the one, where it is one."""
+    `in_force` (it acts by them), `failed` (it does not, and why), `drifted` (somebody changed it there), `imported`;
+    `retried` (a rule that was refused is brought there again); `watched` or `unwatched` (hits raise an alert, or none).
+    policy: null for a watch over all. rules: ids of those concerned. rule: the one, where it is one."""
 
-    policy: PolicyData
+    policy: PolicyData | None
     what: str
     changes: list[Change] = []
     rules: list[int] = []
     rule: RuleData | None = None
     count: int | None = None
+    watch: WatchData | None = None
 
 
 class HitData(msgspec.Struct, frozen=True, kw_only=True):

@@ -214,7 +214,8 @@ class Feed(models.Model):
 
     url: http, https, or `axfr://host:port/zone`. column: of a CSV, from 1. subdomains: all below each name too.
     category, confidence (0 to 100), reference: what an entry of it says about a name. interval_s: seconds between refreshes.
-    allow_private: it may be fetched from loopback and private networks. etag, last_modified: for asking whether it changed.
+    allow_private: it may be fetched from loopback and private networks. key: name of the TSIG key that signs a transfer
+    (`zones.transfer_keys`). etag, last_modified: for asking whether it changed.
     source_digest, digest: of what was sent, and of the entries in it. entries, bad, skipped, guarded: counted at the last
     good refresh; samples: some of each. added, removed: what it changed.
     """
@@ -229,6 +230,7 @@ class Feed(models.Model):
     reference = models.CharField(max_length=2000, blank=True)
     interval_s = models.PositiveIntegerField(default=3600)
     allow_private = models.BooleanField(default=False)
+    key = models.CharField(max_length=255, blank=True)
     version = models.PositiveBigIntegerField(default=1, editable=False)
 
     state = models.CharField(max_length=12, choices=FeedState.choices, default=FeedState.NEW, editable=False)

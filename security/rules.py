@@ -108,6 +108,21 @@ def delete_rule(pk: int, *, version: int | None = None) -> None:
     enforcement.wake_on_commit()
 
 
+def retry_rule(pk: int) -> Rule:
+    """Bring a rule to the name server again that it refused. Raises `Rule.DoesNotExist`; does nothing to one that waits
+    or is in force."""
+    with transaction.atomic():
+        rule = Rule.objects.living().select_for_update(of=("self",)).select_related("policy").get(pk=pk)
+        if rule.sync_state != SyncState.FAILED:
+            return rule
+        rule.sync_state, rule.sync_error = SyncState.PENDING, ""
+        rule.save(update_fields=["sync_state", "sync_error"])
+        told = PolicyUpdate(policy=PolicyData.of(rule.policy), what="retried", rules=[rule.pk], rule=RuleData.of(rule))
+        emit(EventType.RPZ_UPDATE, told)
+    enforcement.wake_on_commit()
+    return rule
+
+
 def expire() -> int:
     """Switch off the rules whose time has come; returns how many. Each is announced like a change by people."""
     due = Rule.objects.living().filter(enabled=True, expires_at__lte=timezone.now())

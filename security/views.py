@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from security.access import may_edit, may_manage, may_see, may_see_clients
 from security.api.serializers import FeedSerializer
 from security.api.views import counted, filtered
+from security.detection.models import HitWatch
 from security.matching import conflicts_of
 from security.models import FeedFormat, Hits, Mode, Policy, PolicyKind, Rule
 from security.triggers import Action, TriggerType
@@ -77,6 +78,8 @@ def security_page(request: HttpRequest) -> HttpResponse:
             "actions": Action.choices,
             "trigger_types": TriggerType.choices,
             "formats": FeedFormat.choices,
+            "watches": HitWatch.objects.select_related("policy").order_by("pk"),
+            "severities": HitWatch._meta.get_field("severity").choices,
             "hits_today": _hits_since(timedelta(hours=24)),
             "may_edit": may_edit(request.user),
             "may_manage": may_manage(request.user),

@@ -31,7 +31,7 @@ ASKED = (
 )  # fmt: skip
 """How often, and what: most questions are about few names, and some about names that are not there."""
 
-BLOCKED = ("malware.test", "cdn.malware.test", "phish.test", "tracker.test")
+BLOCKED = ("malware.test", "cdn.malware.test", "phish.test", "tracker.test", "banners.adserver.test")
 """Names that the demo's policies stop; about one in twenty questions."""
 
 

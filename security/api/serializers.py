@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from security.models import Feed, FeedFormat, Mode, Policy, PolicyKind, Rule
 from security.triggers import Action, TriggerType
+from zones.api.peers import TsigField
 from zones.models import SyncState
 
 
@@ -151,7 +152,7 @@ class FeedSerializer(serializers.ModelSerializer):
         model = Feed
         fields = (
             "id", "policy", "name", "zone", "mode", "position", "comment", "url", "format", "column", "subdomains",
-            "category", "confidence", "reference", "interval_s", "allow_private", "state", "error", "error_code",
+            "category", "confidence", "reference", "interval_s", "allow_private", "key", "state", "error", "error_code",
             "failures", "checked_at", "changed_at", "next_at", "entries", "bad", "skipped", "guarded", "added",
             "removed", "samples", "sync_state", "hits", "last_hit_at", "version",
         )  # fmt: skip
@@ -160,7 +161,8 @@ class FeedSerializer(serializers.ModelSerializer):
 
 class FeedFields(serializers.Serializer):
     """What people set of a feed. `url`: http, https, or axfr://host:port/zone. `column`: of a CSV, from 1. `subdomains`:
-    block all below each name as well. `allow_private`: it may come from loopback and private networks."""
+    block all below each name as well. `allow_private`: it may come from loopback and private networks. `tsig`: a key that
+    signs a transfer, kept and never shown; `key`: the name of one that is kept already, empty for none."""
 
     name = serializers.CharField(max_length=100)
     url = serializers.CharField(max_length=2000)
@@ -174,6 +176,8 @@ class FeedFields(serializers.Serializer):
     reference = serializers.CharField(max_length=2000, allow_blank=True, required=False)
     interval_s = serializers.IntegerField(min_value=60, max_value=30 * 86_400, required=False)
     allow_private = serializers.BooleanField(required=False)
+    tsig = TsigField(required=False, allow_null=True, write_only=True)
+    key = serializers.CharField(max_length=255, allow_blank=True, required=False)
 
 
 class FeedChange(FeedFields):

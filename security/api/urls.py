@@ -6,6 +6,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from security.api import views
+from security.api.hits import HitsView
 from security.api.watches import HitWatchViewSet
 
 router = SimpleRouter()
@@ -24,4 +25,6 @@ urlpatterns = [
     path("check/", views.CheckView.as_view(), name="api-rpz-check"),
     path("rules/", views.RulesView.as_view(), name="api-rpz-rules"),
     path("rules/<int:rule_id>/", views.RuleView.as_view(), name="api-rpz-rule"),
+    path("rules/<int:rule_id>/retry/", views.RuleRetryView.as_view(), name="api-rpz-rule-retry"),
+    path("hits/", HitsView.as_view(), name="api-rpz-hits"),
 ]

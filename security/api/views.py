@@ -34,6 +34,8 @@ from security.triggers import TriggerType
 from zones.api.transfer_views import PlainTextParser, ZoneFileParser
 from zones.api.views import IF_MATCH
 from zones.api.views import View as ZoneView
+from zones.nameserver.errors import BadName
+from zones.transfer_keys import keep
 
 logger = logging.getLogger(__name__)
 
@@ -241,6 +243,18 @@ class RulesView(RuleView):
         return self.rule_answer(made.pk, hints=True, status=201, headers={"Location": f"/api/rpz/rules/{made.pk}/"})
 
 
+class RuleRetryView(RuleView):
+    """Bringing a rule to the name server once more."""
+
+    http_method_names = ("post", "options")
+
+    @extend_schema(request=None, responses=shapes.RuleAnswer)
+    def post(self, request: Request, rule_id: int) -> Response:
+        """Try a rule again that the name server refused; one that waits or is in force stays as it is."""
+        rules.retry_rule(rule_id)
+        return self.rule_answer(rule_id)
+
+
 def rule_fields(asked: dict[str, Any]) -> dict[str, Any]:
     """What was sent, as `security.rules` takes it."""
     seconds = asked.pop("expires_in", None)
@@ -286,7 +300,7 @@ class FeedView(View):
     def patch(self, request: Request, feed_id: int) -> Response:
         """Change some fields; what concerns its content is fetched anew."""
         asked = self.valid(shapes.FeedChange, partial=True)
-        feeds.update_feed(feed_id, version=self.version(asked.pop("version", None)), **asked)
+        feeds.update_feed(feed_id, version=self.version(asked.pop("version", None)), **with_key(asked))
         return feed_answer(feed_id)
 
     @extend_schema(parameters=[IF_MATCH], responses={204: None})
@@ -310,8 +324,20 @@ class FeedsView(View):
     @extend_schema(request=shapes.FeedFields, responses={201: shapes.FeedSerializer})
     def post(self, request: Request) -> Response:
         """Make a feed; it is fetched within seconds."""
-        made = feeds.create_feed(**self.valid(shapes.FeedFields))
+        made = feeds.create_feed(**with_key(self.valid(shapes.FeedFields)))
         return feed_answer(made.pk, status=201, headers={"Location": f"/api/rpz/feeds/{made.pk}/"})
+
+
+def with_key(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was sent, with its TSIG key kept here, and named."""
+    key = asked.pop("tsig", None)
+    if key is not None:
+        try:
+            keep(key)
+        except BadName as error:
+            raise ValidationError({"tsig": error.message}, code=error.code) from error
+        asked["key"] = key.name
+    return asked
 
 
 class FeedRefreshView(View):

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from realtime.outbound import Limits, OutboundError, fetch, refusal
+from zones.nameserver.endpoint import Key, write_secret
 from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import checked_name
 
@@ -42,12 +43,16 @@ async def download(
     etag: str = "",
     last_modified: str = "",
     allow_private: bool = False,
+    key: Key | None = None,
     limits: Limits = LIMITS,
 ) -> Download:
-    """Fetch `url` into the file `into`. Raises `OutboundError`; `bad_status` when the server answers with an error."""
+    """Fetch `url` into the file `into`; a transfer is signed with `key`.
+
+    Raises `OutboundError`; `bad_status` when the server answers with an error.
+    """
     if url.startswith("axfr://"):
         return await asyncio.wait_for(
-            _transfer(url, into, allow_private=allow_private, limits=limits), limits.total_s + 5
+            _transfer(url, into, allow_private=allow_private, key=key, limits=limits), limits.total_s + 5
         )
     headers = {}
     if etag:
@@ -93,13 +98,19 @@ def transfer_source(url: str) -> Source:
     return Source(parts.hostname, port, zone)
 
 
-async def _transfer(url: str, into: Path, *, allow_private: bool, limits: Limits) -> Download:
-    """`dig` reads a transfer thirty times as fast as Python does. It is given an address that was checked, not a name."""
+async def _transfer(url: str, into: Path, *, allow_private: bool, key: Key | None, limits: Limits) -> Download:
+    """`dig` reads a transfer thirty times as fast as Python does. It is given an address that was checked, not a name, and
+    the key in a file, where no list of processes shows it."""
     source = transfer_source(url)
     address = await _checked_address(source, allow_private=allow_private)
+    signed = []
+    if key is not None:
+        secret = into.with_suffix(".key")
+        write_secret(secret, key.clause())
+        signed = ["-k", str(secret)]
     dig = await asyncio.create_subprocess_exec(
         "dig", f"@{address}", "-p", str(source.port), "+noall", "+answer", "+nottlunits", "+time=10", "+tries=1",
-        source.zone, "AXFR",
+        *signed, source.zone, "AXFR",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, stdin=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert dig.stdout is not None

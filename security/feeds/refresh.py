@@ -35,8 +35,9 @@ from security.models import Feed, FeedState, Mode, Policy
 from zones.leases import lease
 from zones.models import SyncState
 from zones.nameserver.endpoint import Endpoint, endpoint
-from zones.nameserver.errors import CommandFailed, NameServerError
+from zones.nameserver.errors import NOT_FOUND, CommandFailed, NameServerError
 from zones.nameserver.rndc import Rndc
+from zones.transfer_keys import known
 
 COMPILES_WITHIN_S = 120.0
 TAKEN_IN_WITHIN_S = 120.0
@@ -107,6 +108,7 @@ def _refresh(feed: Feed, place: Path, *, accept: bool, progress: Callable[[str],
             etag=feed.etag if there else "",
             last_modified=feed.last_modified if there else "",
             allow_private=feed.allow_private,
+            key=known(feed.key),
         )
     )
     if there and (not got.changed or (got.digest == feed.source_digest and not accept)):
@@ -187,7 +189,7 @@ def _put_in_force(where: Endpoint, zone: configuration.PolicyZone, new: Path) ->
             return None
         took_in = watch.wait([zone.name], timeout_s=TAKEN_IN_WITHIN_S)
     except CommandFailed as error:
-        if "not found" in error.reason:
+        if error.result == NOT_FOUND:
             return None
         _put_back(where, zone, old)
         raise FeedRefused("not_taken", f"the name server does not take it: {error.reason}") from error

@@ -17,11 +17,23 @@ from security.feeds.download import transfer_source
 from security.feeds.entries import entries_file
 from security.models import Feed, FeedFormat, Policy, PolicyKind
 from zones.refusals import InvalidChange, StaleVersion
+from zones.transfer_keys import known
 from zones.validation import Problem
 
-OWN = ("url", "format", "column", "subdomains", "category", "confidence", "reference", "interval_s", "allow_private")
+OWN = (
+    "url",
+    "format",
+    "column",
+    "subdomains",
+    "category",
+    "confidence",
+    "reference",
+    "interval_s",
+    "allow_private",
+    "key",
+)
 """Fields of the feed itself; name, mode, position and comment are those of its policy."""
-OF_CONTENT = frozenset({"url", "format", "column", "subdomains"})
+OF_CONTENT = frozenset({"url", "format", "column", "subdomains", "key"})
 """What makes other entries of it; all that is known of its last refresh counts no more then."""
 
 SHORTEST_INTERVAL_S = 60
@@ -117,6 +129,12 @@ def _check(feed: Feed) -> None:
     if feed.url.startswith("axfr://") is not (feed.format == FeedFormat.RPZ) and feed.format != FeedFormat.AUTO:
         text = "a policy zone comes by axfr://host:port/zone, and nothing else does"
         problems.append(Problem(code="invalid", message=text, field="format"))
+    if feed.key and not feed.url.startswith("axfr://"):
+        problems.append(
+            Problem(code="unwanted", message="a key goes with a transfer, axfr://host:port/zone", field="key")
+        )
+    elif feed.key and known(feed.key) is None:
+        problems.append(Problem(code="unknown", message=f"there is no TSIG key {feed.key} here", field="key"))
     if not SHORTEST_INTERVAL_S <= feed.interval_s <= LONGEST_INTERVAL_S:
         text = f"from {SHORTEST_INTERVAL_S} to {LONGEST_INTERVAL_S} seconds"
         problems.append(Problem(code="invalid", message=text, field="interval_s"))

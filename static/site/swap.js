@@ -12,11 +12,14 @@ const WAIT_MS = 250;
 let reading;
 
 /**
- * Show what is at `url` in the section; `section` then hears `swapped` with the document read as detail.
+ * Show what is at `url` in the section, and in others that the same document has; each then hears `swapped` with the
+ * document read as detail.
  * @param {HTMLElement} section
  * @param {string} [url]
+ * @param {HTMLElement[]} [others]
  */
-export async function swap(section, url = location.href) {
+export async function swap(section, url = location.href, others = []) {
+  const sections = [section, ...others];
   reading?.abort();
   reading = new AbortController();
   section.setAttribute("aria-busy", "true");
@@ -26,11 +29,13 @@ export async function swap(section, url = location.href) {
     if (!response.ok) return location.assign(url);
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const focused = document.activeElement?.id;
-    replace(section, find(`#${section.id}`, fresh));
+    for (const each of sections) replace(each, find(`#${each.id}`, fresh));
     if (url !== location.href) history.replaceState(null, "", url);
-    if (focused && !section.contains(document.activeElement)) seek(`#${CSS.escape(focused)}`, section)?.focus();
-    tellAges(section);
-    section.dispatchEvent(new CustomEvent("swapped", { detail: fresh }));
+    if (focused && document.activeElement?.id !== focused) seek(`#${CSS.escape(focused)}`)?.focus();
+    for (const each of sections) {
+      tellAges(each);
+      each.dispatchEvent(new CustomEvent("swapped", { detail: fresh }));
+    }
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") return;
     toast("The list could not be read: the site cannot be reached. What you see is the older one.", { bad: true });

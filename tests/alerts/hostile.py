@@ -1,5 +1,9 @@
 """Sixty strings that mean harm to whatever shows them: a browser, a spreadsheet, a terminal, a reader."""
 
+from __future__ import annotations
+
+import unicodedata
+
 MARKUP = (
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
@@ -70,3 +74,10 @@ READERS = (
 )
 HOSTILE = MARKUP + FORMULAS + TERMINAL + READERS
 assert len(HOSTILE) == len(set(HOSTILE)) == 60
+
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+
+
+def acts(text: str) -> list[str]:
+    """The characters of a text that would do something to a terminal or to the order of reading."""
+    return [c for c in text if c != "\n" and (unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI)]

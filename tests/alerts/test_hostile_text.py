@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 
 import dns.message
 import dns.name
@@ -13,19 +12,11 @@ import pytest
 from playwright.sync_api import expect
 
 from realtime.plain import plain
-from tests.alerts.hostile import HOSTILE
+from tests.alerts.hostile import HOSTILE, acts
 from tests.detection.test_on_a_running_site import watched_rule
 from tests.pages.conftest import live
 
 pytestmark = pytest.mark.timeout(240)
-
-
-BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
-
-
-def acts(text: str) -> list[str]:
-    """The characters of a text that would do something to a terminal or to the order of reading."""
-    return [c for c in text if c != "\n" and (unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in BIDI)]
 
 
 def ask_for(site, text: str, number: int) -> None:
@@ -89,6 +80,10 @@ def test_hostile_strings_do_nothing_anywhere(site, profile, strings):
         assert len(row) == len(rows[0])
         assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
         assert not acts("".join(row))
+
+    queries = page.request.get(f"{site.url}/api/queries/export/?name_suffix=hostile.example").text()
+    assert len(list(csv.reader(io.StringIO(queries)))) >= len(strings)
+    assert not acts(queries.replace("\r\n", "\n"))
 
     wanted = 2 * len(strings) - 2
     tail = site.manage(

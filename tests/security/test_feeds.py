@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 
+import psutil
 import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
 
 from realtime.alert_models import Alert
 from realtime.events import EventType
 from realtime.models import LogEvent
 from realtime.outbound import Limits
+from security import enforcement
 from security.feeds import download, refresh
 from security.feeds.compiler import Job, compile_feed
-from security.feeds.entries import find
-from security.feeds.registry import delete_feed, update_feed
+from security.feeds.entries import entries_file, find
+from security.feeds.registry import create_feed, delete_feed, update_feed
 from security.models import Feed, Policy
 from security.rules import create_policy, create_rule
 from tests.security import peers
 from tests.security.conftest import in_force, log_of, status, wait_for
+from zones.nameserver import includes
+from zones.nameserver.endpoint import new_key
 from zones.nameserver.errors import CommandFailed
+from zones.nameserver.private import TRANSFER_KEYS
 from zones.nameserver.rndc import Rndc
 
 TEN = b"".join(b"bad%d.victim.test\n" % number for number in range(10))
@@ -57,6 +65,18 @@ def test_each_format_is_in_force_with_all_below(make_feed, feed_server, ask, kin
     assert status(ask("www.good.test")) == "NXDOMAIN"
     assert status(ask("deep.other.good.test")) == "NXDOMAIN"
     assert "NOERROR" in ask("www.victim.test")
+
+
+def test_a_feed_that_arrives_before_its_zone_is_known_is_in_force_with_it(enforcing, feed_server, ask):
+    enforcement.stop()
+    feed_server.body = b"www.good.test\n"
+    feed = create_feed("Early", url=feed_server.url, allow_private=True)
+    entries_file(feed.pk).unlink(missing_ok=True)
+    feed = refreshed(feed)
+    assert (feed.state, feed.error) == ("current", "")
+    assert "192.0.2.10" in ask("www.good.test")
+    enforcement.start()
+    wait_for(lambda: status(ask("www.good.test")) == "NXDOMAIN")
 
 
 def test_what_did_not_change_reloads_nothing(make_feed, feed_server, enforcing):
@@ -157,6 +177,35 @@ def test_a_bad_feed_keeps_the_old_policy_and_raises_one_alert(make_feed, feed_se
     assert Alert.objects.get(key=f"feed-failed:{feed.pk}").state == "resolved"
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("case", ["endless", "bomb"])
+def test_a_feed_without_end_costs_little_memory_at_the_real_limits(make_feed, feed_server, ask, case):
+    feed_server.body = TEN
+    feed = refreshed(make_feed(feed_server.url))
+    if case == "bomb":
+        feed_server.body = peers.bomb(2048)
+    else:
+        feed_server.behave = peers.endless(feed_server)
+    before = psutil.Process().memory_info().rss
+    most, ending = [before], threading.Event()
+
+    def look() -> None:
+        while not ending.wait(0.01):
+            most.append(psutil.Process().memory_info().rss)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        feed = refreshed(feed)
+    finally:
+        ending.set()
+        looking.join()
+    assert (feed.state, feed.error_code) == ("failed", "too_large")
+    assert status(ask("bad3.victim.test")) == "NXDOMAIN"
+    grown = (max(most) - before) / 2**20
+    assert grown <= 64, f"{grown:.1f} MiB more"
+
+
 def test_what_shrank_can_be_accepted(make_feed, feed_server, ask):
     feed_server.body = TEN
     feed = refreshed(make_feed(feed_server.url))
@@ -197,6 +246,41 @@ def test_a_policy_zone_comes_by_transfer(make_feed, enforcing, ask):
     assert closed.error_code == "refused"
     loopback = refreshed(make_feed(feed.url, name="Not allowed", allow_private=False))
     assert loopback.error_code == "address_refused"
+
+
+def test_a_transfer_is_signed_where_the_other_server_wants_it(enforcing, feeds_analyst, ask):
+    key = new_key("feed-key")
+    includes.replace(enforcing, TRANSFER_KEYS, key.clause(), mode=0o600)
+    file = enforcing.zone_dir / "signed.db"
+    file.write_text("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns.elsewhere.test.\nwww.good.test CNAME .\n")
+    named = Rndc(enforcing)
+    with contextlib.suppress(CommandFailed):
+        named.call('delzone "signed.example"')
+    named.call(f'addzone "signed.example" {{ type primary; file "{file}"; allow-transfer {{ key "feed-key"; }}; }};')
+    fields = {"name": "Signed", "url": f"axfr://127.0.0.1:{enforcing.port}/signed.example", "allow_private": True}
+    made = feeds_analyst.post("/api/rpz/feeds/", fields, format="json").json()
+    assert refreshed(Feed.objects.get(pk=made["id"])).error_code == "refused"
+    path = f"/api/rpz/feeds/{made['id']}/"
+    wrong = feeds_analyst.patch(path, {"tsig": {"name": "feed-key", "secret": "AAAA"}}, format="json")
+    assert wrong.status_code == 200
+    assert refreshed(Feed.objects.get(pk=made["id"])).error_code == "refused"
+    changed = feeds_analyst.patch(path, {"tsig": f"hmac-sha256:{key.name}:{key.secret}"}, format="json")
+    assert changed.json()["key"] == "feed-key"
+    assert key.secret not in changed.content.decode() + json.dumps(events(EventType.THREAT_FEED_UPDATE))
+    feed = refreshed(Feed.objects.get(pk=made["id"]))
+    assert (feed.state, feed.error, feed.entries) == ("current", "", 1)
+    assert status(ask("www.good.test")) == "NXDOMAIN"
+    elsewhere = feeds_analyst.patch(path, {"url": "https://lists.example.org/x"}, format="json")
+    assert elsewhere.json()["errors"].keys() == {"key"}
+
+
+@pytest.fixture
+def feeds_analyst(transactional_db):
+    """Somebody who may keep feeds, as a client of the API."""
+    user = User.objects.create_superuser("ada")
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
 
 
 def test_an_entry_is_found_with_the_day_it_came(make_feed, feed_server):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
 
 from security.hits import HitCounter
 from security.models import Hits, Policy
@@ -58,6 +62,25 @@ def test_the_rule_behind_a_hit_is_found_and_counted(told):
     assert wild.last_hit_at.isoformat() == "2026-11-22T21:36:32.078000+00:00"
     hours = Hits.objects.filter(rule=wild).values_list("hour", "count")
     assert [(hour.hour, count) for hour, count in hours] == [(21, 2)]
+
+
+def test_hits_over_time_are_answered_with_a_point_for_each_span(django_user_model):
+    policy = create_policy("House rules")
+    rule = create_rule(policy, trigger="www.evil.test")
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for ago, count in ((0, 2), (3, 5), (30, 7)):
+        Hits.objects.create(policy=policy, rule=rule, hour=hour - timedelta(hours=ago), count=count)
+    client = APIClient()
+    client.force_authenticate(django_user_model.objects.create_superuser("ada"))
+
+    def values(**asked) -> list[int]:
+        return [point["value"] for point in client.get("/api/rpz/hits/", asked).json()["points"]]
+
+    assert values(**{"metric": f"rule:{rule.pk}", "from": -4 * 3600}) == [0, 5, 0, 0, 2]
+    assert sum(values(metric=f"policy:{policy.pk}")) == sum(values(metric="all", step=7200)) == 14
+    assert set(values(metric="rule:4711")) == {0}
+    for wrong in ({"metric": "rule:x"}, {"metric": "all", "step": 60}, {"metric": "all", "from": 5}):
+        assert client.get("/api/rpz/hits/", wrong).status_code == 400
 
 
 def test_hits_of_what_is_deleted_meanwhile_are_forgotten(told):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from security.rules import create_rule, delete_rule, update_rule
+from security.models import Rule
+from security.rules import create_rule, delete_rule, retry_rule, update_rule
 from tests.security.conftest import gone, in_force, status, wait_for
 
 TRIGGERS = {
@@ -96,6 +98,21 @@ def test_a_rule_runs_out_by_itself(policy, ask):
     wait_for(lambda: "192.0.2.10" in ask("www.good.test"))
     rule.refresh_from_db()
     assert not rule.enabled
+
+
+def test_a_rule_that_the_server_refused_is_tried_again_when_asked(policy, ask):
+    with transaction.atomic():
+        rule = create_rule(policy, trigger="www.good.test")
+        Rule.objects.filter(pk=rule.pk).update(sync_state="failed", sync_error="REFUSED")
+    other = in_force(create_rule(policy, trigger="other.good.test"))
+    assert "192.0.2.10" in ask("www.good.test"), "what was refused stays so by itself"
+    retry_rule(rule.pk)
+    in_force(rule)
+    assert status(ask("www.good.test")) == "NXDOMAIN"
+    assert in_force(policy).sync_error == ""
+    for each in (rule, other):
+        delete_rule(each.pk)
+        gone(each)
 
 
 def test_a_rule_on_trial_is_logged_and_does_not_act(policy, ask, enforcing):

@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
 from django.core.management import CommandError, call_command
 
 from realtime.alert_models import Alert
+from security.feeds.registry import delete_feed
+from security.models import Feed
 from zones import access, names
 from zones.models import ChangeSet, Zone
 
@@ -89,3 +92,17 @@ def test_one_alert_waits_for_somebody_and_one_is_taken_on() -> None:
     call_command("seed_demo")
     assert sorted(Alert.objects.values_list("state", "acknowledged_by")) == [("acknowledged", "olivia"), ("open", "")]
     assert "192.0.2.77" not in Alert.objects.get(state="open").title
+
+
+def test_the_feed_of_the_demo_follows_the_site_to_another_port(settings: Any) -> None:
+    settings.SITE = msgspec.structs.replace(settings.SITE, port=8123)
+    call_command("seed_demo")
+    feed = Feed.objects.get()
+    assert feed.url == "http://127.0.0.1:8123/static/demo/blocked-names.txt"
+    assert finders.find("demo/blocked-names.txt")
+    settings.SITE = msgspec.structs.replace(settings.SITE, port=8124)
+    call_command("seed_demo")
+    assert Feed.objects.get().url == "http://127.0.0.1:8124/static/demo/blocked-names.txt"
+    delete_feed(feed.pk)
+    call_command("seed_demo")
+    assert not Feed.objects.exists(), "one that was deleted stays so"

@@ -69,6 +69,10 @@ class PartlyServed(NameServerError):
         self.cause = cause
 
 
+NOT_FOUND = 23
+"""`CommandFailed.result` where there is no such zone; the words differ."""
+
+
 class CommandFailed(NameServerError):
     """`named` understood a control command and answered that it failed (code `command_failed`).
 

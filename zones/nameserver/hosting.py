@@ -20,7 +20,15 @@ from typing import Any
 import msgspec
 
 from zones.nameserver.endpoint import Endpoint
-from zones.nameserver.errors import BadName, CommandFailed, NameServerError, NotHosted, Refused, Unreachable
+from zones.nameserver.errors import (
+    NOT_FOUND,
+    BadName,
+    CommandFailed,
+    NameServerError,
+    NotHosted,
+    Refused,
+    Unreachable,
+)
 from zones.nameserver.peers import Peer
 from zones.nameserver.rndc import Rndc
 
@@ -33,7 +41,7 @@ QUICK_S = 3.0
 """Seconds within which a server that is well answers a question about a zone; loading one may take longer."""
 FULL_BYTES = 128 * 1024
 """With less room than this on the disk, `named` cannot keep the journal of an update."""
-_EXISTS, _NOT_FOUND, _FAILURE, _NOT_LOADED = 18, 23, 25, 123
+_EXISTS, _FAILURE, _NOT_LOADED = 18, 25, 123
 _SUFFIXES = ("", ".jnl", ".jbk", ".signed", ".signed.jnl")
 
 _CLAUSE = (
@@ -91,7 +99,7 @@ def zone_status(endpoint: Endpoint, zone: str) -> ZoneStatus:
     try:
         answer = Rndc(endpoint, timeout_s=QUICK_S).call(f'zonestatus "{name}"')
     except CommandFailed as error:
-        if error.result == _NOT_FOUND:
+        if error.result == NOT_FOUND:
             raise NotHosted("not_hosted", f"the name server has no zone {name}") from error
         if error.result == _NOT_LOADED:
             return _status_of_unloaded(endpoint, name)
@@ -219,7 +227,7 @@ def _delete(endpoint: Endpoint, name: str) -> None:
     try:
         Rndc(endpoint).call(f'delzone -clean "{name}"')
     except CommandFailed as error:
-        if error.result != _NOT_FOUND:
+        if error.result != NOT_FOUND:
             raise
 
 

@@ -14,7 +14,8 @@ from dnsadmin.demo_alerts import make_alerts
 from dnsadmin.management.commands.serve import is_loopback
 from monitoring.demo import make_forwarders
 from realtime.actors import acting
-from security.models import Policy, Rule
+from security.feeds.registry import create_feed, update_feed
+from security.models import Feed, Policy, Rule
 from security.rules import create_policy, create_rule
 from zones import grants, roles
 from zones.changes import create_zone
@@ -161,6 +162,16 @@ RULES = (
 )
 
 
+FEED = "Example feed"
+FEED_PATH = "demo/blocked-names.txt"
+"""A list that the site serves itself, so that the demo has a feed without asking anybody."""
+
+
+def feed_url() -> str:
+    """Where the site that is about to start serves the list of the demo's feed."""
+    return f"http://127.0.0.1:{settings.SITE.port}{settings.STATIC_URL}{FEED_PATH}"
+
+
 class Command(BaseCommand):
     help = """Make the demo's accounts (admin, olivia, sam, vera, zoe), zones and policies, as far as they are missing.
 
@@ -181,6 +192,8 @@ class Command(BaseCommand):
                     if not Zone.objects.filter(name=name).exists():  # one that was deleted stays so
                         create_zone(name, comment=comment, rrsets=rrsets(name, text))
                 self._policies()
+                for feed in Feed.objects.filter(url__endswith=FEED_PATH).exclude(url=feed_url()):
+                    update_feed(feed.pk, url=feed_url())  # the site has moved to another port
                 for person in PEOPLE:
                     for zone in Zone.objects.living().filter(name=person.zone):
                         user = User.objects.get(username=person.username)
@@ -196,6 +209,15 @@ class Command(BaseCommand):
         made = {name: create_policy(name, comment=comment) for name, comment in POLICIES.items()}
         for rule in RULES:
             create_rule(confirm=True, **{**rule._asdict(), "policy": made[rule.policy]})
+        create_feed(
+            FEED,
+            url=feed_url(),
+            comment="Names of advertisers who do not exist.",
+            category="advertising",
+            confidence=80,
+            reference="Made for this demo",
+            allow_private=True,
+        )
 
     def _people(self) -> User:
         """Make who is missing, and give everyone the password of the settings where that has changed."""

@@ -9,8 +9,10 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from rich.console import Console
+from rich.markup import escape
 
 from realtime.actors import acting
+from realtime.plain import plain
 from security.events import FeedData
 from security.feeds.refresh import due, refresh
 from security.models import Feed, FeedState, Mode
@@ -39,12 +41,12 @@ class Command(BaseCommand):
             for feed in chosen:
 
                 def tell(step: str, name: str = feed.policy.name) -> None:
-                    status.update(f"{name}: {step}")
+                    status.update(f"{escape(plain(name))}: {step}")
 
                 done = refresh(feed.pk, accept=accept, progress=tell)
                 if done is None:
                     busy += 1
-                    self.stderr.write(f"{feed.policy.name}: another process is at it")
+                    self.stderr.write(f"{plain(feed.policy.name)}: another process is at it")
                     continue
                 results.append(FeedData.of(done))
                 if not json:
@@ -72,6 +74,10 @@ def _chosen(names: list[str], *, only_due: bool) -> list[Feed]:
 
 
 def _line(feed: Feed) -> str:
+    return plain(_said(feed))
+
+
+def _said(feed: Feed) -> str:
     if feed.state == FeedState.FAILED:
         return f"{feed.policy.name}: refused, {feed.error}; {feed.entries} entries stay in force"
     notes = [f"{feed.bad} lines not read" if feed.bad else "", f"{feed.guarded} held back" if feed.guarded else ""]

@@ -10,7 +10,7 @@ const verbs = left("verbs") ?? {};
 /** @param {any} event @returns {string} */
 function what({ event_type: type, data, source_user: user }) {
   if (data.record) return `${data.record.name} ${data.record.type}`;
-  if (type === "rpz_update") return `${data.policy.name}: ${data.what.replaceAll("_", " ")}`;
+  if (type === "rpz_update") return `${data.policy?.name ?? "any policy"}: ${data.what.replaceAll("_", " ")}`;
   if (type.startsWith("rpz_rule_")) return `${data.rule.trigger ?? "for a client"}: ${data.rule.action}`;
   if (type.startsWith("threat_feed_")) return data.feed.name;
   if (data.title) return data.title;

@@ -35,6 +35,7 @@ function moment(at, every) {
 
 class Chart {
   #figure;
+  #source;
   #metrics;
   #window;
   #unit;
@@ -49,8 +50,9 @@ class Chart {
 
   /** @param {HTMLElement} figure */
   constructor(figure) {
-    const { seconds, step, unit = "" } = figure.dataset;
+    const { seconds, step, unit = "", source = "/api/monitoring/series/" } = figure.dataset;
     this.#figure = figure;
+    this.#source = source;
     this.#unit = unit;
     this.#metrics = [.../** @type {NodeListOf<HTMLElement>} */ (figure.querySelectorAll("[data-metric]"))];
     this.#window = new TimeWindow(this.#metrics.map(({ dataset }) => dataset.metric ?? ""), Number(seconds), Number(step));
@@ -80,7 +82,7 @@ class Chart {
     const query = `from=-${Math.ceil(seconds)}&step=${this.#window.step}`;
     try {
       await Promise.all(this.#metrics.map(async ({ dataset: { metric = "" } }) => {
-        const answer = await get(`/api/monitoring/series/?metric=${encodeURIComponent(metric)}&${query}`);
+        const answer = await get(`${this.#source}?metric=${encodeURIComponent(metric)}&${query}`);
         this.#window.read(metric, answer.points);
       }));
       this.#note(this.#window.size ? "" : "Nothing was measured in this time yet. Figures appear here as soon as there are some.");

@@ -8,14 +8,17 @@ import { mention } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { toast } from "../toasts.js";
 import "./check.js";
+import "./hits.js";
 import { listensForFeeds } from "./policies.js";
 import { openRule } from "./rule_form.js";
+import { watchesHits } from "./watches.js";
 import { policyStanding, ruleStanding, untilWords } from "./words.js";
 
 /** The rules: states and hits change in their rows; new, changed and deleted ones come by reading the list again. */
 
 const rules = find("#rules");
 const policies = find("#policies");
+const watches = find("#watches");
 const held = new Held(rules, find("[data-held]", rules));
 
 /** @type {Map<number, any>} */
@@ -30,7 +33,7 @@ function read() {
 let reading = null;
 let wanted = false;
 
-/** Both lists anew, one after the other; who asks meanwhile gets what is read after that. */
+/** All lists anew; who asks meanwhile gets what is read after that. */
 function again() {
   wanted = true;
   reading ??= readAll().finally(() => {
@@ -42,8 +45,7 @@ function again() {
 async function readAll() {
   while (wanted) {
     wanted = false;
-    await swap(rules);
-    await swap(policies);
+    await swap(rules, location.href, [policies, watches]);
   }
 }
 
@@ -65,7 +67,8 @@ function ruleChanged({ data, event_type: type }) {
 
 /** @param {any} event */
 function policyChanged({ data }) {
-  const { policy, what, rules: ids, rule } = data;
+  const { policy, what, rules: ids, rule, watch } = data;
+  if (watch) return again();
   if (["created", "changed", "deleted", "imported", "drifted"].includes(what)) return held.offer(`policy ${policy.id}`, again);
   const row = seek(`[data-policy="${policy.id}"]`, policies);
   if (row) slot(row, "state").replaceChildren(standing(...policyStanding(policy)));
@@ -112,6 +115,7 @@ events.on("rpz_hits", hit);
 events.onResync(() => held.offer("read again", again));
 events.on("permission_changed", () => held.offer("read again", again));
 listensForFeeds(held, again);
+watchesHits(again);
 rules.addEventListener("swapped", read);
 read();
 swapsItself(rules);
@@ -127,6 +131,16 @@ async function change(rule, change, said) {
     toast(`${rule.trigger} is not changed: ${/** @type {Error} */ (error).message}`, { bad: true });
     await again();
   }
+}
+
+/** @param {any} rule */
+async function retry(rule) {
+  try {
+    await post(`/api/rpz/rules/${rule.id}/retry/`, {});
+  } catch (error) {
+    toast(`${rule.trigger} is not tried again: ${/** @type {Error} */ (error).message}`, { bad: true });
+  }
+  return again();
 }
 
 /** Delete, and offer to make it again as it was. @param {any} rule */
@@ -155,6 +169,7 @@ rules.addEventListener("click", (event) => {
   if (!button || !rule) return;
   if (button.hasAttribute("data-edit")) openRule(rule, again);
   else if (button.hasAttribute("data-delete")) remove(rule);
+  else if (button.hasAttribute("data-retry")) retry(rule);
   else if (button.hasAttribute("data-toggle")) {
     const on = rule.enabled && !rule.expired;
     change(rule, { enabled: !on, ...(rule.expired ? { expires_at: null } : {}) }, `${rule.trigger} is switched ${on ? "off" : "on"}.`);

@@ -85,6 +85,11 @@ section.addEventListener("click", (event) => {
 /** @type {Record<string, any>} */
 const edited = {};
 
+/** A key goes with a transfer. @param {HTMLElement} form */
+function adaptFeed(form) {
+  find("[data-transfer]", form).hidden = !values(form).url.startsWith("axfr://");
+}
+
 /** @param {string} id @param {any} thing null for a new one */
 function openForm(id, thing) {
   const dialog = /** @type {HTMLDialogElement} */ (find(`#${id}`));
@@ -94,6 +99,10 @@ function openForm(id, thing) {
   form.reset();
   find("[data-title]", form).textContent = `${thing ? "Edit" : "Add"} ${id === "feed-form" ? "feed" : "policy"}`;
   if (thing) set(form, thing);
+  if (id === "feed-form") {
+    find("[data-present-key]", form).textContent = thing?.key ? `Now it is ${thing.key}.` : "";
+    adaptFeed(form);
+  }
   if (!dialog.open) open(dialog);
 }
 
@@ -101,10 +110,13 @@ for (const [id, path] of [["policy-form", "policies"], ["feed-form", "feeds"]]) 
   const dialog = /** @type {HTMLDialogElement | null} */ (seek(`#${id}`));
   const form = dialog && find("[data-form]", dialog);
   if (!dialog || !form) continue;
+  if (id === "feed-form") form.addEventListener("input", () => adaptFeed(form));
   submits(form, async () => {
     const sent = values(form);
     const before = edited[id];
     if (sent.interval_s) sent.interval_s = Number(sent.interval_s);
+    if (!sent.tsig) delete sent.tsig;
+    if (id === "feed-form" && !sent.url.startsWith("axfr://")) sent.key = "";
     if (before) await request("PATCH", `/api/rpz/${path}/${before.id}/`, { ...sent, version: before.version });
     else await post(`/api/rpz/${path}/`, sent);
     dialog.close();
