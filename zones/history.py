@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ from zones import names
 from zones.grants import GRANT
 from zones.models import Change, ChangeSet, Zone
 from zones.nameserver.peers import peers
+from zones.plan import chunks
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +66,13 @@ def with_changes(change_sets: Iterable[ChangeSet], most: int) -> list[Any]:
         .annotate(end=Subquery(nth))
         .values_list("pk", "end")
     )
-    shown = Q(pk__in=[])
-    for pk, end in ends:
-        shown |= Q(change_set=pk) if end is None else Q(change_set=pk, id__lte=end)
+    whole = Q(change_set__in=[pk for pk, end in ends if end is None])
+    parts = [Q(change_set=pk, id__lte=end) for pk, end in ends if end is not None]
     by_set: dict[int, list[Change]] = {each.pk: [] for each in found}
-    for change in Change.objects.filter(shown).order_by("id"):
-        by_set[change.change_set_id].append(change)
+    # Databases take only so many conditions in a statement.
+    for some in (whole, *(reduce(or_, few) for few in chunks(parts, 100))):
+        for change in Change.objects.filter(some).order_by("id"):
+            by_set[change.change_set_id].append(change)
     for each in found:
         each.first_changes = by_set[each.pk]
     return found

@@ -372,10 +372,10 @@ def by_id(zone: Zone, ids: Iterable[int | None]) -> dict[int, Record]:
     return {record.pk: record for some in chunks(wanted) for record in Record.rows.filter(zone=zone, pk__in=some)}
 
 
-def chunks(values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-    """`values` in tuples of at most `CHUNK`, so that a statement has no more parameters than databases take."""
+def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[tuple[Any, ...]]:
+    """`values` in tuples of at most `size`, so that a statement has no more parameters than databases take."""
     rest = iter(values)
-    while some := tuple(islice(rest, CHUNK)):
+    while some := tuple(islice(rest, size)):
         yield some
 
 

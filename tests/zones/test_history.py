@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.zones.examples import Api, www
-from zones.changes import InvalidChange, change_set, restore, update_zone
-from zones.models import ChangeSet, SyncState, Zone
+from zones.changes import InvalidChange, change_set, restore, snapshot, update_zone
+from zones.models import Change, ChangeSet, SyncState, Zone
 
 PATH = "/api/zones/example.com/changes/"
 
@@ -135,3 +135,15 @@ def test_a_zone_goes_back_to_a_serial_whatever_changed_of_the_zone_itself_since(
     serve(served, 11)
     restore(served, serial=10)
     assert state(served) == before
+
+
+def test_a_thousand_change_sets_are_one_page_with_all_that_they_did(api: Api, olivia: User, zone: Zone) -> None:
+    was = snapshot(www(zone))
+    made = ChangeSet.objects.bulk_create(
+        ChangeSet(zone=zone, origin="api", state=SyncState.SERVED) for _ in range(1000)
+    )
+    changes = (Change(change_set=one, op="update", record_id=was["id"], before=was, after=was) for one in made)
+    Change.objects.bulk_create(changes)
+    first, last = (api(olivia).get(PATH, {"page_size": 1000, "page": page}).json()["results"] for page in (1, 2))
+    assert len(first) == 1000
+    assert all(len(one["changes"]) == one["change_count"] > 0 for one in [*first, *last])
