@@ -136,3 +136,25 @@ def test_the_servers_of_a_zone_are_changed_and_its_key_stays(site, profile):
         {"address": "192.0.2.1", "port": 53, "key": "a-key"},
         {"address": "192.0.2.2", "port": 5300, "key": ""},
     ]
+
+
+def test_where_the_questions_of_a_forward_zone_go_is_changed(site, profile):
+    admin = site.client("admin")
+    assert (
+        admin.post("/api/zones/", {"name": "corp.test", "kind": "forward", "forwarders": ["127.0.0.1:9"]}).status == 201
+    )
+    page = profile(site).sign_in("olivia")
+    page.goto("/zones/corp.test/")
+    live(page)
+    page.get_by_role("button", name="Settings").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Questions go to")).to_have_value("127.0.0.1 port 9")
+    dialog.get_by_label("Questions go to").fill("127.0.0.1 port 9, 127.0.0.2")
+    dialog.get_by_label("Never look elsewhere").uncheck()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator("#notices")).to_contain_text("Settings saved.")
+    zone = admin.get("/api/zones/corp.test/").data
+    assert ([server["address"] for server in zone["forwarders"]], zone["forward_only"]) == (
+        ["127.0.0.1", "127.0.0.2"],
+        False,
+    )

@@ -44,7 +44,8 @@ class Servers {
     const tsig = String(new FormData(form).get("tsig") ?? "").trim();
     const typed = this.#field.value.split(",").map((server) => server.trim()).filter(Boolean);
     const listed = typed.map((server) => (tsig ? server : (this.#now.find((known) => written(known) === server) ?? server)));
-    return { [this.#name]: listed, ...(tsig && { tsig }) };
+    if (this.#name === "forwarders") return { forwarders: listed, forward_only: new FormData(form).has("forward_only") };
+    return { primaries: listed, ...(tsig && { tsig }) };
   }
 
   /** @param {any} saved the zone */
