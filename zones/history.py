@@ -115,13 +115,13 @@ def shown_settings(changed: Iterable[Mapping[str, Any]], *, rights: bool) -> lis
 
 def setting_lines(changed: Iterable[Mapping[str, Any]]) -> list[Line]:
     """What changed about the zone itself, for people."""
-    found = []
-    for each in changed:
-        name, sides = _NAMES.get(each["field"], each["field"]), [_setting(each[side]) for side in ("old", "new")]
-        found.append(
-            Line("~", name + (": " if any(sides) else "") + " → ".join(side or "none" for side in sides if any(sides)))
-        )
-    return found
+    return [Line("~", _change_of(each)) for each in changed]
+
+
+def _change_of(each: Mapping[str, Any]) -> str:
+    name = _NAMES.get(each["field"], each["field"])
+    old, new = _setting(each["old"]), _setting(each["new"])
+    return f"{name}: {old or 'none'} → {new or 'none'}" if old or new else name
 
 
 def _setting(value: Any) -> str:
