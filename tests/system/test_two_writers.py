@@ -144,6 +144,8 @@ def assert_history(client: JsonClient, path: str, saved: list[Attempt]) -> None:
             assert later["before"] == earlier["after"]
     for attempt in saved:
         seen = attempt.seen
+        if attempt.sent.items() <= seen.items():
+            continue  # a TTL that it had already: there was nothing to change
         (made,) = (
             change
             for change in chains[seen["id"]]
