@@ -177,7 +177,9 @@ def test_two_browsers_edit_one_record_see_each_other_and_merge(site, make_zone, 
     oscar.get_by_role("button", name="Save").click()
     expect(oscar.locator(".editor")).to_have_count(0)
 
-    expect(olivia.locator(".editor [data-note]")).to_contain_text("oscar changed this record meanwhile: 192.0.2.5")
+    expect(olivia.locator(".editor [data-note]")).to_contain_text(
+        "oscar changed this record meanwhile: ttl 60, 192.0.2.5"
+    )
     olivia.get_by_role("button", name="Compare").click()
     content = olivia.locator(".compare").get_by_role("row", name="Content")
     expect(content).to_contain_text("192.0.2.5")
