@@ -197,6 +197,14 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # Fields of one name that mean different things: each kind of choice has its own.
+    "ENUM_NAME_OVERRIDES": {
+        "ZoneKindEnum": "zones.models.ZoneKind",
+        "PolicyKindEnum": "security.models.PolicyKind",
+        "ActionEnum": "security.triggers.Action",
+        "ComponentStateEnum": "monitoring.models.Health",
+        "SeverityEnum": "realtime.alert_models.SEVERITIES",
+    },
 }
 
 # -- e-mail -----------------------------------------------------------------------------------------------------------

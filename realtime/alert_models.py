@@ -6,6 +6,8 @@ from django.db import models
 
 from realtime.events import EventSeverity
 
+SEVERITIES = [(each.value, each.value.capitalize()) for each in EventSeverity]
+
 
 class AlertState(models.TextChoices):
     """The life of an alert. Only in this order; what comes back after `resolved` is a new alert."""
@@ -27,7 +29,7 @@ class Alert(models.Model):
 
     key = models.CharField(max_length=200)
     event_type = models.CharField(max_length=40)
-    severity = models.CharField(max_length=8, choices=[(each.value, each.value.capitalize()) for each in EventSeverity])
+    severity = models.CharField(max_length=8, choices=SEVERITIES)
     title = models.CharField(max_length=200)
     detail = models.TextField(blank=True)
     evidence = models.JSONField(default=dict, blank=True)

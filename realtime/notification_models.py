@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models
 
-from realtime.alert_models import Alert
+from realtime.alert_models import SEVERITIES, Alert
 from realtime.events import EventSeverity
 from realtime.identifiers import uuid7
 from realtime.outbound import OutboundError, checked_url
@@ -51,7 +51,7 @@ class NotificationChannel(models.Model):
     )
     least_severity = models.CharField(
         max_length=8,
-        choices=[(each.value, each.value.capitalize()) for each in EventSeverity],
+        choices=SEVERITIES,
         default=EventSeverity.WARNING.value,
         help_text="Alerts below it are not sent.",
     )

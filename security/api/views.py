@@ -170,14 +170,29 @@ def policy_answer(pk: int, **options: Any) -> Response:
 # -- rules ------------------------------------------------------------------------------------------------------------------
 
 
-class RuleView(View):
-    """One rule."""
+class AnswersWithARule(View):
+    """What one rule and all of them have in common."""
 
     serializer_class = shapes.RuleSerializer
 
     def check_writer(self, request: Request) -> None:
         if not may_edit(request.user):
             raise PermissionDenied("You may see policy rules, but not change them.")
+
+    def rule_answer(self, pk: int, *, hints: bool = False, **options: Any) -> Response:
+        """A rule as an answer, with its version as `ETag`."""
+        found = Rule.objects.living().select_related("policy", "created_by", "updated_by")
+        rule = get_object_or_404(found, pk=pk)
+        data: dict[str, Any] = dict(shapes.RuleSerializer(rule, context=self.seen()).data)
+        if hints:
+            data["warnings"] = hosted_hints(rule.trigger_type, rule.trigger, rule.action)
+        response = Response(data, **options)
+        response["ETag"] = f'"{rule.version}"'
+        return response
+
+
+class RuleView(AnswersWithARule):
+    """One rule."""
 
     def get(self, request: Request, rule_id: int) -> Response:
         return self.rule_answer(rule_id)
@@ -211,25 +226,14 @@ class RuleView(View):
         rules.update_rule(rule_id, version=version, **asked)
         return self.rule_answer(rule_id, hints=True)
 
-    def rule_answer(self, pk: int, *, hints: bool = False, **options: Any) -> Response:
-        """A rule as an answer, with its version as `ETag`."""
-        found = Rule.objects.living().select_related("policy", "created_by", "updated_by")
-        rule = get_object_or_404(found, pk=pk)
-        data: dict[str, Any] = dict(shapes.RuleSerializer(rule, context=self.seen()).data)
-        if hints:
-            data["warnings"] = hosted_hints(rule.trigger_type, rule.trigger, rule.action)
-        response = Response(data, **options)
-        response["ETag"] = f'"{rule.version}"'
-        return response
 
-
-class RulesView(RuleView):
+class RulesView(AnswersWithARule):
     """Rules, newest first."""
 
     @extend_schema(
         operation_id="rpz_rules_list", parameters=[shapes.RuleFilter], responses=shapes.RuleSerializer(many=True)
     )
-    def get(self, request: Request) -> Response:  # type: ignore[override]
+    def get(self, request: Request) -> Response:
         wanted = self.valid(shapes.RuleFilter, request.query_params)
         found = filtered(wanted, clients=may_see_clients(request.user))
         return self.page(

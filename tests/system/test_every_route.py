@@ -1,0 +1,40 @@
+"""Every route of the API has an answer to every method, with whatever little is sent: never a failure of the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.test import APIClient
+
+PLACES = {"int": "999999999", "str": "nothing.example", "slug": "nothing", "path": "nothing", "uuid": "0" * 32}
+
+
+def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
+    """The paths below `resolver`, with something for each parameter that does not exist."""
+    for each in resolver.url_patterns:
+        path = before + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from routes(each, path)
+        elif isinstance(each, URLPattern):
+            yield "/" + re.sub(r"<(?:(\w+):)?\w+>", lambda found: PLACES.get(found[1] or "str", "nothing"), path)
+
+
+API = sorted({path for path in routes(get_resolver()) if path.startswith("/api/")})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", API)
+def test_a_route_answers_every_method_that_it_does_not_know_what_to_do_with(path: str) -> None:
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(User.objects.create_superuser("root"))
+    for method in ("get", "put", "patch", "delete", "post"):
+        answer = getattr(client, method)(path, {}, format="json") if method != "get" else client.get(path)
+        assert answer.status_code != 500, method
+
+
+def test_there_are_routes() -> None:
+    assert len(API) > 60
