@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -149,8 +149,10 @@ class DisconnectView(APIView):
 
     permission_classes = (IsAdminUser,)
 
-    @extend_schema(request=None, responses={202: dict})
+    @extend_schema(request=None, responses={202: dict, 404: dict})
     def post(self, request: Request, connection_id: str) -> Response:
+        if not presence.exists(connection_id):
+            raise NotFound(f"There is no connection {connection_id[:40]!r}.")
         doorbell.control("disconnect", connection=connection_id)
         return Response({"connection_id": connection_id}, status=202)
 

@@ -90,6 +90,11 @@ def test_nobody_gets_nothing(site: Site) -> None:
         assert site.client("olivia").request(method, path).status == 403
 
 
+def test_a_connection_that_is_not_there_is_not_found(site: Site) -> None:
+    answer = site.client("admin").post("/api/realtime/connections/nope/disconnect/", {})
+    assert (answer.status, answer.data["code"]) == (404, "not_found")
+
+
 def test_the_catalogue_says_what_one_may_subscribe_to(site: Site) -> None:
     available = {}
     for username in ("admin", "nils"):

@@ -49,6 +49,19 @@ def test_a_replay_shows_the_log_as_a_user_sees_it(site: Site) -> None:
     assert "no processor" in site.manage("realtime_replay", "--processor", "none", check=False).stderr
 
 
+def test_a_tail_says_what_is_wrong_in_place_of_waiting_in_silence(site: Site) -> None:
+    for arguments, words in (
+        (("--since", "bad"), "not a position"),
+        (("--since", "other:1"), "epoch_changed"),
+        (("--user", "nobody"), "no active user"),
+        ([f"x{n}_*" for n in range(65)], "too_many_subscriptions"),
+    ):
+        failed = site.manage("realtime_tail", "--count", "1", *arguments, check=False)
+        assert failed.returncode == 1
+        assert words in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
 def test_a_load_test_measures_and_fails_on_its_thresholds(site: Site) -> None:
     arguments = ("realtime_loadtest", "--clients", "20", "--rate", "5", "--seconds", "1", "--json")
     result = json.loads(site.manage(*arguments).stdout)

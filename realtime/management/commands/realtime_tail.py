@@ -15,8 +15,11 @@ from rest_framework_simplejwt.tokens import AccessToken
 from rich.console import Console
 from rich.text import Text
 
+from realtime import log
 from realtime.client import Client, Missed, Refused
+from realtime.client import CommandError as CommandRefused
 
+SILENT_AFTER_S = 3.0
 STYLES = {"critical": "bold white on red", "high": "bold", "normal": "", "low": "dim"}
 
 
@@ -36,6 +39,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = self._user(options["user"])
+        if options["since"]:
+            try:
+                log.Position.parse(options["since"])
+            except ValueError as error:
+                raise CommandError(str(error)) from error
         url = options["url"] or f"ws://{settings.SITE.bind}:{settings.SITE.port}/ws/"
 
         async def token() -> str:
@@ -55,8 +63,12 @@ class Command(BaseCommand):
     async def _follow(self, client: Client, options: dict[str, Any]) -> None:
         console = Console(highlight=False)
         shown = 0
+        silent = asyncio.get_running_loop().call_later(
+            SILENT_AFTER_S, self.stderr.write, f"Nobody answers at {client.url} yet; trying until somebody does."
+        )
         try:
             async with client:
+                silent.cancel()
                 await client.unsubscribe("*")
                 answer = await client.subscribe(*options["event_types"], zones=options["zone"] or [])
                 for rejected in answer["rejected"]:
@@ -72,7 +84,7 @@ class Command(BaseCommand):
                     shown += 1
                     if shown == options["count"]:
                         return
-        except Refused as error:
+        except (Refused, CommandRefused, OSError) as error:
             raise CommandError(str(error)) from error
         except Missed as error:
             raise CommandError(f"Events may be missing before this: {error}.") from error
