@@ -103,6 +103,11 @@ class Page:
             if task is not None:
                 task.cancel()
 
+    @property
+    def is_on_the_new(self) -> bool:
+        """Whether it has the one connection still, wherever it is going."""
+        return bool(self._sockets[NEW])
+
     async def blunder(self) -> None:
         """Say something that is no message."""
         for socket in self._sockets[NEW]:
@@ -236,6 +241,12 @@ class Crowd:
             await asyncio.sleep(0.05)
         return time.monotonic() - began
 
+    async def gone(self, within_s: float) -> float:
+        """Wait until nobody has the one connection any more. Returns how long it took."""
+        began = time.monotonic()
+        assert await until(lambda: not any(page.is_on_the_new for page in self), within_s), self.problems()[:5]
+        return time.monotonic() - began
+
     def problems(self) -> list[str]:
         return [problem for page in self for problem in page.problems]
 
@@ -331,7 +342,8 @@ async def there_and_back_again(crowd: Crowd, admin: JsonClient, stay_s: float) -
     taken["all on"] = await crowd.moved(everybody, 90)
     await asyncio.sleep(stay_s)
     await step(admin, "rollback", reason="a test")
-    taken["rolled back"] = await crowd.moved(set(), 90)
+    taken["rolled back"] = await crowd.gone(90)
+    taken["and all on the old"] = await crowd.moved(set(), 90)
     await asyncio.sleep(stay_s)
 
     await step(admin, "resume")
@@ -342,7 +354,8 @@ async def there_and_back_again(crowd: Crowd, admin: JsonClient, stay_s: float) -
     await asyncio.sleep(max(5.0, stay_s / 2))  # samples from before the trouble
     pages = list(crowd)
     await asyncio.gather(*(page.blunder() for page in pages[: max(12, len(pages) // 10)]))
-    taken["taken back by the guard"] = await crowd.moved(set(), 120)
+    taken["taken back by the guard"] = await crowd.gone(120)
+    await crowd.moved(set(), 120)
     status = (await asyncio.to_thread(admin.get, "/api/realtime/rollout/")).data
     assert (status["state"], "met an error" in status["reason"]) == ("locked", True), status
     alerts = (await asyncio.to_thread(admin.get, "/api/alerts/")).data["results"]

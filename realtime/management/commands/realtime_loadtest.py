@@ -19,7 +19,6 @@ from realtime import loadtest
 ROWS = (
     ("clients", "clients", ""),
     ("connected", "connected_per_s", "/s"),
-    ("ratio to the baseline", "connected_ratio", ""),
     ("latency, median", "latency_p50_ms", "ms"),
     ("latency, 99 %", "latency_p99_ms", "ms"),
     ("deliveries", "deliveries_per_s", "/s"),
