@@ -88,11 +88,11 @@ export class LastingLink {
   }
 
   /** @param {import("./link.js").Ending} ending */
-  #ended({ code, retryInMs, message, welcomedForMs }) {
+  #ended({ code, retryInMs, message, reason, welcomedForMs }) {
     this.#link = null;
     this.#hooks.lost();
     if (welcomedForMs >= this.#timing.stableMs) this.#retry.reset();
-    const judged = verdict(code);
+    const judged = verdict(code, reason);
     if (judged.again) this.#comeBack(code, retryInMs, message);
     else this.#hooks.change({ name: judged.state, retryInS: null, code, message: judged.message });
   }

@@ -4,8 +4,9 @@ import { PendingCommands } from "./pending_commands.js";
 import { RealtimeError, command, pong } from "./protocol.js";
 
 /**
- * How a connection ended. `retryInMs` is the wait that the server asked for; `message` its last words, if any.
- * @typedef {{code: number, retryInMs: number | null, message: string, welcomedForMs: number}} Ending
+ * How a connection ended. `retryInMs` is the wait that the server asked for; `message` its refusal, and `reason`
+ * its last words, if any.
+ * @typedef {{code: number, retryInMs: number | null, message: string, reason: string, welcomedForMs: number}} Ending
  */
 
 /** One WebSocket connection from its opening to its end, which comes exactly once. Knows frames, not what they mean. */
@@ -74,6 +75,7 @@ export class Link {
       code: this.#bye?.code ?? code, // servers and proxies may lose the code of a close; the bye frame has it too
       retryInMs: this.#bye?.retry_in_ms ?? (typeof retryAfterS === "number" ? retryAfterS * 1000 : null),
       message: this.#refusal?.message ?? "",
+      reason: this.#bye?.reason ?? "",
       welcomedForMs: this.#welcomedAt ? performance.now() - this.#welcomedAt : 0,
     });
   }

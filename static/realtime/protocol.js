@@ -143,7 +143,6 @@ export function matchesAny(wanted, eventType) {
 /** @type {Record<number, {state: FinalState, message: string}>} */
 const FINAL = {
   4501: { state: "signed_out", message: "You are signed out. Sign in again to get live updates." },
-  4503: { state: "refused", message: "Your account may no longer receive live updates." },
   4509: { state: "displaced", message: "Live updates have moved to another window." },
   4510: { state: "refused", message: "Your account gets live updates over the previous system." },
 };
@@ -151,10 +150,14 @@ const FINAL = {
 /**
  * What a close code asks for: only 4500-4999 say "stay away"; everything else, a broken line included, "come back".
  * @param {number} code
+ * @param {string} [reason] why, in the server's words
  * @returns {Verdict}
  */
-export function verdict(code) {
+export function verdict(code, reason = "") {
   if (code < 4500 || code > 4999) return { again: true };
-  const known = FINAL[code] ?? { state: "refused", message: `The server refused this connection (${code}).` };
-  return { again: false, ...known };
+  if (FINAL[code]) return { again: false, ...FINAL[code] };
+  const message = reason
+    ? `The server ended live updates: ${reason.replace(/\.$/, "")}.`
+    : `The server refused this connection (${code}).`;
+  return { again: false, state: "refused", message };
 }

@@ -52,10 +52,14 @@ export class Subscriptions {
   async refresh() {
     const ask = this.#ask;
     if (!ask) return;
-    const { subscriptions, available } = await ask("get_subscriptions");
-    if (ask !== this.#ask) return;
-    this.#take(subscriptions, available);
-    this.#reconcile();
+    try {
+      const { subscriptions, available } = await ask("get_subscriptions");
+      if (ask !== this.#ask) return;
+      this.#take(subscriptions, available);
+      this.#reconcile();
+    } catch (error) {
+      if (ask === this.#ask) this.#retry(error, () => this.refresh());
+    }
   }
 
   /** @param {string[]} subscriptions @param {string[]} available */
@@ -83,7 +87,7 @@ export class Subscriptions {
         worked = await this.#step(ask);
       }
     } catch (error) {
-      if (ask === this.#ask) this.#retry(error);
+      if (ask === this.#ask) this.#retry(error, () => this.#reconcile());
       return;
     } finally {
       if (ask === this.#ask) this.#busy = false;
@@ -91,11 +95,11 @@ export class Subscriptions {
     if (ask === this.#ask) this.#onSettled(this.#granted);
   }
 
-  /** @param {any} error */
-  #retry(error) {
+  /** @param {any} error @param {() => void} again */
+  #retry(error, again) {
     const ask = this.#ask;
     const waitMs = (error?.details?.retry_after_s ?? 2) * 1000;
-    setTimeout(() => ask === this.#ask && this.#reconcile(), waitMs);
+    setTimeout(() => ask === this.#ask && again(), waitMs);
   }
 
   /** @param {Ask} ask @returns {Promise<boolean>} whether there was something to do */

@@ -23,6 +23,11 @@ for (const [code, state] of Object.entries({
   });
 }
 
+test("who is sent away is told why in the server's words", () => {
+  const { message } = verdict(4503, "disconnected by an administrator");
+  assert.equal(message, "The server ended live updates: disconnected by an administrator.");
+});
+
 test("the token and the client's name are offered as subprotocols, never in the address", () => {
   assert.deepEqual(subprotocols({ client: "web" }), ["dnsadmin.v1", "client.web"]);
   assert.deepEqual(subprotocols({ client: "tail", token: "a.b.c", deflate: true }), [

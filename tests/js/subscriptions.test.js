@@ -59,6 +59,28 @@ test("new rights are used as soon as the server tells of them", async (t) => {
   await until(() => connection().subscriptions.has("rpz_update"));
 });
 
+test("new rights are asked for again when the server has no time for the question", async (t) => {
+  const { peer, service, connection } = await stage(t);
+  service.want(["*"]);
+  await pause(20);
+  peer.busy.add("get_subscriptions");
+  peer.available = [...peer.available, "rpz_update"];
+  peer.send({ type: "notice", code: "permissions_changed", message: "Your rights changed." });
+  await until(() => connection().subscriptions.has("rpz_update"));
+});
+
+test("a connection that ends while new rights are asked for harms nothing", async (t) => {
+  const { peer, service, live } = await stage(t);
+  peer.send({ type: "notice", code: "permissions_changed", message: "Your rights changed." });
+  peer.silent = true; // the question is not answered
+  await pause(20);
+  peer.silent = false;
+  peer.cut();
+  await until(() => peer.handshakes.length === 2);
+  await live();
+  assert.equal(service.state.name, "live");
+});
+
 test("it is told when the server sends what is wanted", async (t) => {
   const { service } = await stage(t);
   const settled = [];

@@ -28,6 +28,8 @@ export class Peer {
   /** No WebSocket gets through, as behind some proxies. */
   blocked = false;
   polls = 0;
+  /** Commands that are turned down the next time, with the word to try again. */
+  busy = new Set();
   #http = createServer((request, response) => this.#answer(request, response));
   #port = 0;
 
@@ -219,7 +221,9 @@ class Connection {
     const { type, id, data } = command;
     const answer = (/** @type {object} */ value) => this.send({ type: "response", id, data: value });
     const listed = () => ({ subscriptions: [...this.subscriptions] });
-    if (type === "ping") this.send({ type: "pong", id });
+    if (this.peer.busy.delete(type))
+      this.send({ type: "error", id, code: "rate_limited", message: "Too many.", details: { retry_after_s: 0.02 } });
+    else if (type === "ping") this.send({ type: "pong", id });
     else if (type === "echo") answer(data);
     else if (type === "authenticate") answer({ token_expires_at: null });
     else if (type === "get_subscriptions") answer({ ...listed(), defaults: [], available: this.peer.available });
