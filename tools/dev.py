@@ -103,6 +103,7 @@ FOR_TEST = [
     package("curl", "curl"),
     package("openssl", "openssl"),
 ]
+FOR_BENCH = [*FOR_TEST, package("dnsperf", "dnsperf")]
 
 
 def need(packages: Sequence[Package]) -> None:
@@ -238,7 +239,7 @@ def soak(arguments: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     """Run `benchmarks/<name>_bench.py` for the names given, or all of them, one after the other."""
-    need(FOR_TEST)
+    need(FOR_BENCH)
     environment(DEV_REQUIREMENTS)
     node_modules(for_pages=True)
     known = {path.stem.removesuffix("_bench"): path for path in sorted((ROOT / "benchmarks").glob("*_bench.py"))}
