@@ -267,7 +267,8 @@ def test_a_server_that_hangs_is_down_and_what_it_counted_is_not_lost(
     ask_for_something(where, 3)
     assert own_server._process is not None
     own_server._process.send_signal(signal.SIGSTOP)
-    watch.round()
+    while "service_stopped" not in kinds():  # its threads stop one after the other
+        watch.round()
     severity, reason, _ = ended()
     assert (severity, "gave no answer within" in reason) == ("error", True)
     own_server._process.send_signal(signal.SIGCONT)

@@ -35,6 +35,11 @@ def test_a_name_server_that_is_stopped_and_started_is_seen_by_all(site, profile)
     for page in (olivia, vera):
         expect(page.locator("#server [data-fact=state]")).to_have_text("Answers")
         expect(page.locator("[data-component=name_server] [data-slot=title]")).to_have_attribute("data-state", "up")
+    olivia.get_by_role("button", name="Restart").focus()
+    olivia.keyboard.press("Enter")
+    expect(olivia.locator("#toasts")).to_contain_text("The name server runs again.")
+    vera.goto("/activity/")
+    expect(vera.locator("[data-severity=info]", has_text="restarted by olivia")).to_have_count(1)
 
 
 def test_charts_are_drawn_and_their_numbers_are_those_of_the_database(site, profile):

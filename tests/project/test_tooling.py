@@ -72,7 +72,7 @@ def public_python() -> str:
     [
         ("run", "bind9-utils bind9-dnsutils nodejs npm"),
         ("check", "nodejs npm"),
-        ("test", "bind9-utils bind9-dnsutils nodejs npm redis-server chromium"),
+        ("test", "bind9-utils bind9-dnsutils nodejs npm redis-server chromium curl openssl"),
     ],
 )
 def test_who_is_not_root_is_told_the_one_line_that_installs_what_is_missing(
