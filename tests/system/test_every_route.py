@@ -7,8 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
+
+ODD = {name: value for value in ("\x00",) for name in ("q", "search", "name", "zone", "type", "sort", "metric", "user")}
+ODD |= {
+    "page": "x",
+    "limit": "-1",
+    "from": "yesterday",
+    "to": "-",
+    "step": "0",
+    "since": "x:y",
+    "cursor": "?",
+    "id": "x",
+}
+"""What somebody may write behind the question mark."""
 
 PLACES = {"int": "999999999", "str": "nothing.example", "slug": "nothing", "path": "nothing", "uuid": "0" * 32}
 
@@ -32,9 +46,22 @@ def test_a_route_answers_every_method_that_it_does_not_know_what_to_do_with(path
     client = APIClient(raise_request_exception=False)
     client.force_authenticate(User.objects.create_superuser("root"))
     for method in ("get", "put", "patch", "delete", "post"):
-        answer = getattr(client, method)(path, {}, format="json") if method != "get" else client.get(path)
+        answer = getattr(client, method)(path, {}, format="json") if method != "get" else client.get(path, ODD)
         assert answer.status_code != 500, method
 
 
 def test_there_are_routes() -> None:
     assert len(API) > 60
+
+
+PAGES = sorted({path for path in routes(get_resolver()) if not path.startswith(("/api/", "/admin/", "/static/"))})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_answers_an_administrator_and_a_stranger(path: str, client: Client) -> None:
+    client.raise_request_exception = False
+    assert client.get(path).status_code != 500
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.get(path, ODD).status_code != 500
+    assert client.post(path, {}).status_code != 500
