@@ -36,6 +36,7 @@ def test_the_difference_is_shown_before_anything_is_changed(site, make_zone, pro
     assert record_of(site, zone, "www")["content"] == "192.0.2.1"
 
     page.get_by_role("dialog").get_by_role("button", name="Import", exact=True).click()
+    page.mouse.move(0, 0)  # rows do not move under the pointer
 
     expect(row(page, "mail")).to_be_visible()
     expect(row(page, "old")).to_have_count(0)
