@@ -26,6 +26,9 @@ OLD, NEW = "legacy", "unified"
 EFFECTIVE_WITHIN_S = 5.0
 TAKEN_BACK_WITHIN_S = 30.0
 
+PLAINLY: Any = {"compression": None, "max_size": None, "ping_interval": None, "open_timeout": 60}
+"""How a page connects. On a busy machine it takes its time; a browser waits as long."""
+
 TOKENS = """
 import json
 from django.contrib.auth.models import User
@@ -118,7 +121,7 @@ class Page:
     async def _open_new(self) -> bool:
         url = f"{self._site.socket_url()}?since={self._epoch}:{self._reached}"
         protocols: list[Any] = ["dnsadmin.v1", f"client.{self._device}", f"bearer.{self._token}"]
-        socket = await connect(url, subprotocols=protocols, compression=None, max_size=None, ping_interval=None)
+        socket = await connect(url, subprotocols=protocols, **PLAINLY)
         first = json.loads(await socket.recv())
         if first["type"] != "welcome":
             assert first.get("code") == 4510, first
@@ -156,7 +159,7 @@ class Page:
 
     async def _open_one(self, kind: str) -> ClientConnection:
         url = f"ws://127.0.0.1:{self._site.port}/ws/{kind}/?token={self._token}"
-        socket = await connect(url, compression=None, max_size=None, ping_interval=None)
+        socket = await connect(url, **PLAINLY)
         await socket.send('{"type":"get_stats"}')  # its answer tells that the sign-in is over
         while b'"type":"stats"' not in (frame := await socket.recv(decode=False)):
             self.heard.update(NAME.findall(frame))
