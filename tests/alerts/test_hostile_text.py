@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 
 import dns.message
 import dns.name
@@ -34,6 +35,8 @@ def test_hostile_strings_do_nothing_anywhere(site, profile, strings):
     before = sam.get("/api/realtime/events/", limit=1).position
     for number, text in enumerate(strings):
         ask_for(site, text, number)
+        if number % 20 == 19:
+            time.sleep(1)  # of a flood only the first fifty are told one by one
     page = profile(site).sign_in("sam")
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
