@@ -34,7 +34,7 @@ async def ready(request: HttpRequest) -> JsonResponse:
     node = this_node()
     return _answer(
         {
-            "draining": "the process is about to stop" if node.draining else None,
+            "staying": "the process is about to stop" if node.draining else None,
             "database": await _asked(_database, "the database does not answer"),
             "feed": None if node.feed.ready.is_set() else "the process has not begun to follow the log",
         }
