@@ -54,8 +54,8 @@ export class Retry {
 
   #count() {
     const leftMs = Math.max(0, this.#dueAt - performance.now());
-    const seconds = Math.ceil(leftMs / 1000);
     const begun = this.#told >= 0;
+    const seconds = Math.max(begun ? 0 : 1, Math.ceil(leftMs / 1000)); // however short the wait, there is one
     if (!begun || (leftMs >= 1 && seconds !== this.#told)) this.#onCount(seconds);
     this.#told = seconds;
     if (leftMs < 1) this.now();

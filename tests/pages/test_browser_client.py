@@ -184,7 +184,7 @@ def test_a_server_that_says_nothing_any_more_is_noticed_and_nothing_is_lost(
     olivia.sign_in("olivia")
     tab = open_tab(olivia)
     wait_for_state(tab, "live")
-    site.process.signal(signal.SIGSTOP)
+    site.freeze()
     try:
         wait_for_state(tab, "reconnecting", "offline")
         site.python(ADD_RECORD, zone, "meanwhile")

@@ -9,8 +9,10 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,6 +107,23 @@ class Site:
         """End the web process without a warning (SIGKILL); what it started lives on, as it would."""
         self.process.signal(signal.SIGKILL)
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Have it stand still (SIGSTOP), but not with the lock of its SQLite database in its hand, which stops everybody."""
+        while True:
+            self.process.signal(signal.SIGSTOP)
+            if self._database_can_be_locked():
+                return
+            self.process.signal(signal.SIGCONT)
+            time.sleep(0.05)
+
+    def _database_can_be_locked(self) -> bool:
+        with contextlib.closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=0.2)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            return True
 
     def restart(self) -> None:
         """End it politely if it runs, and start it again on the same port with the same data."""
