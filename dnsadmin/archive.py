@@ -132,7 +132,7 @@ def tables() -> list[type[models.Model]]:
 
 
 def _columns(model: type[models.Model]) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
+    return [field.attname for field in model._meta.concrete_fields if not field.generated]
 
 
 def _line(row: tuple[Any, ...]) -> bytes:
@@ -219,7 +219,7 @@ def restore(path: Path, progress: Progress = lambda table, rows: None) -> Manife
 
 
 def _load(model: type[models.Model], file: BinaryIO) -> None:
-    fields = list(model._meta.concrete_fields)
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(str(field.column)) for field in fields)
     holders = ", ".join(["%s"] * len(fields))

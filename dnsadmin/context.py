@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Subquery
 from django.http import HttpRequest
 
 from dnsadmin import maintenance
@@ -15,14 +16,22 @@ from realtime import alerts, audience, rollout
 def site(request: HttpRequest) -> dict[str, Any]:
     """`position`: where the page stands in the event log. `demo`: whether to say that this is one. `site_name`.
     `system`: which one the roll-out has the user on, `unified` or `legacy`; `maintenance`: the one that is under way; both
-    are read when a template uses them."""
+    are read together when a template uses them."""
+
+    @cache
+    def flag() -> Any:
+        return rollout.flag(maintenance=Subquery(maintenance.under_way().values("reason")))
 
     def system() -> str:
-        return "unified" if rollout.assignment().unified(request.user.pk or 0) else "legacy"
+        return "unified" if rollout.assignment(flag()).unified(request.user.pk or 0) else "legacy"
+
+    def state() -> dict[str, str] | None:
+        reason = getattr(flag(), "maintenance", None)  # not there when the flag was only just made
+        return None if reason is None else {"reason": reason}
 
     return {
         "system": system,
-        "maintenance": cache(maintenance.state),
+        "maintenance": state,
         "position": getattr(request, "position", ""),
         "demo": settings.SITE.demo,
         "site_name": "dnsadmin",
@@ -34,8 +43,8 @@ MOST_AT_THE_BELL = 500
 
 
 def bell(request: HttpRequest) -> dict[str, Any]:
-    """`open_alerts`: those that nobody looks after, as the user may see them, for the bell of the frame; `my_groups`: the
-    names of the user's groups. Both are read when a template uses them."""
+    """`open_alerts`: those that nobody looks after, as the user may see them, for the bell of the frame, read when
+    a template uses them; `my_groups`: the names of the user's groups."""
 
     @cache
     def open_alerts() -> list[dict[str, Any]]:
@@ -45,7 +54,4 @@ def bell(request: HttpRequest) -> dict[str, Any]:
         newest = rows.order_by("-raised_at").values("id", "severity", "title")
         return [dict(alert) for alert in newest[:MOST_AT_THE_BELL]]
 
-    def my_groups() -> list[str]:
-        return list(request.user.groups.values_list("name", flat=True)) if request.user.is_authenticated else []
-
-    return {"open_alerts": open_alerts, "my_groups": my_groups}
+    return {"open_alerts": open_alerts, "my_groups": getattr(getattr(request, "user", None), "group_names", [])}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -24,9 +25,14 @@ OPEN = ("/accounts/", "/api/token/", "/api/realtime/", "/admin/login/", "/admin/
 RETRY_AFTER_S = 60
 
 
+def under_way() -> QuerySet[Maintenance]:
+    """The maintenance that is under way, or nothing."""
+    return Maintenance.objects.filter(pk=Maintenance.SINGLETON, since__isnull=False)
+
+
 def state() -> Maintenance | None:
     """The maintenance that is under way, if any."""
-    return Maintenance.objects.filter(pk=Maintenance.SINGLETON, since__isnull=False).first()
+    return under_way().first()
 
 
 @transaction.atomic
@@ -55,15 +61,15 @@ class MaintenanceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method in SAFE or request.path.startswith(OPEN) or (under_way := state()) is None:
+        if request.method in SAFE or request.path.startswith(OPEN) or (now := state()) is None:
             return self.get_response(request)
-        detail = f"Not saved: the site is in maintenance{f' ({under_way.reason})' if under_way.reason else ''}."
+        detail = f"Not saved: the site is in maintenance{f' ({now.reason})' if now.reason else ''}."
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         if request.path.startswith("/api/") or "json" in request.headers.get("Accept", ""):
             problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": detail}
             return JsonResponse(
                 problem | {"code": "maintenance"}, status=503, headers=headers, content_type="application/problem+json"
             )
-        response = render(request, "maintenance.html", {"reason": under_way.reason}, status=503)
+        response = render(request, "maintenance.html", {"reason": now.reason}, status=503)
         response["Retry-After"] = headers["Retry-After"]
         return response

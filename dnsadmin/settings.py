@@ -87,8 +87,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "waffle.middleware.WaffleMiddleware",
     "dnsadmin.maintenance.MaintenanceMiddleware",
-    "realtime.middleware.ActorMiddleware",
     "realtime.middleware.PositionMiddleware",
+    "realtime.middleware.ActorMiddleware",
 ]
 
 ROOT_URLCONF = "dnsadmin.urls"

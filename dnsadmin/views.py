@@ -22,11 +22,11 @@ from monitoring import charts
 from monitoring.summary import summary
 from realtime.sign_in import SignInLimit
 from zones.access import may_create_zones, visible_zones
-from zones.listing import matching
 from zones.models import Record, SyncState
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.rndc import Rndc
+from zones.searching import likely, matching
 
 LINES = 50
 """Lines of activity on a page."""
@@ -85,7 +85,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "served_count": states.get(SyncState.SERVED, 0),
             "waiting_count": states.get(SyncState.PENDING, 0) + states.get(SyncState.PUSHING, 0),
             "failed_count": states.get(SyncState.FAILED, 0),
-            "record_count": Record.objects.filter(zone__in=zones).count(),
+            "record_count": sum(sum(counts.values()) for counts in zones.values_list("record_counts", flat=True)),
             "unserved": zones.exclude(sync_state=SyncState.SERVED).order_by("sync_state", "name")[:8],
             "lines": lines,
             "verbs": activity.VERBS,
@@ -136,9 +136,12 @@ def search(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"zones": [], "records": []})
     visible = visible_zones(request.user)
     zones = visible.filter(name__contains=query).order_by("name")[:FOUND_ZONES]
+    narrowed = Record.rows.filter(
+        Q(pk__in=likely(query, visible.values("pk")).values("pk"))
+        | Q(pk__in=Record.rows.filter(_by_whole_name(query), zone__in=visible).values("pk"))
+    )
     records = (
-        Record.objects.filter(zone__in=visible)
-        .annotate(shown=Q(private=False) | Q(zone__in=visible_zones(request.user, "edit")))
+        narrowed.annotate(shown=Q(private=False) | Q(zone__in=visible_zones(request.user, "edit")))
         .filter(matching(query, private=False) | Q(comment__icontains=query, shown=True) | _by_whole_name(query))
         .select_related("zone")
         .order_by(_nearest_first(query), "zone__name", "name", "type")[:FOUND_RECORDS]

@@ -115,8 +115,15 @@ def _visible(users: Sequence[Any]) -> dict[str, Mapping[int, ScopeKeys]]:
     return {kind: find(users) for kind, find in registry.scopes().items()} if users else {}
 
 
-def _fill_permission_caches(users: Sequence[Any]) -> None:
-    """Look up once what Django's `ModelBackend` would for each user, and leave it where that looks first.
+def know(user: Any) -> None:
+    """Look up what the roles of a user allow, and the names of their groups as `group_names`, before anybody asks: one query
+    for all of it."""
+    user.group_names = sorted(_fill_permission_caches([user])[user.pk, "member"])
+
+
+def _fill_permission_caches(users: Sequence[Any]) -> Mapping[tuple[int, str], set[str]]:
+    """Look up once what Django's `ModelBackend` would for each user, and leave it where that looks first. Returns it by user
+    and source, with the names of groups as `member`.
 
     The decision stays with `has_perm`, and so with every authentication backend of the site.
     """
@@ -124,20 +131,23 @@ def _fill_permission_caches(users: Sequence[Any]) -> None:
 
     ids = [user.pk for user in users]
     if not ids:
-        return
+        return {}
     name = ("permission__content_type__app_label", "permission__codename")
     own = get_user_model().user_permissions.through.objects.filter(user__in=ids)
     by_group = Group.permissions.through.objects.filter(group__user__in=ids)
+    membership = get_user_model().groups.through.objects.filter(user__in=ids)
     rows = own.annotate(whose=F("user"), source=Value("user")).values_list("whose", "source", *name)
     rows = rows.union(
-        by_group.annotate(whose=F("group__user"), source=Value("group")).values_list("whose", "source", *name)
+        by_group.annotate(whose=F("group__user"), source=Value("group")).values_list("whose", "source", *name),
+        membership.annotate(source=Value("member"), app=Value("")).values_list("user", "source", "app", "group__name"),
     )
     held: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
     for user_id, source, app, codename in rows:
-        held[user_id, source].add(sys.intern(f"{app}.{codename}"))
+        held[user_id, source].add(sys.intern(f"{app}.{codename}") if app else codename)
     for user in users:
         user._user_perm_cache = held[user.pk, "user"]  # noqa: SLF001  # the names that Django gives them
         user._group_perm_cache = held[user.pk, "group"]  # noqa: SLF001
+    return held
 
 
 def _audience(user: Any, visible: Mapping[str, Mapping[int, ScopeKeys]]) -> Audience:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from realtime import log
+from realtime import audience, log
 from realtime.actors import acting
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -22,6 +22,8 @@ class ActorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         origin = "api" if request.path.startswith("/api/") else "page"
+        if request.user.is_authenticated and (origin == "page" or not request.user.is_superuser):
+            audience.know(request.user)
         with acting(request.user, origin=origin, address=request.META.get("REMOTE_ADDR")):
             return self.get_response(request)
 

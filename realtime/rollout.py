@@ -71,10 +71,10 @@ EVERYBODY = Assignment(100.0)
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def flag() -> RolloutFlag:
-    """The flag; a site that never had the old system begins with everyone on."""
+def flag(**besides: Any) -> RolloutFlag:
+    """The flag; a site that never had the old system begins with everyone on. besides: what else the query reads."""
     row: RolloutFlag
-    row, _ = RolloutFlag.objects.get_or_create(
+    row, _ = RolloutFlag.objects.annotate(**besides).get_or_create(
         name=FLAG, defaults={"everyone": True, "superusers": False, "note": "Who uses the one WebSocket at /ws/."}
     )
     return row
@@ -85,9 +85,9 @@ def percent(row: RolloutFlag) -> float:
     return 100.0 if row.everyone else 0.0 if row.everyone is False else float(row.percent or 0)
 
 
-def assignment() -> Assignment:
-    """Who is on the unified system now."""
-    row = flag()
+def assignment(row: RolloutFlag | None = None) -> Assignment:
+    """Who is on the unified system now, as the flag says."""
+    row = row or flag()
     if row.everyone is not None:
         return Assignment(percent(row))
     users = get_user_model().objects.filter(is_active=True)

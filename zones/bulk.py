@@ -26,7 +26,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     missing = [row for row in rows if row.pk is None]
     for row, key in zip(missing, reserved_keys(model, len(missing)), strict=True):
         row.pk = key
-    fields = model._meta.local_concrete_fields
+    fields = [field for field in model._meta.local_concrete_fields if not field.generated]
     read = [_reader(field, connection) for field in fields]
     write(model, [str(field.column) for field in fields], (tuple(value(row) for value in read) for row in rows))
     for row in rows:

@@ -11,14 +11,14 @@ from itertools import chain
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models import Case, F, IntegerField, QuerySet, Value, When
+from django.db.models import F, QuerySet
 from django.db.models.functions import Collate
 
 from realtime.broadcasting import emit
 from realtime.events import EventType
 from zones.events import ZoneTransferred
 from zones.models import Record, Zone
-from zones.rrsets import APEX, RR
+from zones.rrsets import RR
 from zones.zonefile.export import export
 from zones.zonefile.tables import Row, as_row
 
@@ -55,24 +55,16 @@ def in_file_order(zone: Zone) -> QuerySet[Record]:
     """The records of a zone as they stand in a file: SOA, apex NS, the rest of the apex, then by name, type and content,
     octet by octet, whatever language the database sorts in."""
     records = Record.objects.filter(zone=zone)
-    rank = Case(
-        When(name=APEX, type="SOA", then=Value(0)),
-        When(name=APEX, type="NS", then=Value(1)),
-        When(name=APEX, then=Value(2)),
-        default=Value(3),
-        output_field=IntegerField(),
-    )
     columns: list[Any] = [F("name"), F("type"), F("content")]
     if connections[records.db].vendor == "postgresql":
         columns = [Collate(column, "C") for column in columns]
-    return records.order_by(rank, *columns)
+    return records.order_by("rank", *columns)
 
 
 def _announce(zone: Zone) -> None:
     with transaction.atomic():
-        count = Record.objects.filter(zone=zone).count()
         emit(
             EventType.ZONE_EXPORTED,
-            ZoneTransferred(zone=zone.name, records=count, serial=zone.serial),
+            ZoneTransferred(zone=zone.name, records=zone.record_count, serial=zone.serial),
             scope=zone.key,
         )

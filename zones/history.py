@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import Any
 
 import msgspec
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 
 from zones import names
 from zones.grants import GRANT
@@ -32,9 +31,64 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-def of(zone: Zone, wanted: Wanted) -> QuerySet[ChangeSet]:
-    """The change sets of `zone`, newest first, each with its `change_count`; without
-    what the name server has to do, which may be large."""
+class History:
+    """The change sets of a zone that are wanted, newest first, for a `Paginator`: each with the first of its changes as
+    `first_changes`, at most `most`; without what the name server has to do, which may be large.
+
+    authors, origins: who made change sets of the zone, wanted or not, and by which ways; read together with the count.
+    """
+
+    def __init__(self, zone: Zone, wanted: Wanted, most: int) -> None:
+        self._zone, self._most = zone, most
+        self._condition = _condition(zone, wanted)
+
+    def count(self) -> int:
+        return sum(number for _, _, number in self._made_by)
+
+    @property
+    def authors(self) -> list[str]:
+        return sorted({author for author, _, _ in self._made_by if author})
+
+    @property
+    def origins(self) -> list[str]:
+        return sorted({origin for _, origin, _ in self._made_by})
+
+    @cached_property
+    def _made_by(self) -> list[tuple[str, str, int]]:
+        rows = self._zone.change_sets.order_by().values_list("author_name", "origin")
+        return list(rows.annotate(number=Count("pk", filter=self._condition)))
+
+    def __getitem__(self, wanted: slice) -> list[Any]:
+        return self._with_changes(self._rows()[wanted])
+
+    def get(self, pk: int) -> Any:
+        """One of them. Raises `ChangeSet.DoesNotExist`."""
+        (found,) = self._with_changes(self._rows().filter(pk=pk)) or [None]
+        if found is None:
+            raise ChangeSet.DoesNotExist
+        return found
+
+    def _rows(self) -> QuerySet[ChangeSet]:
+        # The last change that is shown of each, so that of a large one no more is read than that.
+        nth = Change.objects.filter(change_set=OuterRef("pk")).order_by("id").values("id")[self._most - 1 : self._most]
+        rows = self._zone.change_sets.filter(self._condition).defer("rrsets").order_by("-id")
+        return rows.annotate(last_shown=Subquery(nth))
+
+    def _with_changes(self, rows: QuerySet[ChangeSet]) -> list[Any]:
+        found: list[Any] = list(rows)
+        whole = Q(change_set__in=[each.pk for each in found if each.last_shown is None])
+        parts = [Q(change_set=each.pk, id__lte=each.last_shown) for each in found if each.last_shown is not None]
+        by_set: dict[int, list[Change]] = {each.pk: [] for each in found}
+        # Databases take only so many conditions in a statement.
+        for some in chunks([whole, *parts], 100):
+            for change in Change.objects.filter(reduce(or_, some)).order_by("id"):
+                by_set[change.change_set_id].append(change)
+        for each in found:
+            each.first_changes = by_set[each.pk]
+        return found
+
+
+def _condition(zone: Zone, wanted: Wanted) -> Q:
     conditions = {
         "author_name": wanted.author,
         "origin": wanted.origin,
@@ -43,39 +97,15 @@ def of(zone: Zone, wanted: Wanted) -> QuerySet[ChangeSet]:
         "created_at__gte": wanted.since,
         "created_at__lt": wanted.until,
     }
-    found = zone.change_sets.filter(**{key: value for key, value in conditions.items() if value is not None})
+    condition = Q(**{key: value for key, value in conditions.items() if value is not None})
     if wanted.name:
         try:
             name = names.relative(wanted.name, zone.name)
         except ValueError:
-            return zone.change_sets.none()
-        touching = Change.objects.filter(Q(before__name=name) | Q(after__name=name), change_set__zone=zone)
-        found = found.filter(pk__in=touching.values("change_set"))
-    # Counted for those that are looked at only: a subquery, not a join of everything.
-    count = Change.objects.filter(change_set=OuterRef("pk")).order_by().values("change_set").annotate(n=Count("pk"))
-    return found.defer("rrsets").annotate(change_count=Coalesce(Subquery(count.values("n")), 0)).order_by("-id")
-
-
-def with_changes(change_sets: Iterable[ChangeSet], most: int) -> list[Any]:
-    """Change sets with the first of their changes as `first_changes`, at most so many of each, in two queries."""
-    found: list[Any] = list(change_sets)
-    # The last one that is shown of each, so that of a large one no more is read than that.
-    nth = Change.objects.filter(change_set=OuterRef("pk")).order_by("id").values("id")[most - 1 : most]
-    ends = (
-        ChangeSet.objects.filter(pk__in=[each.pk for each in found])
-        .annotate(end=Subquery(nth))
-        .values_list("pk", "end")
-    )
-    whole = Q(change_set__in=[pk for pk, end in ends if end is None])
-    parts = [Q(change_set=pk, id__lte=end) for pk, end in ends if end is not None]
-    by_set: dict[int, list[Change]] = {each.pk: [] for each in found}
-    # Databases take only so many conditions in a statement.
-    for some in (whole, *(reduce(or_, few) for few in chunks(parts, 100))):
-        for change in Change.objects.filter(some).order_by("id"):
-            by_set[change.change_set_id].append(change)
-    for each in found:
-        each.first_changes = by_set[each.pk]
-    return found
+            return Q(pk=None)
+        touching = Change.objects.filter(Q(was_named=name) | Q(now_named=name))
+        condition &= Q(pk__in=touching.values("change_set"))
+    return condition
 
 
 class Line(msgspec.Struct, frozen=True):

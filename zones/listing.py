@@ -1,122 +1,157 @@
-"""The records of a zone as pages show them, a hundred at a time: each page costs about the same, whatever the zone's size.
+"""The records of a zone as pages and the API list them: each page costs about the same, whatever the zone's size.
 
-In the order of names, which is how people look at a zone, the rows come along an index of the database, the apex before the
-others; no page sorts the whole zone.
+Every order has an index with all of it, so that of the records before a page no more than the index is read. A search looks
+at the first few thousand records in that order; where they do not fill the page, an index of the text names the few that can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery
 
-from zones.models import Record, Zone
+from zones.models import BEGINNING, Record, Zone
 from zones.rrsets import APEX
+from zones.searching import likely, matching
 
 PAGE_SIZE = 100
 
-ORDERS = {"name": "name", "type": "type", "ttl": "ttl", "content": "content", "changed": "updated_at"}
-"""What records are sorted by -> the column."""
+ORDERS: dict[str, tuple[Any, ...]] = {
+    "name": ("rank", "name", "type", "pk"),
+    "type": ("type", "rank", "name", "pk"),
+    "ttl": ("ttl", "rank", "name", "pk"),
+    "content": (BEGINNING, "pk"),
+    "changed": ("updated_at", "rank", "name", "pk"),
+}
+"""What records are sorted by -> all of the order. A minus turns all of it round, so that the same index has it."""
 
-_SOA_FIRST = Case(
-    When(type="SOA", then=Value(0)), When(type="NS", then=Value(1)), default=Value(2), output_field=IntegerField()
-)
+LOOKED_AT = 2000
+"""Records that a search looks at one by one."""
+COUNTED = 10_000
+"""Records found that are counted; beyond that, there are more. Whoever goes on from page to page reaches them all."""
 
 
-def types_of(zone: Zone) -> list[tuple[str, int]]:
-    """The record types of a zone, with how many there are of each."""
-    return list(zone.records.order_by("type").values_list("type").annotate(count=Count("pk")))
+class Listing:
+    """Records in an order, for a `Paginator`. `total`: how many they are."""
+
+    exact = True
+    """Whether `count()` is how many there are, or the least."""
+
+    def __init__(self, zone: Zone, records: QuerySet[Record], sort: str, total: int) -> None:
+        self._zone, self._records, self._total = zone, records, total
+        self._order = _order(sort)
+
+    def reach(self, number: int, size: int) -> None:
+        """Prepare for a page of a list whose length is not known."""
+
+    def count(self) -> int:
+        return self._total
+
+    def __getitem__(self, wanted: slice) -> list[Record]:
+        return self._rows(self._records, wanted)
+
+    def _rows(self, records: QuerySet[Record], wanted: slice, counted: QuerySet[Record] | None = None) -> list[Any]:
+        """So many of `records`: found by their keys alone, then read. Each says how many `counted` has, as far as is counted,
+        as `found`."""
+        keys = records.order_by(*self._order).values("pk")[wanted]
+        rows = Record.rows.filter(pk__in=keys).select_related("updated_by").order_by(*self._order)
+        if counted is not None:
+            rows = rows.annotate(found=_Count(Subquery(counted.order_by().values("pk")[: COUNTED + 1])))
+        found = list(rows)
+        for record in found:
+            record.zone = self._zone
+        return found
 
 
-def page_of(
-    zone: Zone, *, query: str, kind: str, sort: str, number: Any, private: bool, total: int | None = None
-) -> Page[Record]:
-    """A page of the records that have `query` in their name, content or comment, and are of type `kind`, where these are not
-    empty. sort: one of `ORDERS`, turned round by a minus. private: look into comments for editors, too. total: how many
-    there are of the type, or in all, where that is known."""
-    records: QuerySet[Record] = zone.records.select_related("updated_by")
-    if query:
-        records = records.filter(matching(query, private=private) | _by_whole_name(query, zone))
+class _Count(Func):
+    """How many rows a query has: read together with other rows."""
+
+    template, output_field = "(SELECT COUNT(*) FROM %(expressions)s AS counted)", IntegerField()
+
+
+class Found(Listing):
+    """Those of some records that match, as `narrowed` has them beside others. Two queries for a page at most."""
+
+    def __init__(
+        self, zone: Zone, records: QuerySet[Record], sort: str, total: int, condition: Q, narrowed: QuerySet[Record]
+    ) -> None:
+        super().__init__(zone, records, sort, total)
+        self._condition, self._narrowed = condition, narrowed.filter(condition)
+        self._count, self._page = 0, list[Record]()
+
+    def reach(self, number: int, size: int) -> None:
+        start, enough = (number - 1) * size, number * size + 1
+        looked_at = max(LOOKED_AT, 2 * enough)
+        near = Record.rows.filter(self._condition, pk__in=self._records.order_by(*self._order).values("pk")[:looked_at])
+        every = self._narrowed if self._total > looked_at else near
+        found = self._rows(near, slice(start, enough), every)
+        if every is not near and len(found) <= size:
+            found = self._rows(every, slice(start, enough), every)
+        self._page = found[:size]
+        if found:
+            self.exact = found[0].found <= COUNTED
+            self._count = found[0].found if self.exact else max(COUNTED, start + len(found))
+        else:
+            self.exact, self._count = True, min(every.count(), start) if start else 0
+
+    def count(self) -> int:
+        return self._count
+
+    def __getitem__(self, wanted: slice) -> list[Record]:
+        return self._page
+
+
+class Pages(Paginator):
+    """Pages of a `Listing`."""
+
+    object_list: Listing
+
+    def page(self, number: Any) -> Page[Record]:
+        wanted = int(number) if str(number).isdecimal() else 1
+        self.__dict__.pop("count", None)
+        self.object_list.reach(max(wanted, 1), self.per_page)
+        return super().page(number)
+
+    @property
+    def exact(self) -> bool:
+        """Whether `count` is how many there are, or the least."""
+        return self.object_list.exact
+
+
+def listing(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", private: bool) -> Listing:
+    """The records that have `query` in their name, content or comment, and are of type `kind`, where these are not empty.
+    sort: one of `ORDERS`, turned round by a minus. private: look into comments for editors, too."""
+    records: QuerySet[Record] = zone.records.all()
+    total = zone.record_count
     if kind:
-        records = records.filter(type=kind)
-    down, column = sort.startswith("-"), ORDERS[sort.removeprefix("-")]
-    rows: Any
-    if column == "name":
-        rows = _ByName(records, down=down)
+        records, total = records.filter(type=kind), zone.record_counts.get(kind, 0)
+    if not query:
+        return Listing(zone, records, sort, total)
+    condition, name = matching(query, private=private), _inside(query, zone)
+    if name == APEX:
+        condition |= Q(name=APEX)
+        at_the_apex = Q(pk__in=zone.records.filter(name=APEX).values("pk"))
+        narrowed = Record.rows.filter(Q(pk__in=likely(query, [zone.pk]).values("pk")) | at_the_apex)
+    elif name:
+        condition |= Q(name__icontains=name)
+        narrowed = likely(name, [zone.pk])  # the whole name has it in it, too
     else:
-        rows = records.order_by(f"-{column}" if down else column, "name", "type", "content", "pk")
-    if query:
-        # Looking for it is what takes time: once, and not once more to count.
-        rows = _Found(records, rows.values_list("pk", flat=True))
-    return _Counted(rows, PAGE_SIZE, total=None if query else total).get_page(number)
+        narrowed = likely(query, [zone.pk])
+    return Found(zone, records, sort, total, condition, narrowed.filter(type=kind) if kind else narrowed)
 
 
-def matching(text: str, *, private: bool) -> Q:
-    """Records with `text` in their name, content or comment; of private comments only where `private`."""
-    comment = Q(comment__icontains=text) if private else Q(comment__icontains=text, private=False)
-    return Q(name__icontains=text) | Q(content__icontains=text) | comment
-
-
-def _by_whole_name(query: str, zone: Zone) -> Q:
-    """A name as people write it with the zone's name behind it."""
+def _inside(query: str, zone: Zone) -> str:
+    """A name as people write it with the zone's name behind it, as the records have it; else nothing."""
     whole = query.lower().rstrip(".")
     if whole == zone.name:
-        return Q(name=APEX)
-    return Q(name__icontains=relative) if (relative := whole.removesuffix(f".{zone.name}")) != whole else Q(pk=None)
+        return APEX
+    relative = whole.removesuffix(f".{zone.name}")
+    return relative if relative != whole else ""
 
 
-class _Counted(Paginator):
-    """Pages of rows whose number may be known already."""
-
-    def __init__(self, rows: Any, size: int, *, total: int | None) -> None:
-        super().__init__(rows, size)
-        self._total = total
-
-    @cached_property
-    def count(self) -> int:
-        return super().count if self._total is None else self._total
-
-
-class _Found:
-    """Records by their keys."""
-
-    def __init__(self, records: QuerySet[Record], keys: Iterable[int]) -> None:
-        self._records, self._keys = records, list(keys)
-
-    def count(self) -> int:
-        return len(self._keys)
-
-    def __getitem__(self, wanted: slice) -> list[Record]:
-        keys = self._keys[wanted]
-        found = self._records.in_bulk(keys)
-        return [found[key] for key in keys if key in found]
-
-
-class _ByName:
-    """Records by name, the apex first, or last when turned round: two ranges of an index, behind one another."""
-
-    def __init__(self, records: QuerySet[Record], *, down: bool) -> None:
-        sign = "-" if down else ""
-        columns = [f"{sign}{column}" for column in ("name", "type", "content", "pk")]
-        apex = records.filter(name=APEX).order_by(_SOA_FIRST.desc() if down else _SOA_FIRST, *columns)
-        others = records.exclude(name=APEX).order_by(*columns)
-        self._ranges = (others, apex) if down else (apex, others)
-        self._records = records
-
-    def count(self) -> int:
-        return self._records.count()
-
-    def values_list(self, *fields: str, flat: bool) -> Iterator[Any]:
-        return chain.from_iterable(rows.values_list(*fields, flat=flat) for rows in self._ranges)
-
-    def __getitem__(self, wanted: slice) -> list[Record]:
-        first, second = self._ranges
-        found = list(first[wanted])
-        if missing := wanted.stop - wanted.start - len(found):
-            start = 0 if found or not wanted.start else max(wanted.start - first.count(), 0)
-            found += second[start : start + missing]
-        return found
+def _order(sort: str) -> list[Any]:
+    columns = ORDERS[sort.removeprefix("-")]
+    if not sort.startswith("-"):
+        return [F(column) if isinstance(column, str) else column for column in columns]
+    return [F(column).desc() if isinstance(column, str) else column.desc() for column in columns]

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, NoReturn
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
 from zones.names import is_reverse
-from zones.rrsets import RR
+from zones.rrsets import APEX, RR
 
 
 def random_key() -> str:
@@ -65,6 +67,8 @@ class Zone(models.Model):
     adopted: the server had it before us, so its configuration is not ours. watched: adopted, and changed elsewhere still.
     signed: the server makes DNSSEC records for it. drift: what is served otherwise than wanted, see `zones.pushing`.
     transfer: of a secondary, how its copy stands, see `zones.secondaries`.
+    record_counts: how many records there are of each type, kept by whoever writes them (`zones.plan.tally`), so that nothing
+        that is looked at counts a large zone.
     """
 
     key = models.CharField(max_length=32, unique=True, default=random_key, editable=False)
@@ -94,6 +98,7 @@ class Zone(models.Model):
     signed = models.BooleanField(default=False, editable=False)
     drift = models.JSONField(null=True, editable=False)
     transfer = models.JSONField(null=True, editable=False)
+    record_counts = models.JSONField(default=dict, editable=False)
 
     objects = ZoneQuerySet.as_manager()
 
@@ -130,6 +135,11 @@ class Zone(models.Model):
     def mirrored(self) -> bool:
         """Whether its records come from elsewhere, and are shown here only."""
         return self.kind == ZoneKind.SECONDARY or self.watched
+
+    @property
+    def record_count(self) -> int:
+        """How many records it has."""
+        return sum(self.record_counts.values())
 
     @property
     def reverse(self) -> bool:
@@ -218,12 +228,20 @@ class GuardedQuerySet(models.QuerySet["Record"]):
     update = delete = create = bulk_create = bulk_update = get_or_create = update_or_create = _refuse
 
 
+BEGINNING = Func(F("content"), template="SUBSTR(%(expressions)s, 1, 64)", output_field=models.TextField())
+"""What contents are sorted by: an index takes no more. Without parameters, by which SQLite would not know it again."""
+
+
 class Record(models.Model):
     """One resource record of a zone.
 
     name: relative to the zone, lower case, A-labels, `"@"` for the apex. content: canonical rdata
     (`zones.rdata.canonical`). ttl in seconds, the same for all records of an RRset. private: the comment is for those
     who may edit the zone. version: raised by each change, for optimistic locking.
+    rank: SOA, NS and the rest of the apex stand before all other names (0, 1, 2, 3).
+
+    There is an index for each order that `zones.listing` shows, with all of the order in it, and one of the text
+    (`zones.searching`), which a migration makes.
     """
 
     zone = models.ForeignKey(Zone, models.CASCADE, related_name="records")
@@ -239,6 +257,16 @@ class Record(models.Model):
     updated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
     )
+    rank = models.GeneratedField(
+        expression=Case(
+            When(name=APEX, type="SOA", then=Value(0)),
+            When(name=APEX, type="NS", then=Value(1)),
+            When(name=APEX, then=Value(2)),
+            default=Value(3),
+        ),
+        output_field=models.PositiveSmallIntegerField(),
+        db_persist=True,
+    )
 
     objects = GuardedQuerySet.as_manager()
     rows: ClassVar[models.Manager[Record]] = models.Manager()
@@ -252,7 +280,11 @@ class Record(models.Model):
         ordering = ("name", "type", "content", "id")
         indexes = (
             models.Index(fields=["zone", "name", "type"], name="record_by_rrset"),
-            models.Index(fields=["zone", "type"], name="record_by_type"),
+            models.Index(fields=["zone", "rank", "name", "type", "id"], name="record_in_order"),
+            models.Index(fields=["zone", "type", "rank", "name", "id"], name="record_by_type"),
+            models.Index(fields=["zone", "ttl", "rank", "name", "id"], name="record_by_ttl"),
+            models.Index(fields=["zone", "updated_at", "rank", "name", "id"], name="record_by_change"),
+            models.Index(F("zone"), BEGINNING, F("id"), name="record_by_content"),
         )
         base_manager_name = "rows"
 
@@ -302,7 +334,7 @@ class ChangeSet(models.Model):
         `deleted`.
     rrsets: what the name server has to do, `[{name, type, before: {ttl, rdata} | null, after: {ttl, rdata} | null}]`;
         `before` is also the prerequisite of the update. serial: the zone's serial with which it was first served.
-    reverts: the change set that this one takes back.
+    reverts: the change set that this one takes back. change_count: of `changes`, which are many after an import.
     """
 
     zone = models.ForeignKey(Zone, models.CASCADE, related_name="change_sets")
@@ -318,6 +350,7 @@ class ChangeSet(models.Model):
     serial = models.PositiveBigIntegerField(null=True)
     rrsets = models.JSONField(default=list)
     reverts = models.ForeignKey("self", models.SET_NULL, null=True, related_name="reverted_by")
+    change_count = models.PositiveBigIntegerField(default=0)
 
     objects = ChangeSetQuerySet.as_manager()
 
@@ -342,7 +375,7 @@ class Change(models.Model):
     """What happened to one record in a change set.
 
     before, after: `{id, name, type, ttl, content, comment, private, version}`, or null where there was none.
-    record_id: not a foreign key, because the record may be gone.
+    record_id: not a foreign key, because the record may be gone. was_named, now_named: to find it by.
     """
 
     change_set = models.ForeignKey(ChangeSet, models.CASCADE, related_name="changes", db_index=False)  # see `Meta`
@@ -350,10 +383,24 @@ class Change(models.Model):
     record_id = models.BigIntegerField(null=True)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
+    was_named = models.GeneratedField(
+        expression=Cast(KT("before__name"), models.TextField()),
+        output_field=models.TextField(null=True),
+        db_persist=True,
+    )
+    now_named = models.GeneratedField(
+        expression=Cast(KT("after__name"), models.TextField()),
+        output_field=models.TextField(null=True),
+        db_persist=True,
+    )
 
     class Meta:
         ordering = ("id",)
-        indexes = (models.Index(fields=["change_set", "id"], name="change_in_order"),)
+        indexes = (
+            models.Index(fields=["change_set", "id"], name="change_in_order"),
+            models.Index(fields=["was_named"], name="change_by_old_name", condition=Q(was_named__isnull=False)),
+            models.Index(fields=["now_named"], name="change_by_name", condition=Q(now_named__isnull=False)),
+        )
         default_permissions = ()
 
     def __str__(self) -> str:

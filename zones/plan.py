@@ -6,6 +6,7 @@ Behind `zones.changes`, which is the front door.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -215,7 +216,7 @@ class Plan:
         """Write rows, history and events. `None` when there is nothing to do."""
         if not self.done:
             return None
-        made = begin(self.zone, comment, self._rrsets(), reverts=reverts)
+        made = begin(self.zone, comment, self._rrsets(), reverts=reverts, change_count=len(self.done))
         for _, record in self.done:
             record.updated_by_id = made.author_id
         (self._write_rows if self.quiet else self._write_one_by_one)(made)
@@ -225,6 +226,12 @@ class Plan:
                 change.record_id = record.pk
                 change.after = snapshot(record)
         bulk.insert(self.changes())
+        sides = [(change.before, change.after) for change in self.changes()]
+        tally(
+            self.zone,
+            came=(after["type"] for _, after in sides if after),
+            went=(before["type"] for before, _ in sides if before),
+        )
         announce(
             made,
             created=self._count(ChangeKind.CREATE),
@@ -280,6 +287,7 @@ def begin(
     reverts: ChangeSet | None = None,
     served: bool = False,
     settings: Sequence[Mapping[str, Any]] = (),
+    change_count: int = 0,
 ) -> ChangeSet:
     """Write the row of a new change set, by whoever acts now. served: the name server has it already."""
     to_push = bool(rrsets) and not served  # where only comments or settings change, it has nothing to do
@@ -294,6 +302,7 @@ def begin(
         reverts=reverts,
         rrsets=rrsets,
         settings=list(settings),
+        change_count=change_count,
         state=SyncState.PENDING if to_push else SyncState.SERVED,
         serial=None if to_push or settings else zone.serial,
     )
@@ -304,6 +313,15 @@ def begin(
 def note(zone: Zone, comment: str, settings: Sequence[Mapping[str, Any]]) -> None:
     """Keep in the history what changed about the zone itself (`ChangeSet.settings`), which has an event of its own, too."""
     announce(begin(zone, comment, [], settings=settings), created=0, updated=0, deleted=0, announced=True)
+
+
+def tally(zone: Zone, *, came: Iterable[str], went: Iterable[str]) -> None:
+    """Keep count of a zone's records, by the types of those that came and went. Whoever writes them holds the zone."""
+    counts = Counter(Zone.objects.values_list("record_counts", flat=True).get(pk=zone.pk))
+    counts.update(came)
+    counts.subtract(Counter(went))
+    zone.record_counts = {kind: number for kind, number in counts.items() if number}
+    Zone.objects.filter(pk=zone.pk).update(record_counts=zone.record_counts)
 
 
 def announce(made: ChangeSet, *, created: int, updated: int, deleted: int, announced: bool) -> None:

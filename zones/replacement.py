@@ -14,7 +14,7 @@ import msgspec
 from realtime.actors import current_actor
 from zones import bulk, validation
 from zones.models import Change, ChangeKind, ChangeSet, Record, Zone
-from zones.plan import BULK, announce, begin, chunks, field_changes, pend, revive
+from zones.plan import BULK, announce, begin, chunks, field_changes, pend, revive, tally
 from zones.refusals import InvalidChange
 from zones.rrsets import APEX, RR, RRset, ungroup
 from zones.signals import announce_change
@@ -150,7 +150,9 @@ class Replacement:
         """Write rows and history, and one event for all. `None` when there is nothing to do."""
         if not (self._come or self._go or self._differ):
             return None
-        made = begin(self.zone, comment, self._rrsets(), reverts=reverts, served=self._as_served)
+        count = len(self._come) + len(self._differ) + len(self._go)
+        rrsets = self._rrsets()
+        made = begin(self.zone, comment, rrsets, reverts=reverts, served=self._as_served, change_count=count)
         user = current_actor().user
         author = user.id if user else None
         for some in chunks(was.id for was in self._go):
@@ -165,9 +167,8 @@ class Replacement:
         always = self.zone.pk, moment, moment, author
         bulk.write(Record, written, ((*msgspec.structs.astuple(now), *always) for now in self._come))
         bulk.write(Change, ("change_set_id", "op", "record_id", "before", "after"), self._history(made.pk))
-        one_by_one = (
-            self._as_served and bool(self._before) and len(self._come) + len(self._differ) + len(self._go) <= BULK
-        )
+        tally(self.zone, came=(now.type for now in self._come), went=(was.type for was in self._go))
+        one_by_one = self._as_served and bool(self._before) and count <= BULK
         if one_by_one:
             self._announce_records(made)
         announce(made, created=len(self._come), updated=len(self._differ), deleted=len(self._go), announced=one_by_one)

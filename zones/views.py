@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -20,7 +19,7 @@ from django.views.decorators.http import require_safe
 from zones import history, listing, rdata
 from zones.access import editing, may, may_create_zones, visible_zones
 from zones.changes import BULK
-from zones.models import Change, ChangeSet, Record, SyncState, Zone, ZoneKind
+from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable
 
 HISTORY_SIZE, CHANGES_SHOWN = 25, 20
@@ -42,9 +41,6 @@ def zone_list(request: HttpRequest) -> HttpResponse:
     if state in SyncState.values:
         found = found.filter(sync_state=state)
     sort, order = _order(request, ZONE_ORDERS, "name")
-    # Counted for the rows of the page only: a subquery, not a join of everything.
-    records = Record.objects.filter(zone=OuterRef("pk")).order_by().values("zone").annotate(n=Count("pk")).values("n")
-    found = found.annotate(record_count=Coalesce(Subquery(records, output_field=IntegerField()), 0))
     page = _page(request, found.order_by(order, "name"))
     return render(
         request,
@@ -72,19 +68,10 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     may_edit, may_create = bool(rights.grants), may_create_zones(request.user)
     # The records of other kinds come from elsewhere; nobody writes them here.
     writable = may_edit and zone.writable
-    types = listing.types_of(zone)
-    total = sum(count for _, count in types)
     query, kind = request.GET.get("q", "").strip(), request.GET.get("type", "").upper()
     sort, _ = _order(request, listing.ORDERS, "name")
-    page = listing.page_of(
-        zone,
-        query=query,
-        kind=kind,
-        sort=sort,
-        number=request.GET.get("page"),
-        private=may_edit,
-        total=dict(types).get(kind, 0) if kind else total,
-    )
+    rows = listing.listing(zone, query=query, kind=kind, sort=sort, private=may_edit)
+    page = listing.Pages(rows, listing.PAGE_SIZE).get_page(request.GET.get("page"))
     unserved = _unserved(zone) if zone.sync_state != SyncState.SERVED else {}
     records = [_row(record, unserved, comments=may_edit) for record in page]
     return render(
@@ -95,8 +82,8 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
             "zone": zone,
             "page": page,
             "records": records,
-            "types": types,
-            "total": total,
+            "types": sorted(zone.record_counts.items()),
+            "total": zone.record_count,
             "query": query,
             "type": kind,
             "sort": sort,
@@ -119,14 +106,14 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
     named, author, origin = (request.GET.get(field, "").strip() or None for field in ("name", "author", "origin"))
     wanted = history.Wanted(name=named, author=author, origin=origin)
-    page = Paginator(history.of(zone, wanted), HISTORY_SIZE).get_page(request.GET.get("page"))
+    made = history.History(zone, wanted, CHANGES_SHOWN)
+    page = Paginator(made, HISTORY_SIZE).get_page(request.GET.get("page"))  # type: ignore[arg-type]  # it can be counted
     may_edit, may_manage = (may(request.user, level, zone) for level in ("edit", "manage"))
-    found: list[Any] = history.with_changes(page, CHANGES_SHOWN)
+    found: list[Any] = list(page)
     for change_set in found:
         changed = history.shown_settings(change_set.settings, rights=may_manage)
         change_set.lines = history.lines(change_set.first_changes, private=may_edit) + history.setting_lines(changed)
         change_set.more = change_set.change_count - len(change_set.first_changes)
-    made_by = list(zone.change_sets.order_by().values_list("author_name", "origin").distinct())
     return render(
         request,
         "zones/history.html",
@@ -136,8 +123,8 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
             "page": page,
             "change_sets": found,
             "wanted": wanted,
-            "authors": sorted({author for author, _ in made_by if author}),
-            "origins": sorted({origin for _, origin in made_by}),
+            "authors": made.authors,
+            "origins": made.origins,
             "may_edit": may_edit and zone.writable,
         },
     )
@@ -173,8 +160,7 @@ def _unserved(zone: Zone) -> dict[tuple[str, str], dict[str, Any]]:
     """The RRsets (name, type) that are saved but not served, with their last change set and how it stands. What a bulk write
     changed is left out: there, too, the zone's own state says enough, and reading it would take longer than all the rest."""
     change_sets = ChangeSet.objects.filter(zone=zone).exclude(state=SyncState.SERVED).order_by("-id")
-    in_bulk = Change.objects.filter(change_set=OuterRef("pk")).order_by("pk").values("pk")[BULK : BULK + 1]
-    change_sets = change_sets.exclude(Exists(in_bulk))
+    change_sets = change_sets.filter(change_count__lte=BULK)
     recent = change_sets.values("id", "state", "rrsets")[:RECENT_CHANGE_SETS]
     return {
         (rrset["name"], rrset["type"]): {"change_set": change_set["id"], "state": change_set["state"]}
