@@ -1,13 +1,15 @@
-"""Many rows at once: three times as fast as `bulk_create`, which spends its time on building statements.
+"""Many rows at once: several times as fast as `bulk_create`, which spends its time on building statements.
 
-One prepared statement is executed with the values of each row. Keys are reserved beforehand, so that rows of other tables
-can name them. No signals are sent.
+SQLite takes plain statements with plain values, PostgreSQL its COPY. Keys are reserved beforehand, so that rows of other
+tables can name them. No signals are sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import chain, islice
 from typing import Any
 
 from django.db import connections, models, router
@@ -15,6 +17,8 @@ from django.utils import timezone
 
 CHUNK = 500
 """Rows per call to the database, between which whoever counts them hears of it."""
+
+_listener: ContextVar[Callable[[int], None] | None] = ContextVar("listener", default=None)
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -36,9 +40,32 @@ def insert(rows: Sequence[models.Model]) -> None:
 def write(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert rows of plain values, in the form that the database takes: moments by `moment()`, JSON as text."""
     connection = _connection(model)
-    names = ", ".join(map(connection.ops.quote_name, columns))
-    marks = ", ".join(["%s"] * len(columns))
-    _execute(model, f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({names}) VALUES ({marks})", rows)  # noqa: S608
+    quote = connection.ops.quote_name
+    place = f"{quote(model._meta.db_table)} ({', '.join(map(quote, columns))})"
+    marks = f"({', '.join(['%s'] * len(columns))})"
+    rest = iter(rows)
+    with connection.cursor() as cursor:
+        while some := list(islice(rest, CHUNK)):
+            if connection.vendor == "postgresql":
+                with cursor.copy(f"COPY {place} FROM STDIN") as copy:
+                    for row in some:
+                        copy.write_row(row)
+            else:
+                # One statement, because SQLite writes its index of the text of records once for each.
+                values = ", ".join([marks] * len(some))
+                cursor.execute(f"INSERT INTO {place} VALUES {values}", tuple(chain.from_iterable(some)))  # noqa: S608
+            if (hear := _listener.get()) is not None:
+                hear(len(some))
+
+
+@contextmanager
+def heard_by(listener: Callable[[int], None]) -> Iterator[None]:
+    """Within the block, tell `listener` of rows that are inserted, as so many more."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def update(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:

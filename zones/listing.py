@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery
+from django.db.models import BooleanField, F, Func, IntegerField, Q, QuerySet, Subquery
 
 from zones.models import BEGINNING, Record, Zone
 from zones.rrsets import APEX
@@ -64,6 +64,16 @@ class Listing:
         return found
 
 
+class _Among(Func):
+    """Whether a key is among those of a query, which is asked for them first. Left to itself, PostgreSQL looks at every
+    record and asks afterwards."""
+
+    template, arg_joiner, output_field = "%(expressions)s", " IN ", BooleanField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY(ARRAY", **context)
+
+
 class _Count(Func):
     """How many rows a query has: read together with other rows."""
 
@@ -83,7 +93,8 @@ class Found(Listing):
     def reach(self, number: int, size: int) -> None:
         start, enough = (number - 1) * size, number * size + 1
         looked_at = max(LOOKED_AT, 2 * enough)
-        near = Record.rows.filter(self._condition, pk__in=self._records.order_by(*self._order).values("pk")[:looked_at])
+        first = Subquery(self._records.order_by(*self._order).values("pk")[:looked_at])
+        near = Record.rows.filter(_Among(F("pk"), first)).filter(self._condition)
         every = self._narrowed if self._total > looked_at else near
         found = self._rows(near, slice(start, enough), every)
         if every is not near and len(found) <= size:

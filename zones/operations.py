@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from realtime.actors import current_actor
 from realtime.broadcasting import emit, stream
 from realtime.events import EventSeverity, EventType
+from zones import bulk
 from zones.events import BulkOperation
 from zones.models import Change, Operation, OperationState, Zone
 from zones.zonefile.tables import safe_csv
@@ -48,19 +49,15 @@ class Progress:
 
     @contextmanager
     def counting_rows(self) -> Iterator[None]:
-        """Follow how far the writing is by the rows of the statements that are sent: of each record its own, and that of
-        its history."""
+        """Follow how far the writing is by the rows that are inserted: of each record its own, and that of its history."""
         rows = 0
 
-        def count(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        def count(more: int) -> None:
             nonlocal rows
-            result = execute(sql, parameters, many, context)
-            if many and sql.startswith("INSERT"):
-                rows += len(parameters)
-                self.reached(min(rows // 2, self.row.total), self.row.total)
-            return result
+            rows += more
+            self.reached(min(rows // 2, self.row.total), self.row.total)
 
-        with connection.execute_wrapper(count):
+        with bulk.heard_by(count):
             yield
 
     def completed(self, zone: Zone | None, done: int, result: dict[str, Any]) -> None:

@@ -29,7 +29,8 @@ CREATE TRIGGER zones_record_text_went AFTER DELETE ON zones_record BEGIN
     VALUES ('delete', old.id, old.name || char(10) || old.content || char(10) || old.comment) ~
 END;
 
-CREATE TRIGGER zones_record_text_changed AFTER UPDATE OF id, name, content, comment ON zones_record BEGIN
+CREATE TRIGGER zones_record_text_changed AFTER UPDATE OF id, name, content, comment ON zones_record
+  WHEN (old.id, old.name, old.content, old.comment) IS NOT (new.id, new.name, new.content, new.comment) BEGIN
   INSERT INTO zones_record_text(zones_record_text, rowid, text)
     VALUES ('delete', old.id, old.name || char(10) || old.content || char(10) || old.comment) ~
   INSERT INTO zones_record_text(rowid, text)
