@@ -116,7 +116,7 @@ def compare(database: str, records: int, rounds: int) -> list[dict[str, Any]]:
             with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
         cookie = site.cookie("admin")
-        figures = []
+        figures: list[dict[str, Any]] = []
         for kind, addresses, prefix in (("page", PAGES, "/zones/"), ("API", ANSWERS, "/api/zones/")):
             for what, address in addresses.items():
                 paths = [prefix + f"{name}/" + filled(address, name, count) for count, name in zones.items()]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from django.contrib.auth import get_user_model
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from realtime.events import Event, EventType
@@ -135,7 +135,7 @@ def _fill_permission_caches(users: Sequence[Any]) -> Mapping[tuple[int, str], se
     name = ("permission__content_type__app_label", "permission__codename")
     own = get_user_model().user_permissions.through.objects.filter(user__in=ids)
     by_group = Group.permissions.through.objects.filter(group__user__in=ids)
-    membership = get_user_model().groups.through.objects.filter(user__in=ids)
+    membership: QuerySet[Any, Any] = get_user_model().groups.through.objects.filter(user__in=ids)
     rows = own.annotate(whose=F("user"), source=Value("user")).values_list("whose", "source", *name)
     rows = rows.union(
         by_group.annotate(whose=F("group__user"), source=Value("group")).values_list("whose", "source", *name),

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from realtime.broadcasting import emit
@@ -74,8 +75,12 @@ EVERYBODY = Assignment(100.0)
 def flag(**besides: Any) -> RolloutFlag:
     """The flag; a site that never had the old system begins with everyone on. besides: what else the query reads."""
     row: RolloutFlag
-    row, _ = RolloutFlag.objects.annotate(**besides).get_or_create(
-        name=FLAG, defaults={"everyone": True, "superusers": False, "note": "Who uses the one WebSocket at /ws/."}
+    row, _ = (
+        QuerySet(RolloutFlag)
+        .annotate(**besides)
+        .get_or_create(
+            name=FLAG, defaults={"everyone": True, "superusers": False, "note": "Who uses the one WebSocket at /ws/."}
+        )
     )
     return row
 

@@ -116,7 +116,7 @@ class Found(Listing):
 class Pages(Paginator):
     """Pages of a `Listing`."""
 
-    object_list: Listing
+    object_list: Any
 
     def page(self, number: Any) -> Page[Record]:
         wanted = int(number) if str(number).isdecimal() else 1
@@ -127,7 +127,7 @@ class Pages(Paginator):
     @property
     def exact(self) -> bool:
         """Whether `count` is how many there are, or the least."""
-        return self.object_list.exact
+        return bool(self.object_list.exact)
 
 
 def listing(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", private: bool) -> Listing:
@@ -143,12 +143,12 @@ def listing(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", 
     if name == APEX:
         condition |= Q(name=APEX)
         at_the_apex = Q(pk__in=zone.records.filter(name=APEX).values("pk"))
-        narrowed = Record.rows.filter(Q(pk__in=likely(query, [zone.pk]).values("pk")) | at_the_apex)
+        narrowed = Record.rows.filter(Q(pk__in=likely(query, [zone]).values("pk")) | at_the_apex)
     elif name:
         condition |= Q(name__icontains=name)
-        narrowed = likely(name, [zone.pk])  # the whole name has it in it, too
+        narrowed = likely(name, [zone])  # the whole name has it in it, too
     else:
-        narrowed = likely(query, [zone.pk])
+        narrowed = likely(query, [zone])
     return Found(zone, records, sort, total, condition, narrowed.filter(type=kind) if kind else narrowed)
 
 

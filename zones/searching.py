@@ -27,13 +27,14 @@ def matching(text: str, *, private: bool) -> Q:
     return Q(name__icontains=text) | Q(content__icontains=text) | comment
 
 
-def likely(text: str, zones: QuerySet[Zone] | Iterable[Zone]) -> QuerySet[Record]:
+def likely(text: str, zones: QuerySet[Any] | Iterable[Zone]) -> QuerySet[Record]:
     """The records of `zones` in whose text all trigrams of `text` are: those that match, and perhaps some that do not."""
     connection = connections[Record.rows.db]
     if connection.vendor == "sqlite" and (wanted := _trigrams(text)):
         # `+ 0` keeps SQLite from going through all records of the zone, to look each of them up in the other table.
         found = RawSQL("SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH %s", [" AND ".join(wanted)])
-        return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=zones)
+        of = zones if isinstance(zones, QuerySet) else [zone.pk for zone in zones]
+        return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=of)
     records = Record.rows.filter(zone__in=zones)
     if connection.vendor == "postgresql":
         part = Value(f"%{connection.ops.prep_for_like_query(text)}%", output_field=TextField())

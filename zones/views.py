@@ -6,6 +6,7 @@ live in the URL. Each page costs the same number of queries, however much it sho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -69,8 +70,10 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     # The records of other kinds come from elsewhere; nobody writes them here.
     writable = may_edit and zone.writable
     query, kind = request.GET.get("q", "").strip(), request.GET.get("type", "").upper()
-    sort, _ = _order(request, listing.ORDERS, "name")
-    rows = listing.listing(zone, query=query, kind=kind, sort=sort, private=may_edit)
+    sort = request.GET.get("sort", "name")
+    if sort.removeprefix("-") not in listing.ORDERS:
+        sort = "name"
+    rows: Any = listing.listing(zone, query=query, kind=kind, sort=sort, private=may_edit)
     page = listing.Pages(rows, listing.PAGE_SIZE).get_page(request.GET.get("page"))
     unserved = _unserved(zone) if zone.sync_state != SyncState.SERVED else {}
     records = [_row(record, unserved, comments=may_edit) for record in page]
@@ -106,8 +109,8 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
     named, author, origin = (request.GET.get(field, "").strip() or None for field in ("name", "author", "origin"))
     wanted = history.Wanted(name=named, author=author, origin=origin)
-    made = history.History(zone, wanted, CHANGES_SHOWN)
-    page = Paginator(made, HISTORY_SIZE).get_page(request.GET.get("page"))  # type: ignore[arg-type]  # it can be counted
+    made: Any = history.History(zone, wanted, CHANGES_SHOWN)
+    page: Page[Any] = Paginator(made, HISTORY_SIZE).get_page(request.GET.get("page"))
     may_edit, may_manage = (may(request.user, level, zone) for level in ("edit", "manage"))
     found: list[Any] = list(page)
     for change_set in found:
@@ -169,7 +172,7 @@ def _unserved(zone: Zone) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def _order(request: HttpRequest, orders: dict[str, str], default: str) -> tuple[str, str]:
+def _order(request: HttpRequest, orders: Mapping[str, str], default: str) -> tuple[str, str]:
     """The `sort` of the URL, as it is shown and as the database takes it; a leading minus turns it round."""
     sort = request.GET.get("sort", default)
     column = orders.get(sort.removeprefix("-"))

@@ -187,7 +187,10 @@ class RecordTypesView(View):
 # -- records -------------------------------------------------------------------------------------------------------------
 
 
-class RecordPages(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[misc]  # the site's own, whichever it is
+SitePages: Any = api_settings.DEFAULT_PAGINATION_CLASS
+
+
+class RecordPages(SitePages):
     """Of a search that finds more than ten thousand, `count` is the least: `count_is_least`. `next` leads to all of them."""
 
     django_paginator_class = listing.Pages
