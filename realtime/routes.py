@@ -131,10 +131,10 @@ class Route:
         # The source of a stream that is cut has its own pace; to wait here as well would only make it late.
         due = float("-inf") if spec.cut else self._flushed_at + self._waits[priority]
         if due <= self._loop.time() or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
-            self.flush()
+            self._flush_in_turn()
         elif self._timer is None or due < self._due:
             self._cancel_timer()
-            self._timer, self._due = self._loop.call_at(due, self.flush), due
+            self._timer, self._due = self._loop.call_at(due, self._flush_in_turn), due
 
     def _zone_wanted(self, event: Event) -> bool:
         zone = event.data.get("zone")
@@ -148,14 +148,19 @@ class Route:
             self._before_first = self._head() - (position is not None)
         self._bodies, self._bytes = [], 0
 
+    def _flush_in_turn(self) -> None:
+        """Send all that waits; what comes next waits its time from now."""
+        self._flushed_at = self._loop.time()
+        self.flush()
+
     def flush(self) -> None:
-        """Send all that waits, as one frame."""
+        """Send all that waits, as one frame. Out of turn, when somebody joins, it holds nothing back that comes next: with
+        many coming and going, everybody's events would wait for each of them."""
         self._cancel_timer()
         if self._before_first is None:
             return
         bodies, self._bodies, self._bytes, self._before_first = self._bodies, [], 0, None
         self._flow_waiting.clear()
-        self._flushed_at = self._loop.time()
         self.sent.note(self._head())
         frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
         self._layer.deliver(self.group, frame)

@@ -44,6 +44,20 @@ def test_the_first_event_after_a_quiet_spell_goes_at_once_and_those_that_follow_
     assert notes(client.frames)[2:] == [["fourth"]]
 
 
+def test_whoever_joins_holds_up_nothing_for_those_who_are_there(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(event(LOW, text="first"))
+    site.pass_time(0.5)
+    site.publish(event(LOW, text="waits"))
+    site.connect(2, OPERATOR)
+    site.turn(20)
+    assert notes(client.frames) == [["first"], ["waits"]]
+    site.publish(event(NORMAL, text="goes at once"))
+    assert notes(client.frames)[2:] == [["goes at once"]]
+
+
 def test_the_most_urgent_pending_event_sets_the_wait_and_all_go_in_order_of_position(bench: MakeBench) -> None:
     site = bench()
     client = site.connect(1, OPERATOR)
