@@ -28,7 +28,6 @@ import uvloop
 
 from benchmarks.fanout import measuring
 from benchmarks.fanout.accounts import AUDIENCES
-from benchmarks.fanout.databases import Template, started
 from benchmarks.fanout.measuring import Arrival, Delivery, Subject
 from benchmarks.fanout.servers import CHECKOUT, CLIENT_CPU, KINDS, clean_environment, site_variables
 from benchmarks.fanout.subscribers import Broken, Crowd
@@ -83,7 +82,7 @@ def allow_many_sockets() -> None:
 async def compare(options: argparse.Namespace, directory: Path, stack: ExitStack) -> dict[str, Any]:
     """Everything from an empty directory to the printed tables. Returns the figures."""
     say(f"{options.subscribers} people and their tokens")
-    template, tokens = prepare(directory / "template", options.subscribers, stack)
+    template, tokens = prepare(directory / "template", options.subscribers)
 
     subjects: dict[str, Subject] = {}
     arrivals: dict[str, Arrival] = {}
@@ -131,11 +130,10 @@ async def compare(options: argparse.Namespace, directory: Path, stack: ExitStack
     }
 
 
-def prepare(directory: Path, number: int, stack: ExitStack) -> tuple[Template, list[str]]:
-    """A migrated database with `number` people in it, and a token for each. `stack` ends the server that holds it."""
+def prepare(directory: Path, number: int) -> tuple[Path, list[str]]:
+    """A migrated database with `number` people in it, and a token for each."""
     directory.mkdir()
-    template = Template(started(stack))
-    environment = clean_environment() | site_variables(directory) | {"DNSADMIN_DATABASE_URL": template.url}
+    environment = clean_environment() | site_variables(directory)
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=CHECKOUT, env=environment, check=True)
     made = subprocess.run(
         [sys.executable, "-m", "benchmarks.fanout.accounts", str(number)],
@@ -144,7 +142,7 @@ def prepare(directory: Path, number: int, stack: ExitStack) -> tuple[Template, l
         check=True,
         stdout=subprocess.PIPE,
     )
-    return template, json.loads(made.stdout)
+    return directory / "db.sqlite3", json.loads(made.stdout)
 
 
 async def alternate(

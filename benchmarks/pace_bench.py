@@ -42,7 +42,7 @@ def main() -> int:
 
 async def compare(number: int, rounds: int, directory: Path, stack: ExitStack) -> int:
     """Both comparisons. Returns 0 when every goal is reached, else 1."""
-    template, tokens = prepare(directory / "template", number, stack)
+    template, tokens = prepare(directory / "template", number)
     subjects: dict[str, Subject] = {}
     for kind, make in (KINDS | JOINING).items():
         server = make(directory / kind, template)

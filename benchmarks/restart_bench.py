@@ -68,7 +68,7 @@ def main() -> int:
 
 async def compare(number: int, directory: Path, stack: ExitStack) -> int:
     """Returns 0 when every goal is reached, else 1."""
-    template, tokens = prepare(directory / "template", number, stack)
+    template, tokens = prepare(directory / "template", number)
     server = ours_on_uvicorn(directory / "site", template)
     stack.callback(server.stop)
     server.start()

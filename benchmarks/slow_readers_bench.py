@@ -52,7 +52,7 @@ def main() -> int:
 
 
 async def everything(share: int, minutes: float, directory: Path, stack: ExitStack) -> int:
-    template, tokens = prepare(directory / "template", 1000 // share, stack)
+    template, tokens = prepare(directory / "template", 1000 // share)
     # Only those who may see both kinds of events; owners of a zone do not.
     tokens = [token for i, token in enumerate(tokens) if not AUDIENCES[i % len(AUDIENCES)].startswith("owner")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,6 @@ from typing import Any
 
 import psutil
 
-from benchmarks.fanout.databases import Template
 from tests.parts.ports import free_port
 from tests.parts.process import Process
 from tests.parts.redis_server import RedisServer
@@ -131,14 +131,14 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def site(name: str, directory: Path, command: Sequence[str], template: Template) -> Server:
-    """This project as it is deployed, with a data directory, a Redis, and a copy of the database `template` of its own."""
+def site(name: str, directory: Path, command: Sequence[str], template: Path) -> Server:
+    """This project, with a data directory and a Redis of its own; the database is a copy of `template`."""
     server = Server(name, directory, command, "site", subscribes=True)
     server.redis = RedisServer(directory)
     server.variables = {**site_variables(directory / "data"), "DNSADMIN_REDIS_URL": server.redis.url}
     server.variables |= {"DNSADMIN_PORT": str(server.port), "DNSADMIN_NAMED_PORT": str(free_port())}
-    server.variables["DNSADMIN_DATABASE_URL"] = template.copy()
     (directory / "data").mkdir()
+    shutil.copy(template, directory / "data" / "db.sqlite3")
     return server
 
 
@@ -157,48 +157,48 @@ def site_variables(data: Path) -> dict[str, str]:
     }
 
 
-def ours_on_uvicorn(directory: Path, template: Template) -> Server:
+def ours_on_uvicorn(directory: Path, template: Path) -> Server:
     return site("ours, uvicorn", directory, ["manage.py", "serve"], template)
 
 
-def ours_on_daphne(directory: Path, template: Template) -> Server:
+def ours_on_daphne(directory: Path, template: Path) -> Server:
     return site("ours, Daphne", directory, ["-m", "daphne", "-p", "{port}", "dnsadmin.asgi:application"], template)
 
 
-def _stock(name: str, directory: Path, command: Sequence[str], template: Template) -> Server:
+def _stock(name: str, directory: Path, command: Sequence[str], template: Path) -> Server:
     server = Server(name, directory, command, "stock")
     server.redis = RedisServer(directory)
     server.variables = {
-        "STOCK_DATABASE_URL": template.copy(),
+        "STOCK_DATABASE": str(template),
         "STOCK_REDIS_URL": server.redis.url,
         "STOCK_SECRET_KEY": SECRET_KEY,
     }
     return server
 
 
-def stock_on_uvicorn(directory: Path, template: Template) -> Server:
+def stock_on_uvicorn(directory: Path, template: Path) -> Server:
     command = ["-m", "uvicorn", "benchmarks.fanout.stock:application", "--port", "{port}", "--no-access-log"]
     return _stock("stock, uvicorn", directory, [*command, "--ws", "websockets-sansio", "--loop", "uvloop"], template)
 
 
-def stock_on_daphne(directory: Path, template: Template) -> Server:
+def stock_on_daphne(directory: Path, template: Path) -> Server:
     command = ["-m", "daphne", "-p", "{port}", "--no-server-name", "benchmarks.fanout.stock:application"]
     return _stock("stock, Daphne", directory, command, template)
 
 
-def ours_waiting(directory: Path, template: Template) -> Server:
+def ours_waiting(directory: Path, template: Path) -> Server:
     server = site(f"ours, waits of {WAIT_MS} ms", directory, ["manage.py", "serve"], template)
     server.variables |= {f"DNSADMIN_REALTIME_WAIT_{priority}_MS": str(WAIT_MS) for priority in PRIORITIES}
     return server
 
 
-def bare_writer(directory: Path, template: Template, *cork: str) -> Server:
+def bare_writer(directory: Path, template: Path, *cork: str) -> Server:
     server = Server("bare writer", directory, ["-m", "benchmarks.fanout.bare_writer", "{port}", *cork], "bare")
     server.variables = {"BARE_PORT": str(server.port)}
     return server
 
 
-def corked_writer(directory: Path, template: Template) -> Server:
+def corked_writer(directory: Path, template: Path) -> Server:
     server = bare_writer(directory, template, str(WAIT_MS))
     server.name = f"bare writer, cork of {WAIT_MS} ms"
     return server

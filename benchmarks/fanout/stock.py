@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import dj_database_url
 import django
 from django.conf import settings
 
@@ -17,12 +16,12 @@ GROUP = "events"
 
 
 def configure() -> None:
-    """Set Django up from `STOCK_*`: database and Redis by URL, and the key that tokens are signed with."""
+    """Set Django up from `STOCK_*`: database (SQLite file), Redis URL, and the key that tokens are signed with."""
     settings.configure(
         SECRET_KEY=os.environ["STOCK_SECRET_KEY"],
         ALLOWED_HOSTS=["*"],
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "channels"],
-        DATABASES={"default": dj_database_url.parse(os.environ["STOCK_DATABASE_URL"])},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["STOCK_DATABASE"]}},
         CHANNEL_LAYERS={
             "default": {
                 "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

@@ -18,19 +18,16 @@ from tests.parts.process import Process
 
 
 class PostgresServer:
-    """Trusts everybody on the loopback address. PostgreSQL refuses to run as root: then it runs as another user.
+    """Trusts everybody on the loopback address. PostgreSQL refuses to run as root: then it runs as another user."""
 
-    durable: whether a commit waits for the disk (`fsync`). Tests end processes, not machines: to them it would only be slow.
-    """
-
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self) -> None:
         # Not below pytest's temporary directory, which other users may not enter.
         self.directory = Path(tempfile.mkdtemp(prefix="dnsadmin-postgres-"))
         self.port = free_port()
         self._user = _other_user()
         self._names = (f"test_{number}" for number in itertools.count(1))
-        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
-        options |= {"fsync": "on" if durable else "off", "max_connections": 200}
+        # fsync off: the tests end processes, not machines.
+        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self.process = Process([_program("postgres"), "-D", str(self._data), *settings], self.directory / "log")
 
@@ -54,11 +51,11 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.directory)
 
-    def create_database(self, template: str = "template1") -> str:
-        """Make a database, empty or a copy of another to which nobody is connected, and answer its URL."""
+    def create_database(self) -> str:
+        """Make an empty database and answer its URL."""
         name = next(self._names)
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def url(self, database: str) -> str:
