@@ -41,16 +41,32 @@ hypothesis.settings.register_profile("dnsadmin", deadline=None, derandomize=True
 hypothesis.settings.load_profile("dnsadmin")
 
 
+_running = ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql", action="store_true", help="run the tests of Django code on PostgreSQL instead of SQLite"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     import django
 
+    distributes = bool(config.getoption("numprocesses", None))
+    if config.getoption("postgresql") and not distributes:
+        server = PostgresServer()
+        _running.callback(server.remove)
+        server.start()
+        os.environ["DNSADMIN_DATABASE_URL"] = server.url("site")
     django.setup()
-    if config.getoption("numprocesses", None):
+    if distributes:
         # The workers that are started now read their settings for themselves, with data directories of their own.
         del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_unconfigure() -> None:
+    _running.close()
     shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 
@@ -62,6 +78,24 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     database = connections["default"].settings_dict
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """PostgreSQL as a whole goes with the run, whoever is still connected."""
+    return bool(request.config.getoption("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Take out the flags that django-waffle has besides ours: Django, which does not know of those tables, would not empty
+    the accounts they refer to.
+    """
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("DROP TABLE waffle_flag_users, waffle_flag_groups")
 
 
 # -- servers ----------------------------------------------------------------------------------------------------------
@@ -118,10 +152,18 @@ def start_site(tmp_path: Path, site_template: Path) -> Iterator[StartSite]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, site_template: Path) -> Iterator[Site]:
+def site_settings() -> dict[str, Any]:
+    """The settings of `site`; a module that wants others has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, site_template: Path, site_settings: dict[str, Any]
+) -> Iterator[Site]:
     """A running site that the tests of one module share; they keep apart by the names of their zones."""
     with ExitStack() as stack:
-        yield _site_starter(tmp_path_factory.mktemp("shared"), site_template, stack)()
+        yield _site_starter(tmp_path_factory.mktemp("shared"), site_template, stack)(**site_settings)
 
 
 # -- people in front of a browser ---------------------------------------------------------------------------------------

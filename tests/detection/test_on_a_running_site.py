@@ -7,8 +7,6 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -26,14 +24,9 @@ PATIENCE_S = 90.0
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, site_template: Path) -> Iterator[Site]:
-    """A site whose thresholds a test can reach."""
-    directory = tmp_path_factory.mktemp("detection")
-    site = Site(directory, DETECTION_FLOOD_PER_S=40, DETECTION_TUNNEL_NAMES=30, DETECTION_NXDOMAIN_PER_S=0)
-    site.prepare(site_template)
-    site.start()
-    yield site
-    site.stop()
+def site_settings() -> dict[str, Any]:
+    """Thresholds that a test can reach."""
+    return {"DETECTION_FLOOD_PER_S": 40, "DETECTION_TUNNEL_NAMES": 30, "DETECTION_NXDOMAIN_PER_S": 0}
 
 
 def ask_all(site: Site, names: list[str], source: str) -> None:

@@ -7,9 +7,7 @@ import json
 import signal
 import socket as sockets
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -24,14 +22,9 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, site_template: Path) -> Iterator[Site]:
-    """A site with a quick heart."""
-    with ExitStack() as stack:
-        made = Site(tmp_path_factory.mktemp("quick"), REALTIME_HEARTBEAT_S=1, REALTIME_PONG_TIMEOUT_S=4)
-        stack.callback(made.stop)
-        made.prepare(site_template)
-        made.start()
-        yield made
+def site_settings() -> dict[str, Any]:
+    """A quick heart."""
+    return {"REALTIME_HEARTBEAT_S": 1, "REALTIME_PONG_TIMEOUT_S": 4}
 
 
 def bye(peer: Peer) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -22,14 +21,9 @@ PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, site_template: Path) -> Iterator[Site]:
-    """A site with a quick heart."""
-    with ExitStack() as stack:
-        made = Site(tmp_path_factory.mktemp("quick"), REALTIME_HEARTBEAT_S=1)
-        stack.callback(made.stop)
-        made.prepare(site_template)
-        made.start()
-        yield made
+def site_settings() -> dict[str, Any]:
+    """A quick heart."""
+    return {"REALTIME_HEARTBEAT_S": 1}
 
 
 class Line:

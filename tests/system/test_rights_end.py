@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,14 +27,9 @@ DNS = ("zone_", "record_", "change_set_", "bulk_")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, site_template: Path) -> Iterator[Site]:
-    """A site with a quick heart: its pings say how far one is, also when there was nothing to see."""
-    with ExitStack() as stack:
-        made = Site(tmp_path_factory.mktemp("quick"), REALTIME_HEARTBEAT_S=1)
-        stack.callback(made.stop)
-        made.prepare(site_template)
-        made.start()
-        yield made
+def site_settings() -> dict[str, Any]:
+    """A quick heart: its pings say how far one is, also when there was nothing to see."""
+    return {"REALTIME_HEARTBEAT_S": 1}
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,8 @@ def test_the_apex_comes_first(sizes: tuple[Zone, Zone]) -> None:
 
 
 def test_a_page_of_a_large_zone_is_read_along_an_index(sizes: tuple[Zone, Zone]) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the plan is read in the words of SQLite")
     for sort in [*ORDERS, *(f"-{sort}" for sort in ORDERS)]:
         with CaptureQueriesContext(connection) as asked:
             list(page_of(sizes[1], 7, sort=sort))
