@@ -212,21 +212,26 @@ def test(arguments: list[str]) -> int:
     need(FOR_TEST)
     environment(DEV_REQUIREMENTS)
     node_modules(for_pages=True)
-    # The whole runs a file at a time on each core: most tests wait for servers, and files share theirs.
-    workers = () if arguments else ("-n", str(min(os.cpu_count() or 1, 4)), "--dist=loadfile")
+    # The whole runs a file at a time in each worker, as files share their servers, and in one worker more than there are
+    # cores, as tests wait for servers for a good part of their time.
+    workers = () if arguments else ("-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist=loadfile")
     failed = call(PYTHON, "-m", "pytest", *workers, *arguments)
     if failed and not arguments:
         # Beside others on two cores a browser or a server may be too late for a test. What fails alone as well has failed.
         say("what failed beside others, once more alone")
         failed = call(PYTHON, "-m", "pytest", "--last-failed", "--last-failed-no-failures=none")
     if not arguments:
-        failed = call("node", "--test", "--test-reporter=spec", *javascript_tests()) or failed
+        failed = call(*JAVASCRIPT_TESTS) or failed
     return failed
 
 
-def javascript_tests() -> list[Path]:
-    """Named one by one, as versions of Node differ in what they make of a directory."""
-    return sorted((ROOT / "tests" / "js").rglob("*.test.js"))
+JAVASCRIPT_TESTS: Sequence[str | Path] = (
+    "node",
+    "--test",
+    "--test-reporter=spec",
+    # one by one, as versions of Node differ in what they make of a directory
+    *sorted((ROOT / "tests" / "js").rglob("*.test.js")),
+)
 
 
 def soak(arguments: list[str]) -> int:
@@ -294,7 +299,6 @@ def steps() -> list[Step]:
         Step("system checks", (*manage, "check", "--fail-level", "WARNING")),
         Step("event reference", (*manage, "realtime_export", "--check")),
         Step("settings reference", (*manage, "settings_reference", "--check")),
-        Step("JavaScript tests", ("node", "--test", "--test-reporter=spec", *javascript_tests())),
     ]
 
 
@@ -307,17 +311,23 @@ def check(arguments: list[str]) -> int:
     if not chosen:
         fail(f"no such step; there are: {', '.join(step.name for step in steps())}")
     outcomes = []
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(perform, step) for step in chosen]):
-            outcomes.append(outcome := done.result())
-            if outcome.code:
-                say(f"{outcome.step.name}: failed")
-                print(outcome.output, flush=True)
+    for outcome in perform_all(chosen):
+        outcomes.append(outcome)
+        if outcome.code:
+            say(f"{outcome.step.name}: failed")
+            print(outcome.output, flush=True)
     order = {step.name: place for place, step in enumerate(chosen)}
     for outcome in sorted(outcomes, key=lambda each: order[each.step.name]):
         verdict = f"FAILED ({outcome.code})" if outcome.code else "ok"
         print(f"{outcome.step.name:<20} {verdict:<12} {outcome.seconds:6.1f} s")
     return 1 if any(outcome.code for outcome in outcomes) else 0
+
+
+def perform_all(steps: Sequence[Step]) -> Iterator[Outcome]:
+    """Run steps, two at a time; each outcome comes when it is there."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(perform, step) for step in steps]):
+            yield done.result()
 
 
 def perform(step: Step) -> Outcome:

@@ -24,10 +24,11 @@ import sys
 sys.path.insert(0, "tools")
 import dev
 chosen = [step for step in dev.steps() if any(word in step.name for word in sys.argv[1:]) or not sys.argv[1:]]
-failed = [f"{outcome.step.name}: {outcome.output}" for outcome in map(dev.perform, chosen) if outcome.code]
+chosen.append(dev.Step("JavaScript tests", dev.JAVASCRIPT_TESTS))
+failed = [f"{outcome.step.name}: {outcome.output}" for outcome in dev.perform_all(chosen) if outcome.code]
 sys.exit("\\n".join(failed) or 0)
 """
-"""What `make check` does, on what is installed here already."""
+"""What `make check` does, and the tests of the JavaScript, on what is installed here already."""
 QUICK_CHECKS = ("format", "lint", "import contracts", "migrations", "system checks", "reference", "JavaScript")
 STILL_WORKS = (
     "tests/realtime/test_protocol.py",
