@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -123,9 +123,14 @@ def retry_rule(pk: int) -> Rule:
     return rule
 
 
+def next_expiry() -> datetime | None:
+    """When the next rule runs out; in the past, when `expire()` has something to do."""
+    return _expiring().aggregate(next=Min("expires_at"))["next"]  # type: ignore[no-any-return]
+
+
 def expire() -> int:
     """Switch off the rules whose time has come; returns how many. Each is announced like a change by people."""
-    due = Rule.objects.living().filter(enabled=True, expires_at__lte=timezone.now())
+    due = _expiring().filter(expires_at__lte=timezone.now())
     expired = 0
     for pk in list(due.values_list("pk", flat=True)[:500]):
         with transaction.atomic():
@@ -235,6 +240,10 @@ def _text(value: str, most: int) -> str:
     if len(value) > most or "\0" in value:
         raise ValueError(f"at most {most} characters and no NUL")
     return value
+
+
+def _expiring() -> QuerySet[Rule]:
+    return Rule.objects.living().filter(enabled=True, expires_at__isnull=False)
 
 
 # -- policies ---------------------------------------------------------------------------------------------------------------

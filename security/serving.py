@@ -42,14 +42,15 @@ Key = tuple[str, str, str]
 """Zone, owner name, type."""
 
 
-def bring_up_to_date() -> None:
-    """Do what waits, if no other process is at it. Raises `NameServerError`; then it waits on."""
+def bring_up_to_date() -> bool:
+    """Do what waits, if no other process is at it; returns whether anything did. Raises `NameServerError`; then it waits
+    on."""
     if not _something_waits():
-        return
+        return False
     Enforcement.objects.get_or_create(pk=1)
     with lease(Enforcement, 1) as ours:
         if ours is None:
-            return
+            return True
         where = endpoint()
         try:
             _configure(where)
@@ -58,6 +59,7 @@ def bring_up_to_date() -> None:
         except NameServerError as error:
             _tell_failure(error)
             raise
+    return True
 
 
 def _something_waits() -> bool:

@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -345,15 +344,11 @@ def announce(made: ChangeSet, *, created: int, updated: int, deleted: int, annou
 
 def pend(zone: Zone) -> None:
     """Mark a zone as waiting for the name server, and wake the synchronizer when the transaction commits."""
-    Zone.objects.filter(pk=zone.pk).update(sync_state=SyncState.PENDING, retry_at=None)
-    zone.sync_state = SyncState.PENDING
-    transaction.on_commit(_wake, robust=True)
-
-
-def _wake() -> None:
     from zones import synchronizer
 
-    synchronizer.wake()
+    Zone.objects.filter(pk=zone.pk).update(sync_state=SyncState.PENDING, retry_at=None)
+    zone.sync_state = SyncState.PENDING
+    synchronizer.wake_on_commit()
 
 
 def snapshot(record: Record) -> dict[str, Any]:

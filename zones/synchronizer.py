@@ -16,10 +16,12 @@ from datetime import timedelta
 import dns.name
 import dns.rdatatype
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from realtime.events import EventType
 from zones import pushing, standing
+from zones.lookout import SOON_S, Lookout, Post
 from zones.models import SyncState, Zone, ZoneKind
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError, Unreachable
@@ -28,8 +30,6 @@ from zones.nameserver.statistics import serials
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 1.0
-"""Seconds between two looks at the database without being woken: for changes that other processes made, and retries."""
 DRIFT_EVERY_S = 10.0
 FOLLOW_EVERY_S = 2.0
 """Seconds between two looks for changes of zones that are changed at the server."""
@@ -37,83 +37,79 @@ THREADS = 4
 IDLE_S = 10.0
 """A thread without work for so long lets go of its database connection."""
 
+_FOLLOWED = Q(kind=ZoneKind.SECONDARY) | Q(watched=True)
 _Job = tuple[int, Callable[[int], object]]
 
 
-class Synchronizer:
+class Synchronizer(Lookout):
     """The supervising thread, and a few that push."""
 
     def __init__(self) -> None:
-        self._awake = threading.Event()
-        self._ending = threading.Event()
+        super().__init__("synchronizer")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._busy: set[int] = set()
         self._suspects: list[int] = []
         self._server_down = False
         self._drift_looked_at = self._followed_at = float("-inf")
-        self._threads = [
-            threading.Thread(target=self._watch, name="synchronizer", daemon=True),
-            *(threading.Thread(target=self._work, name=f"pusher-{n}", daemon=True) for n in range(THREADS)),
-        ]
+        self._pushers = [threading.Thread(target=self._work, name=f"pusher-{n}", daemon=True) for n in range(THREADS)]
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def wake(self) -> None:
-        """Look now."""
-        self._awake.set()
+        super().start()
+        for pusher in self._pushers:
+            pusher.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End soon. A push that hangs is left behind: it is done again, by whoever comes next."""
         deadline = time.monotonic() + timeout_s
-        self._ending.set()
-        self._awake.set()
-        for _ in range(THREADS):
+        for _ in self._pushers:
             self._jobs.put(None)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        super().stop(timeout_s)
+        for pusher in self._pushers:
+            pusher.join(max(0.0, deadline - time.monotonic()))
 
-    def _watch(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self._look()
-            except Exception:
-                logger.exception("the synchronizer could not look what waits")
-                connection.close()
-            self._awake.wait(TICK_S)
-            self._awake.clear()
-        connection.close()
+    def look(self) -> float:
+        something_waits = waiting().exists()
+        if something_waits:
+            self._push_what_is_due()
+        now = time.monotonic()
+        if not self._suspects and now - self._drift_looked_at >= DRIFT_EVERY_S:
+            self._suspects = drifting() + secondaries()
+            self._drift_looked_at = self._followed_at = now
+        follows = Zone.objects.living().filter(_FOLLOWED).exists()
+        if follows and not self._suspects and now - self._followed_at >= FOLLOW_EVERY_S:
+            self._suspects = followed()
+            self._followed_at = now
+        while self._suspects and len(self._busy) < THREADS:
+            if (pk := self._suspects.pop()) not in self._busy:
+                self._begin(pk, pushing.examine)
+        if something_waits or self._suspects:
+            return SOON_S
+        return FOLLOW_EVERY_S if follows else DRIFT_EVERY_S
 
-    def _look(self) -> None:
+    def _push_what_is_due(self) -> None:
         for pk, attempts in due(besides=list(self._busy), limit=THREADS - len(self._busy)):
             # While the server is down, one question a second stands for all zones; new changes still find out why.
             if attempts and self._server_down and not self._answers():
                 break
             self._begin(pk, self._push)
-        if not self._suspects and time.monotonic() - self._drift_looked_at >= DRIFT_EVERY_S:
-            self._suspects = drifting() + secondaries()
-            self._drift_looked_at = self._followed_at = time.monotonic()
-        if not self._suspects and time.monotonic() - self._followed_at >= FOLLOW_EVERY_S:
-            self._suspects = followed()
-            self._followed_at = time.monotonic()
-        while self._suspects and len(self._busy) < THREADS:
-            if (pk := self._suspects.pop()) not in self._busy:
-                self._begin(pk, pushing.examine)
 
     def _begin(self, pk: int, job: Callable[[int], object]) -> None:
         self._busy.add(pk)
         self._jobs.put((pk, job))
 
     def _work(self) -> None:
-        while not self._ending.is_set():
+        idle_s: float | None = IDLE_S
+        while True:
             try:
-                job = self._jobs.get(timeout=IDLE_S)
+                job = self._jobs.get(timeout=idle_s)
             except queue.Empty:
                 connection.close()
+                idle_s = None
                 continue
-            if job is not None:
-                self._run(*job)
+            if job is None:
+                break
+            idle_s = IDLE_S
+            self._run(*job)
         connection.close()
 
     def _run(self, pk: int, job: Callable[[int], object]) -> None:
@@ -127,7 +123,7 @@ class Synchronizer:
             Zone.objects.filter(pk=pk).update(retry_at=timezone.now() + timedelta(seconds=standing.RETRY_S[-1]))
         finally:
             self._busy.discard(pk)
-            self._awake.set()
+            self.wake()
 
     def _push(self, pk: int) -> None:
         self._server_down = isinstance(pushing.push(pk), Unreachable)
@@ -144,16 +140,19 @@ class Synchronizer:
         return True
 
 
+def waiting() -> QuerySet[Zone]:
+    """Zones that are to be pushed now or later."""
+    return Zone.objects.filter(Q(sync_state=SyncState.PENDING) | Q(sync_state=SyncState.FAILED, retry_at__isnull=False))
+
+
 def due(*, besides: list[int], limit: int) -> list[tuple[int, int]]:
     """Zones to push now, longest wait first: primary key, and failures so far. A name that is used again waits until the
     zone that had it before has left the server."""
     now = timezone.now()
     predecessor = Zone.objects.filter(name=OuterRef("name"), deleted_at__isnull=False, hosted=True)
-    waiting = Q(sync_state=SyncState.PENDING, retry_at=None) | Q(
-        sync_state__in=(SyncState.PENDING, SyncState.FAILED), retry_at__lte=now
-    )
     rows = (
-        Zone.objects.filter(waiting, _free())
+        waiting()
+        .filter(Q(retry_at=None) | Q(retry_at__lte=now), _free())
         .exclude(pk__in=besides)
         .exclude(Exists(predecessor), deleted_at=None)
         .order_by("attempts", "retry_at", "pk")
@@ -169,7 +168,7 @@ def drifting() -> list[int]:
 
 def followed() -> list[int]:
     """Zones that are changed at the server, and have been."""
-    return _out_of_step(Q(kind=ZoneKind.SECONDARY) | Q(watched=True))
+    return _out_of_step(_FOLLOWED)
 
 
 def secondaries() -> list[int]:
@@ -196,26 +195,12 @@ def _out_of_step(which: Q) -> list[int]:
     return [pk for pk, name, serial in known if served.get(name) != serial]
 
 
-_running: Synchronizer | None = None
-
-
-def start() -> None:
-    """Begin to watch over all zones in this process."""
-    global _running
-    if _running is None:
-        _running = Synchronizer()
-        _running.start()
-
-
-def stop() -> None:
-    """End it; does nothing when it does not run here."""
-    global _running
-    if _running is not None:
-        _running.stop()
-        _running = None
-
-
-def wake() -> None:
-    """Something waits to be pushed. In a process without a synchronizer another one finds it, within `TICK_S`."""
-    if _running is not None:
-        _running.wake()
+post = Post(
+    Synchronizer,
+    EventType.ZONE_CREATED,
+    EventType.ZONE_UPDATED,
+    EventType.ZONE_DELETED,
+    EventType.CHANGE_SET_APPLIED,
+    EventType.CHANGE_SET_REVERTED,
+)
+start, stop, wake_on_commit = post.start, post.stop, post.wake_on_commit
