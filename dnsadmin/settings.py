@@ -138,7 +138,7 @@ def _site_mark() -> str:
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": (
         {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "BACKEND": "realtime.redis_layer.SleepingRedisLayer",
             # redis-py 8 gives idle connections up after 5 s by default; a subscriber is idle most of the time.
             "CONFIG": {
                 "hosts": [{"address": SITE.redis_url, "socket_timeout": None, "socket_connect_timeout": 2}],

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 LOOK_AGAIN_S = 5.0
-"""While no alert waits for anybody."""
+"""While no alert waits for anybody, and nothing to be sent."""
 
 
 class AlertUpkeep:
@@ -25,13 +25,17 @@ class AlertUpkeep:
         self._feed = feed
         self._holder = secrets.token_hex(8)
         self._tasks: list[asyncio.Task[None]] = []
+        self._to_send = asyncio.Event()
 
     def start(self) -> None:
         """Begin, in the background."""
+        self._loop = asyncio.get_running_loop()
+        notifications.delivery_waits.connect(self._delivery_waits)
         self._tasks = [asyncio.create_task(self._escalate()), asyncio.create_task(self._send())]
 
     async def stop(self) -> None:
         """End. What was being sent is left to the next process, when its lease has run out."""
+        notifications.delivery_waits.disconnect(self._delivery_waits)
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -51,15 +55,25 @@ class AlertUpkeep:
 
     async def _send(self) -> None:
         while True:
-            busy = False
+            self._to_send.clear()
+            busy, waiting = False, True
             try:
                 busy = await notifications.send_due(self._holder)
+                waiting = busy or await in_database(notifications.anything_waits)
             except Exception:
                 logger.exception("sending failed; trying again")
             if not busy:
-                await asyncio.sleep(LOOK_EVERY_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S if waiting else LOOK_AGAIN_S):
+                        await self._to_send.wait()
+
+    def _delivery_waits(self, **_: object) -> None:
+        """In whichever thread."""
+        self._loop.call_soon_threadsafe(self._to_send.set)
 
 
 def _escalate() -> bool:
-    escalation.advance()
-    return escalation.anything_waits()
+    waiting = escalation.anything_waits()
+    if waiting:
+        escalation.advance()
+    return waiting

@@ -25,6 +25,7 @@ from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import F, Q
+from django.dispatch import Signal
 from django.utils import timezone
 
 from realtime import outbound
@@ -53,6 +54,10 @@ _URGENT = frozenset(
     {EventType.SECURITY_ALERT, EventType.HEALTH_ALERT, EventType.PERFORMANCE_ALERT, EventType.ALERT_ESCALATED}
 )
 """Events that ask for somebody: pointless once somebody has acknowledged the alert."""
+
+
+delivery_waits = Signal()
+"""Sent after the commit that made a delivery, or one that was given up, wait to be sent."""
 
 
 class NotDelivered(Exception):
@@ -128,15 +133,22 @@ def _on_screen(event: Event) -> None:
 def _wait(key: str, **values: Any) -> Delivery:
     now = timezone.now()
     row, made = Delivery.objects.get_or_create(key=key, defaults=values | {"due_at": now})
-    if not made:
+    if made:
+        transaction.on_commit(_tell_waiting, robust=True)
+    else:
         revive(row)
     return row
+
+
+def _tell_waiting() -> None:
+    delivery_waits.send(sender=None)
 
 
 def revive(delivery: Delivery) -> None:
     """Let a delivery that was given up wait again, under its id."""
     given_up = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.DEAD)
     given_up.update(state=Delivery.State.WAITING, due_at=timezone.now(), attempts=0, ended_at=None, leased_until=None)
+    transaction.on_commit(_tell_waiting, robust=True)
 
 
 def _known(event: Event) -> int | None:
@@ -190,6 +202,11 @@ async def send_due(holder: str) -> bool:
     else:
         await in_database(_sent, delivery, holder)
     return True
+
+
+def anything_waits() -> bool:
+    """Whether there is a delivery that is not sent yet, due or not."""
+    return Delivery.objects.filter(state=Delivery.State.WAITING).exists()
 
 
 def _claim(holder: str) -> Delivery | None:

@@ -15,10 +15,11 @@ from django.db import connection, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
+from realtime.audience import Audience
 from realtime.connections import WebSocketConnection
 from realtime.departures import departed
 from realtime.models import Presence
-from realtime.subscriptions import subscriptions
+from realtime.subscriptions import Wants, subscriptions
 
 FRESH_S = 75.0
 """Seconds after which a row that was not refreshed belongs to a process that died."""
@@ -91,23 +92,37 @@ def _return(members: Mapping[int, WebSocketConnection], node: str, now: datetime
     Presence.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the row of a connection says of it."""
+
+    figures: tuple[str, int, int, int]
+    wants: Wants
+    audience: Audience
+
+
 def _write_figures(members: Iterable[WebSocketConnection]) -> None:
-    """Bring the rows of those up to date of whom there is news since the last time."""
-    told = []
+    """Bring the rows of those up to date of whom there is news since the last time; mostly that are figures only."""
+    figures, listed = [], []
     for member in members:
-        figures = (member.health.value, member.frames, member.sent, member.dropped, member.wants)
-        if figures != member.told:
-            member.told = figures
-            listed = msgspec.json.encode(subscriptions.listed(member.wants, member.audience)).decode()
-            told.append((*figures[:4], listed, member.presence_id))
-    if told:
+        before, now = member.told, Told(_figures(member), member.wants, member.audience)
+        if not isinstance(before, Told) or before.figures != now.figures:
+            figures.append((*now.figures, member.presence_id))
+        if not isinstance(before, Told) or before.wants is not now.wants or before.audience is not now.audience:
+            types = subscriptions.listed(now.wants, now.audience)
+            listed.append((msgspec.json.encode(types).decode(), member.presence_id))
+        member.told = now
+    if figures or listed:
         table = connection.ops.quote_name(Presence._meta.db_table)
         with transaction.atomic(), connection.cursor() as cursor:  # in one: SQLite would commit each row to the disk
             cursor.executemany(
-                f"UPDATE {table} SET health = %s, frames = %s, bytes = %s, dropped = %s, subscriptions = %s"  # noqa: S608  # the table's own name
-                " WHERE id = %s",
-                told,
+                f"UPDATE {table} SET health = %s, frames = %s, bytes = %s, dropped = %s WHERE id = %s",  # noqa: S608  # the table's own name
+                figures,
             )
+            cursor.executemany(f"UPDATE {table} SET subscriptions = %s WHERE id = %s", listed)  # noqa: S608
+
+
+def _figures(member: WebSocketConnection) -> tuple[str, int, int, int]:
+    return member.health.value, member.frames, member.sent, member.dropped
 
 
 def clear(node: str) -> None:

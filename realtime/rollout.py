@@ -63,7 +63,7 @@ class Assignment(msgspec.Struct, frozen=True):
 
     def unified(self, user_id: int) -> bool:
         """Whether this user is. A greater percentage only ever adds users."""
-        return rank(user_id) < self.percent or user_id in self.chosen
+        return self.percent >= 100 or rank(user_id) < self.percent or user_id in self.chosen
 
 
 EVERYBODY = Assignment(100.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from typing import Any
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         async def token() -> str:
             return str(AccessToken.for_user(user))
 
-        client = Client(url, token=token, name="tail")
+        client = Client(url, token=token, name=f"tail-{os.getpid()}")  # several may follow as one user
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
             asyncio.run(self._follow(client, options))
 
