@@ -44,11 +44,12 @@ class Feed:
         on_order: Callable[[dict[str, Any]], None],
         on_break: Callable[[], None],
     ) -> None:
-        self.epoch = ""  # `source`: what brought the events that are being handed on
+        self.epoch = ""  # `source`: what brought the events that are being handed on; `more`: the next is at hand
         self.position = 0
         self.rings = 0
         self.found = 0
         self.source = "log"
+        self.more = False
         self._tick_s = tick_s
         self._memory = settings.DATA_DIR / "log_position"
         self._remembered = 0
@@ -194,6 +195,7 @@ class Feed:
             if event.position == self.position + 1:
                 self.position = event.position
                 self._recent.append(event)
+                self.more = event is not events[-1]
                 self._on_event(event)
 
         if self._moved is not None and not self._moved.done():

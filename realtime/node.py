@@ -28,6 +28,7 @@ from realtime.filters import view
 from realtime.frontdesk import FrontDesk
 from realtime.guard import LOOK_EVERY_S as GUARD_S
 from realtime.guard import Guard
+from realtime.hearing import heard
 from realtime.interests import InterestTeller
 from realtime.leaks import LOOK_EVERY_S as LEAKS_S
 from realtime.leaks import LeakWatch
@@ -215,8 +216,9 @@ class Node:
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale += 1
         self.tracer.heard(event, self.feed.source)
-        self.router.publish(event)
+        self.router.publish(event, more=self.feed.more)
         metrics.probe(event, self)
+        heard(event.event_type)
         if event.event_type is EventType.ROLLOUT_CHANGED:
             self.in_background(self.mover.look())
         ended = event.data["session"] if event.event_type in ENDS else None

@@ -45,10 +45,12 @@ class RouteKey(msgspec.Struct, frozen=True):
 
 
 class Encodings:
-    """One event, encoded at most once per audience and, of the query stream, per filter."""
+    """One event, encoded at most once per audience and, of the query stream, per filter. more: the next one, of the same
+    transaction perhaps, is at hand."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, *, more: bool = False) -> None:
         self.event = event
+        self.more = more
         self._bodies: dict[Any, bytes | None] = {}
         self._filtered = event.event_type in ABOUT_QUERIES
 
@@ -129,8 +131,10 @@ class Route:
         if event.position is None:
             self._flow_waiting[event.event_type] += 1
         # The source of a stream that is cut has its own pace; to wait here as well would only make it late.
-        due = float("-inf") if spec.cut else self._flushed_at + self._waits[priority]
-        if due <= self._loop.time() or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
+        wait = 0.0 if spec.cut else self._waits[priority]
+        due = self._flushed_at + wait
+        at_once = due <= self._loop.time() and not (encodings.more and wait)
+        if at_once or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
             self._flush_in_turn()
         elif self._timer is None or due < self._due:
             self._cancel_timer()
@@ -218,11 +222,12 @@ class Router:
 
     # -- events
 
-    def publish(self, event: Event) -> None:
-        """Pass a durable event to the routes. Events come in order of position, without holes."""
+    def publish(self, event: Event, *, more: bool = False) -> None:
+        """Pass a durable event to the routes. Events come in order of position, without holes. more: the next follows at
+        once, so that what may wait is worth holding back for it."""
         assert event.position == self.position + 1, (event.position, self.position)
         self.position = event.position
-        encodings = self._offer(event)
+        encodings = self._offer(event, more=more)
         if event.event_type in registry and registry[event.event_type].priority is EventPriority.CRITICAL:
             self._overtake(encodings)
 
@@ -233,8 +238,8 @@ class Router:
             if self._for_reader(encodings, connection) is not None:
                 connection.left_out[event.event_type] += 1
 
-    def _offer(self, event: Event) -> Encodings:
-        encodings = Encodings(event)
+    def _offer(self, event: Event, *, more: bool = False) -> Encodings:
+        encodings = Encodings(event, more=more)
         for route in self._by_type.get(event.event_type, ()):
             try:
                 route.offer(encodings)
