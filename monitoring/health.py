@@ -137,7 +137,7 @@ def zones(now: str) -> Finding:
     """Whether the name server serves every zone as people want it."""
     failed = list(Zone.objects.living().filter(sync_state=SyncState.FAILED).values_list("name", flat=True)[:4])
     if not failed:
-        return Finding(Health.UP, "all zones are served as people want them")
+        return Finding(Health.UP, "no zone has failed to be served")
     names = ", ".join(failed[:3]) + (" and others" if len(failed) > 3 else "")
     return Finding(Health.DEGRADED, f"not served as people want it: {names}")
 

@@ -52,6 +52,7 @@ def test_new_records_slide_in_where_they_belong_and_deleted_ones_are_struck_then
     expect(row(reader, "beta")).to_be_visible()
     names = reader.locator("tr.record [data-slot=name]").all_inner_texts()
     assert names.index("alpha") < names.index("beta") < names.index("gamma")
+    expect(reader.locator("nav.pages")).to_contain_text(f"1–{len(names)} of {len(names)} records")
 
     olivia.delete(f"/api/zones/{zone}/records/{made['id']}/")
     expect(row(reader, "beta")).to_have_attribute("data-news", "deleted")

@@ -40,6 +40,13 @@ CHANGES_SHOWN = 100
 """Changes of one change set that a list of change sets shows."""
 
 
+def _ttl(**more: Any) -> serializers.IntegerField:
+    """A TTL in seconds (RFC 2181, section 8), whose refusals say what it is."""
+    words = f"a TTL is a whole number of seconds, from 0 to {MAX_TTL}"
+    refusals: dict[str, Any] = dict.fromkeys(("invalid", "min_value", "max_value", "max_string_length"), words)
+    return serializers.IntegerField(min_value=0, max_value=MAX_TTL, error_messages=refusals, **more)
+
+
 class WarningSerializer(serializers.Serializer):
     """What is allowed but looks wrong."""
 
@@ -227,7 +234,7 @@ class RecordFields(serializers.Serializer):
 
     name = serializers.CharField(max_length=1016)
     type = serializers.CharField(max_length=16, help_text=TYPES_HELP)
-    ttl = serializers.IntegerField(min_value=0, max_value=MAX_TTL)
+    ttl = _ttl()
     content = serializers.CharField(max_length=MAX_CONTENT)
     comment = serializers.CharField(allow_blank=True, required=False)
     private = serializers.BooleanField(required=False)
@@ -247,7 +254,7 @@ class ChangeRequest(serializers.Serializer):
     version = serializers.IntegerField(min_value=1, required=False)
     name = serializers.CharField(max_length=1016, required=False)
     type = serializers.CharField(max_length=16, required=False)
-    ttl = serializers.IntegerField(min_value=0, max_value=MAX_TTL, required=False)
+    ttl = _ttl(required=False)
     content = serializers.CharField(max_length=MAX_CONTENT, required=False)
     comment = serializers.CharField(allow_blank=True, required=False)
     private = serializers.BooleanField(required=False)
@@ -441,7 +448,7 @@ class BulkEditRequest(serializers.Serializer):
     field = serializers.ChoiceField(choices=("content", "name", "comment"), default="content")
     type = serializers.CharField(allow_blank=True, default="", max_length=16)
     name = serializers.CharField(allow_blank=True, default="", max_length=1016)
-    ttl = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=MAX_TTL)
+    ttl = _ttl(allow_null=True, default=None)
     comment = serializers.CharField(allow_blank=True, default="")
     dry_run = serializers.BooleanField(default=False)
 

@@ -59,7 +59,7 @@ let asked = 0;
 
 /** Once a second, so that it can be read. */
 setInterval(() => {
-  const words = !asked ? "" : shown === asked ? `all ${asked.toLocaleString()} shown` : `${shown.toLocaleString()} of ${asked.toLocaleString()} shown`;
+  const words = !asked ? "" : shown === asked ? `last second: all ${asked.toLocaleString()} shown` : `last second: ${shown.toLocaleString()} of ${asked.toLocaleString()} shown`;
   fill(tail, { shown: words });
   [shown, asked] = [0, 0];
 }, 1000);

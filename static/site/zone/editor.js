@@ -208,7 +208,7 @@ export class Editor {
     const rest = Object.entries(fields).filter(([name]) => !placed.has(name)).map(([, text]) => text);
     const why = rest.join(" ") || (placed.size ? "" : problem.message);
     const next = problem.status === 0 || problem.status >= 500 ? " It is safe to try again." : "";
-    this.#note(`Not saved${why ? `: ${why}` : "; see below"}${next} What you typed is kept.`, null, true);
+    this.#note(`Not saved: ${sentence(why || "look at the fields that are marked")}${next} What you typed is kept.`, null, true);
     find("[aria-invalid=true], [type=submit]", this.form).focus();
   }
 
@@ -416,6 +416,9 @@ const LONG = ["text", "hex", "base64"];
 
 /** @type {Typed} */
 const EMPTY = { name: "", type: "A", ttl: "3600", content: "", comment: "", private: false };
+
+/** @param {string} text */
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** @param {any} typed @param {any} other */
 const same = (typed, other) =>

@@ -142,7 +142,7 @@ export class Records {
       const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
       if (row.contains(document.activeElement)) next?.focus();
       row.remove();
-      this.#count(-1);
+      this.#count("[data-count], [data-end]", -1);
     };
     if (own) remove();
     else setTimeout(() => this.#held.offer(`remove ${record.id}`, remove), 4000);
@@ -204,7 +204,7 @@ export class Records {
     const body = seek("table.records > tbody", this.#section);
     if (!body || this.row(record.id)) return;
     const place = this.#place(record);
-    if (place === undefined && !own) return this.#count(1);
+    if (place === undefined && !own) return this.#count("[data-count]", 1);
     const row = copyOf("record-row");
     const shown = this.#asShown({ ...record, comment: record.comment ?? "" });
     row.id = `record-${record.id}`;
@@ -214,7 +214,7 @@ export class Records {
     this.#say(row, origin);
     body.insertBefore(row, place ?? null);
     this.#mark(record.id, origin);
-    this.#count(1);
+    this.#count("[data-count], [data-end]", 1);
     if (news) this.#markNews(row, "created");
   }
 
@@ -321,10 +321,9 @@ export class Records {
     return Boolean(row && (row.matches(":hover") || (selection && !selection.isCollapsed && row.contains(selection.anchorNode))));
   }
 
-  /** @param {number} by */
-  #count(by) {
-    const place = seek("[data-count]", this.#section);
-    if (place) place.textContent = String(Number(place.textContent) + by);
+  /** "1–12 of 12 records": the last one shown, and how many there are. @param {string} places @param {number} by */
+  #count(places, by) {
+    for (const place of this.#section.querySelectorAll(places)) place.textContent = String(Number(place.textContent) + by);
   }
 }
 
