@@ -163,7 +163,7 @@ def test_somebody_else_s_change_does_not_take_the_focus(site, editing):
 
 def test_what_is_refused_is_marked_where_it_was_typed_and_said_in_whole_sentences(editing):
     _, page = editing
-    page.get_by_label("TTL").fill("1h")
+    page.locator(".editor [name=ttl]").fill("1h")
 
     page.get_by_role("button", name="Save", exact=True).click()
 
@@ -173,4 +173,4 @@ def test_what_is_refused_is_marked_where_it_was_typed_and_said_in_whole_sentence
     expect(page.locator(".editor .ttl-field")).to_contain_text(
         "a TTL is a whole number of seconds, from 0 to 2147483647"
     )
-    expect(page.get_by_label("TTL")).to_have_value("1h")
+    expect(page.locator(".editor [name=ttl]")).to_have_value("1h")
