@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connections, models, router
 from django.utils import timezone
 
-CHUNK = 500
+CHUNK = 1000
 """Rows per call to the database, between which whoever counts them hears of it."""
 
 _listener: ContextVar[Callable[[int], None] | None] = ContextVar("listener", default=None)
@@ -32,13 +32,19 @@ def insert(rows: Sequence[models.Model]) -> None:
         row.pk = key
     fields = [field for field in model._meta.local_concrete_fields if not field.generated]
     read = [_reader(field, connection) for field in fields]
-    write(model, [str(field.column) for field in fields], (tuple(value(row) for value in read) for row in rows))
+    values = (tuple(value(row) for value in read) for row in rows)
+    write(model, [str(field.column) for field in fields], values, together=True)
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
 
 
-def write(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Insert rows of plain values, in the form that the database takes: moments by `moment()`, JSON as text."""
+def write(
+    model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]], *, together: bool = False
+) -> None:
+    """Insert rows of plain values, in the form that the database takes: moments by `moment()`, JSON as text.
+
+    together: in statements of many rows each, for a table with an index that SQLite writes once for each statement.
+    """
     connection = _connection(model)
     quote = connection.ops.quote_name
     place = f"{quote(model._meta.db_table)} ({', '.join(map(quote, columns))})"
@@ -50,10 +56,11 @@ def write(model: type[models.Model], columns: Sequence[str], rows: Iterable[tupl
                 with cursor.copy(f"COPY {place} FROM STDIN") as copy:
                     for row in some:
                         copy.write_row(row)
-            else:
-                # One statement, because SQLite writes its index of the text of records once for each.
+            elif together:
                 values = ", ".join([marks] * len(some))
                 cursor.execute(f"INSERT INTO {place} VALUES {values}", tuple(chain.from_iterable(some)))  # noqa: S608
+            else:
+                cursor.executemany(f"INSERT INTO {place} VALUES {marks}", some)  # noqa: S608
             if (hear := _listener.get()) is not None:
                 hear(len(some))
 

@@ -49,6 +49,7 @@ __all__ = (
     "restore",
     "revert",
     "snapshot",
+    "takes_back",
     "update_zone",
 )
 
@@ -181,20 +182,20 @@ def change_set(
 def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Changes:
     """Take a change set back by a new one, if what it changed is still as it left it (other fields may have changed).
 
-    Raises `Conflict` with both states where it is not, `InvalidChange` when the rules forbid it by now, or it was about the
-    zone itself.
+    Raises `Conflict` with both states where it is not, `InvalidChange` when the rules forbid it by now, or it was about
+    rights, about where the zone comes from, or its end.
     """
-    zone, undone = made.zone, list(made.changes.order_by("-id"))
+    zone = made.zone
+    text = (comment or f"undo of change {made.pk}" + (f": {made.comment}" if made.comment else ""))[:MAX_COMMENT]
     if made.settings:
-        message = "this changed the zone itself, not its records: set it as it was among the zone's settings"
-        raise InvalidChange([Problem(code="not_of_records", message=message)])
+        return _revert_settings(made, text, dry_run=dry_run)
+    undone = list(made.changes.order_by("-id"))
     with transaction.atomic():
         _lock(zone)
         present = by_id(zone, [change.record_id for change in undone])
         if conflicts := [conflict for change in undone if (conflict := _conflict(change, present))]:
             raise Conflict(conflicts)
-        text = comment or f"undo of change {made.pk}" + (f": {made.comment}" if made.comment else "")
-        with change_set(zone, comment=text[:MAX_COMMENT], dry_run=dry_run, reverts=made) as changes:
+        with change_set(zone, comment=text, dry_run=dry_run, reverts=made) as changes:
             for change in undone:
                 before, after = change.before, change.after
                 if before is None:
@@ -204,6 +205,32 @@ def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Chan
                 else:
                     changes.update(_record_id(change), **{field: before[field] for field in differing(before, after)})
     return changes
+
+
+def _revert_settings(made: ChangeSet, comment: str, *, dry_run: bool) -> Changes:
+    """The same for a change of the zone's own fields (`SETTINGS`)."""
+    if not takes_back(made.settings):
+        message = "this changed who may do what, or the zone as a whole: set it as it was among the zone's settings"
+        raise InvalidChange([Problem(code="not_taken_back", message=message)])
+    changes = Changes(made.zone)
+    with transaction.atomic():
+        _lock(made.zone)
+        present = Zone.objects.get(pk=made.zone_id)
+        if conflicts := [
+            {"expected": {field: left}, "current": {field: now}}
+            for field, left in ((each["field"], each["new"]) for each in made.settings)
+            if (now := getattr(present, field)) != left
+        ]:
+            raise Conflict(conflicts)
+        if not dry_run:
+            before = {each["field"]: each["old"] for each in made.settings}
+            changes.result = update_zone(made.zone, said=comment, reverts=made, **before)
+    return changes
+
+
+def takes_back(settings: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a change of these (`ChangeSet.settings`) can be taken back: not what a zone was made with, nor rights."""
+    return all(each["field"] in SETTINGS and each["old"] is not None for each in settings)
 
 
 def restore(zone: Zone, *, serial: int, comment: str = "", dry_run: bool = False) -> Changes:
@@ -359,9 +386,17 @@ _PUSHED = {"servers", "forward_only"}
 """Settings that the name server has to hear of."""
 
 
-def update_zone(zone: Zone, *, version: int | None = None, **fields: Any) -> None:
-    """Change the zone's own fields (`SETTINGS`), in place. Raises `StaleVersion`, with the fields as they are, and
-    `InvalidChange`."""
+def update_zone(
+    zone: Zone,
+    *,
+    version: int | None = None,
+    said: str = "settings of the zone",
+    reverts: ChangeSet | None = None,
+    **fields: Any,
+) -> ChangeSet | None:
+    """Change the zone's own fields (`SETTINGS`), in place. said: for the history. Returns the change set, if anything
+    changed. Raises `StaleVersion`, with the fields as they are, and `InvalidChange`."""
+    made = None
     with transaction.atomic():
         _lock(zone)
         present = Zone.objects.get(pk=zone.pk)
@@ -381,11 +416,12 @@ def update_zone(zone: Zone, *, version: int | None = None, **fields: Any) -> Non
                 zone.hosted = False  # it was told of others
                 changed.append("hosted")
             zone.write(*changed, "version", "updated_at")
-            note(zone, "settings of the zone", zone.field_changes)
+            made = note(zone, said, zone.field_changes, reverts=reverts)
         if "follows_addresses" in changed and zone.follows_addresses:
             reverse.fill(zone)
         if _PUSHED.intersection(changed):
             pend(zone)
+    return made
 
 
 def delete_zone(zone: Zone, *, version: int | None = None) -> None:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from zones import names, rdata
 from zones.changes import create_zone
 from zones.models import Record, Zone
-from zones.rrsets import RR, group
+from zones.operations import operation
+from zones.rrsets import RR, RRset, group
+
+OPERATION = "zone_clone"
 
 
 def clone(source: Zone, name: str, *, comment: str = "", private: bool) -> Zone:
-    """Make the primary zone `name` with the records of `source` and their comments, as one change set.
+    """Make the primary zone `name` with the records of `source` and their comments, as one change set; an operation, because
+    there may be many of them.
 
-    private: also comments for editors. Raises `InvalidChange`.
+    private: also comments for editors. Raises `InvalidChange`, `Cancelled`.
     """
-    to = _plain(name)
+    with operation(OPERATION, None, source.record_count, None, lambda error: [str(error)]) as watched:
+        rrsets, comments = _records(source, _plain(name), private=private)
+        with watched.counting_rows(), transaction.atomic():
+            made = create_zone(name, comment=comment, rrsets=rrsets, comments=comments)
+            change_set = made.change_sets.defer("rrsets").latest("id")
+            watched.completed(made, change_set.change_count, {"change_set": change_set.pk, "clone_of": source.name})
+    return made
+
+
+def _records(source: Zone, to: str, *, private: bool) -> tuple[list[RRset], dict[tuple[str, str, str], str]]:
+    """The records of a zone as they are in the zone `to`, and their comments."""
     records: list[RR] = []
     comments: dict[tuple[str, str, str], str] = {}
     rows = Record.rows.filter(zone=source).values_list("name", "type", "ttl", "content", "comment", "private")
@@ -22,7 +38,7 @@ def clone(source: Zone, name: str, *, comment: str = "", private: bool) -> Zone:
         records.append(record)
         if said and (private or not is_private):
             comments[record.name, record.type, record.content] = said
-    return create_zone(name, comment=comment, rrsets=group(records), comments=comments)
+    return group(records), comments
 
 
 def _plain(name: str) -> str:

@@ -130,7 +130,7 @@ class Pages(Paginator):
         return bool(self.object_list.exact)
 
 
-def listing(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", private: bool) -> Listing:
+def of(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", private: bool) -> Listing:
     """The records that have `query` in their name, content or comment, and are of type `kind`, where these are not empty.
     sort: one of `ORDERS`, turned round by a minus. private: look into comments for editors, too."""
     records: QuerySet[Record] = zone.records.all()

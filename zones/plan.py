@@ -309,9 +309,13 @@ def begin(
     return made
 
 
-def note(zone: Zone, comment: str, settings: Sequence[Mapping[str, Any]]) -> None:
+def note(
+    zone: Zone, comment: str, settings: Sequence[Mapping[str, Any]], *, reverts: ChangeSet | None = None
+) -> ChangeSet:
     """Keep in the history what changed about the zone itself (`ChangeSet.settings`), which has an event of its own, too."""
-    announce(begin(zone, comment, [], settings=settings), created=0, updated=0, deleted=0, announced=True)
+    made = begin(zone, comment, [], settings=settings, reverts=reverts)
+    announce(made, created=0, updated=0, deleted=0, announced=True)
+    return made
 
 
 def tally(zone: Zone, *, came: Iterable[str], went: Iterable[str]) -> None:

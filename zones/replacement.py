@@ -139,7 +139,8 @@ class Replacement:
     def _types_at(self, names: Collection[str]) -> Mapping[str, set[str]]:
         types: dict[str, set[str]] = {}
         for name, kind in self._wanted:
-            types.setdefault(name, set()).add(kind)
+            if name in names:
+                types.setdefault(name, set()).add(kind)
         for name, kind, _, _ in self._others(names) if self._keep_others else ():
             types.setdefault(name, set()).add(kind)
         return types
@@ -165,7 +166,7 @@ class Replacement:
             now.id = key
         written = (*Snapshot.__struct_fields__, "zone_id", "created_at", "updated_at", "updated_by_id")
         always = self.zone.pk, moment, moment, author
-        bulk.write(Record, written, ((*msgspec.structs.astuple(now), *always) for now in self._come))
+        bulk.write(Record, written, ((*msgspec.structs.astuple(now), *always) for now in self._come), together=True)
         bulk.write(Change, ("change_set_id", "op", "record_id", "before", "after"), self._history(made.pk))
         tally(self.zone, came=(now.type for now in self._come), went=(was.type for was in self._go))
         one_by_one = self._as_served and bool(self._before) and count <= BULK

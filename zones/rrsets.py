@@ -40,13 +40,21 @@ def group(records: Iterable[RR]) -> list[RRset]:
     Records of one RRset whose TTLs differ (allowed nowhere, seen in the wild) get the least of them, as RFC 2181,
     section 5.2, asks of those who read them.
     """
-    ttls: dict[tuple[str, str], int] = {}
-    contents: dict[tuple[str, str], set[str]] = {}
+    first: dict[tuple[str, str], RR] = {}
+    more: dict[tuple[str, str], list[RR]] = {}
     for record in records:
         key = record.name, record.type
-        ttls[key] = min(record.ttl, ttls.get(key, record.ttl))
-        contents.setdefault(key, set()).add(record.content)
-    return [RRset(name, kind, ttls[name, kind], tuple(sorted(contents[name, kind]))) for name, kind in sorted(ttls)]
+        if first.setdefault(key, record) is not record:
+            more.setdefault(key, []).append(record)
+    found = []
+    for key, record in ((key, first[key]) for key in sorted(first)):
+        ttl = record.ttl
+        contents: tuple[str, ...] = (record.content,)
+        if others := more.get(key):
+            ttl = min(ttl, *(other.ttl for other in others))
+            contents = tuple(sorted({record.content, *(other.content for other in others)}))
+        found.append(RRset(*key, ttl, contents))
+    return found
 
 
 def ungroup(rrsets: Iterable[RRset]) -> list[RR]:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from zones import history, listing, rdata
 from zones.access import editing, may, may_create_zones, visible_zones
-from zones.changes import BULK
+from zones.changes import BULK, takes_back
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable
 
@@ -73,7 +73,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     sort = request.GET.get("sort", "name")
     if sort.removeprefix("-") not in listing.ORDERS:
         sort = "name"
-    rows: Any = listing.listing(zone, query=query, kind=kind, sort=sort, private=may_edit)
+    rows: Any = listing.of(zone, query=query, kind=kind, sort=sort, private=may_edit)
     page = listing.Pages(rows, listing.PAGE_SIZE).get_page(request.GET.get("page"))
     unserved = _unserved(zone) if zone.sync_state != SyncState.SERVED else {}
     records = [_row(record, unserved, comments=may_edit) for record in page]
@@ -116,6 +116,10 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
     for change_set in found:
         changed = history.shown_settings(change_set.settings, rights=may_manage)
         change_set.lines = history.lines(change_set.first_changes, private=may_edit) + history.setting_lines(changed)
+        if change_set.settings:
+            change_set.taken_back = may_manage and takes_back(change_set.settings)
+        else:
+            change_set.taken_back = may_edit and zone.writable
         change_set.more = change_set.change_count - len(change_set.first_changes)
     return render(
         request,

@@ -8,7 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.zones.examples import Api, www
-from zones.changes import InvalidChange, change_set, restore, snapshot, update_zone
+from zones import grants
+from zones.changes import InvalidChange, change_set, create_zone, restore, snapshot, update_zone
 from zones.models import Change, ChangeSet, SyncState, Zone
 
 PATH = "/api/zones/example.com/changes/"
@@ -147,3 +148,52 @@ def test_a_thousand_change_sets_are_one_page_with_all_that_they_did(api: Api, ol
     first, last = (api(olivia).get(PATH, {"page_size": 1000, "page": page}).json()["results"] for page in (1, 2))
     assert len(first) == 1000
     assert all(len(one["changes"]) == one["change_count"] > 0 for one in [*first, *last])
+
+
+# -- settings --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_settings_is_taken_back(api: Api, olivia: User, zone: Zone) -> None:
+    api(olivia).patch("/api/zones/example.com/", {"comment": "ours"})
+    api(olivia).patch("/api/zones/example.com/", {"comment": "theirs"})
+    made = ChangeSet.objects.filter(zone=zone).exclude(settings=[])[0]
+    answer = api(olivia).post(f"{PATH}{made.pk}/revert/")
+    assert answer.status_code == 201
+    assert (answer.data["reverts"], answer.data["settings"]) == (
+        made.pk,
+        [{"field": "comment", "old": "theirs", "new": "ours"}],
+    )
+    zone.refresh_from_db()
+    assert zone.comment == "ours"
+    again = api(olivia).post(f"{PATH}{answer.data['id']}/revert/")
+    assert (again.status_code, Zone.objects.get(pk=zone.pk).comment) == (201, "theirs")
+
+
+def test_settings_that_were_changed_again_are_not_taken_back(api: Api, olivia: User, zone: Zone) -> None:
+    for comment in ("ours", "theirs"):
+        api(olivia).patch("/api/zones/example.com/", {"comment": comment})
+    first = ChangeSet.objects.filter(zone=zone).exclude(settings=[]).earliest("id")
+    answer = api(olivia).post(f"{PATH}{first.pk}/revert/")
+    assert (answer.status_code, answer.data["code"]) == (409, "conflict")
+    assert answer.data["conflicts"] == [{"expected": {"comment": "ours"}, "current": {"comment": "theirs"}}]
+    assert Zone.objects.get(pk=zone.pk).comment == "theirs"
+
+
+def test_rights_are_not_taken_back_by_the_history(api: Api, admin: User, zone: Zone, nils: User) -> None:
+    api(admin).post("/api/zones/example.com/grants/", {"user": "nils", "level": "edit"})
+    made = ChangeSet.objects.filter(zone=zone).exclude(settings=[]).latest("id")
+    answer = api(admin).post(f"{PATH}{made.pk}/revert/")
+    assert (answer.status_code, answer.data["code"]) == (400, "not_taken_back"), answer.data
+    assert zone.grants.filter(closed_at=None).count() == 1
+
+
+def test_settings_are_taken_back_only_by_who_may_set_them(api: Api, admin: User, zoe: User, zone: Zone) -> None:
+    secondary = create_zone("second.example", kind="secondary", servers=[{"address": "192.0.2.1", "port": 53}])
+    grants.give(secondary, level="edit", user=zoe)
+    path = "/api/zones/second.example/"
+    assert api(admin).patch(path, {"primaries": [{"address": "192.0.2.2"}]}).status_code == 200
+    made = ChangeSet.objects.filter(zone=secondary).latest("id")
+    assert api(zoe).post(f"{path}changes/{made.pk}/revert/").status_code == 403
+    assert api(admin).post(f"{path}changes/{made.pk}/revert/").status_code == 201
+    secondary.refresh_from_db()
+    assert [server["address"] for server in secondary.servers] == ["192.0.2.1"]

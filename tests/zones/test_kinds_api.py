@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from tests.zones.examples import Api, Make
-from zones import grants, roles
+from zones import grants, operations, roles
 from zones.changes import change_set
-from zones.models import Record, TransferKey, Zone
+from zones.models import Operation, Record, TransferKey, Zone
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -151,6 +151,35 @@ def test_a_clone_has_the_records_of_another_zone_at_the_same_places(api: Api, ol
     assert records["@", "NS"] == ("ns.example.net.", "")
     assert made.change_sets.count() == 1
     assert made.records.count() == zone.records.count()
+
+
+def test_a_clone_is_an_operation_that_others_watch(api: Api, olivia: User, zone: Zone) -> None:
+    body = {"name": "copy.example", "clone_of": "example.com"}
+    assert api(olivia).post("/api/zones/", body).status_code == 201
+    done = Operation.objects.get(kind="zone_clone")
+    made = done.zone.change_sets.get()
+    assert (done.state, done.done, done.total) == ("completed", 4, 4)
+    assert done.result == {"change_set": made.pk, "clone_of": "example.com"}
+    assert api(olivia).get(f"/api/operations/{done.pk}/").data["state"] == "completed"
+    assert api(olivia).post("/api/zones/", body).status_code == 400
+    assert Operation.objects.get(kind="zone_clone", state="failed").errors == ["there is a zone copy.example already"]
+
+
+def test_a_clone_that_is_cancelled_leaves_nothing(
+    api: Api, olivia: User, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "PROGRESS_EVERY_S", 0)
+    told = operations.stream
+
+    def cancel(*event: Any, **where: Any) -> None:
+        Operation.objects.update(cancel_requested=True)
+        told(*event, **where)
+
+    monkeypatch.setattr(operations, "stream", cancel)
+    answer = api(olivia).post("/api/zones/", {"name": "copy.example", "clone_of": "example.com"})
+    assert (answer.status_code, answer.data["code"]) == (409, "cancelled")
+    assert Zone.objects.count() == 1
+    assert Operation.objects.get().state == "cancelled"
 
 
 @pytest.mark.parametrize(

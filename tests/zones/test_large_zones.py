@@ -65,7 +65,7 @@ def sizes(db: None) -> tuple[Zone, Zone]:
 
 
 def page_of(zone: Zone, number: int = 1, *, query: str = "", kind: str = "", sort: str = "name") -> Any:
-    rows = listing.listing(zone, query=query, kind=kind, sort=sort, private=True)
+    rows = listing.of(zone, query=query, kind=kind, sort=sort, private=True)
     return Pages(rows, listing.PAGE_SIZE).page(number)
 
 

@@ -6,6 +6,7 @@ answers 404, what one may see but not do 403.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,9 +29,10 @@ from zones.access import Level, editing, levels, may, may_create_zones, visible_
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
-from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, restore, revert, update_zone
+from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, restore, revert, takes_back, update_zone
 from zones.cloning import clone
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
+from zones.operations import Cancelled
 from zones.searching import matching
 
 IF_MATCH = OpenApiParameter(
@@ -113,17 +115,17 @@ class ZonesView(View):
     @extend_schema(request=shapes.NewZoneSerializer, responses={201: shapes.ZoneSerializer})
     def post(self, request: Request) -> Response:
         """Make a zone. A primary one gets an SOA and NS; without `nameservers` they name this machine. A secondary one needs
-        `primaries`, a forward one `forwarders`."""
+        `primaries`, a forward one `forwarders`. A clone is an operation, which others watch, and which may be cancelled."""
         if not may_create_zones(request.user):
             raise PermissionDenied("You may not make zones.")
         asked = self.valid(shapes.NewZoneSerializer)
         kind = asked["kind"]
-        with transaction.atomic():
-            name, source = asked.pop("name"), asked.pop("clone_of", None)
-            if source is None:
+        name, source = asked.pop("name"), asked.pop("clone_of", None)
+        if source is not None:
+            made = self._cloned(source, name, asked["comment"])
+        else:
+            with transaction.atomic():
                 made = create_zone(name, **with_servers(asked, kind))
-            else:
-                made = self._cloned(source, name, asked["comment"])
         zone = Zone.objects.get(pk=made.pk)
         return shown(zone, request, status=201, headers={"Location": path_of(zone)})
 
@@ -132,7 +134,10 @@ class ZonesView(View):
         if zone is None or zone.kind == ZoneKind.FORWARD:
             message = f"there is no zone {source} with records that you may see"
             raise ValidationError({"clone_of": message}, code="unknown_zone")
-        return clone(zone, name, comment=comment, private=may(self.request.user, "edit", zone))
+        try:
+            return clone(zone, name, comment=comment, private=may(self.request.user, "edit", zone))
+        except Cancelled as error:
+            raise WasCancelled from error
 
 
 class ZoneView(View):
@@ -149,10 +154,7 @@ class ZoneView(View):
         zone = self.zone("edit")
         asked = self.valid(shapes.ZoneChangeSerializer)
         version = self.version(asked.pop("version", None))
-        if asked.keys() - {"comment"} and not editing(request.user, zone).everything:
-            raise PermissionDenied(f"Your rights to {zone.name} do not reach its settings.")
-        if asked.keys() - {"comment", "follows_addresses"} and not may_create_zones(request.user):
-            raise PermissionDenied("Which servers a zone has to do with, only those may say who may make zones.")
+        _refuse_settings(request.user, zone, asked)
         watched = asked.pop("watched", zone.watched)
         with transaction.atomic():
             update_zone(zone, version=version, **with_servers(asked, zone.kind))
@@ -165,6 +167,14 @@ class ZoneView(View):
         """Delete the zone; the name server forgets it."""
         delete_zone(self.zone("manage"), version=self.version())
         return Response(status=204)
+
+
+def _refuse_settings(user: Any, zone: Zone, fields: Iterable[str]) -> None:
+    """Refuse a change of these fields of a zone that `user` may not make."""
+    if set(fields) - {"comment"} and not editing(user, zone).everything:
+        raise PermissionDenied(f"Your rights to {zone.name} do not reach its settings.")
+    if set(fields) - {"comment", "follows_addresses"} and not may_create_zones(user):
+        raise PermissionDenied("Which servers a zone has to do with, only those may say who may make zones.")
 
 
 def shown(zone: Zone, request: Request, **options: Any) -> Response:
@@ -188,6 +198,12 @@ class RecordTypesView(View):
 
 
 SitePages: Any = api_settings.DEFAULT_PAGINATION_CLASS
+
+
+class WasCancelled(APIException):
+    status_code = 409
+    default_detail = "It was cancelled. Nothing of it was kept."
+    default_code = "cancelled"
 
 
 class RecordPages(SitePages):
@@ -275,7 +291,7 @@ class RecordView(View):
 def _wanted(zone: Zone, wanted: dict[str, Any], *, may_edit: bool) -> listing.Listing:
     kind, query = wanted.get("type", "").upper(), wanted.get("search", "")
     if not (asked := wanted.get("name")):
-        return listing.listing(zone, query=query, kind=kind, private=may_edit)
+        return listing.of(zone, query=query, kind=kind, private=may_edit)
     try:
         name = names.relative(asked, zone.name)
     except ValueError:
@@ -383,10 +399,13 @@ class RevertView(View):
         responses={201: shapes.ChangeSetSerializer, 200: shapes.ChangeSetSerializer},
     )
     def post(self, request: Request, zone_name: str, change_set_id: int) -> Response:
-        """Take a change set back by a new one. 409 when somebody has changed the same again since."""
+        """Take a change set back by a new one: of records or of the zone's settings, but not of rights. 409 when somebody has
+        changed the same again since."""
         zone = self.zone("edit")
         undone = get_object_or_404(zone.change_sets, pk=change_set_id)
         undone.zone = zone
+        if takes_back(undone.settings):
+            _refuse_settings(request.user, zone, [each["field"] for each in undone.settings])
         asked = self.valid(shapes.RevertRequest)
         return _made(self, zone, revert(undone, **asked), asked["comment"])
 

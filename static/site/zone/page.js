@@ -232,7 +232,14 @@ onZone("record_deleted", (event) => {
   if (records.get(event.data.record.id)) records.deleted(asRecord(event.data.record), origin(event));
   if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
 });
-for (const name of ["change_set_applied", "change_set_reverted"]) onZone(name, ({ data }) => data.to_push && waits());
+for (const name of ["change_set_applied", "change_set_reverted"])
+  onZone(name, ({ data, source_user: user }) => {
+    if (data.to_push) waits();
+    if (data.announced) return;
+    // Too many to be told one by one. What one has just done oneself does not wait for the pointer to leave.
+    if (user?.id === me.id && !records.editing) swap(section);
+    else records.outdated(() => swap(section));
+  });
 onZone("zone_synced", ({ data }) => {
   stand({ sync_state: "served", serial: data.serial });
   records.served(data.change_sets, data.serial);
@@ -246,7 +253,6 @@ onZone("zone_drift_detected", ({ data }) =>
   stand({ sync_state: "failed", sync_error: `somebody changed it at the name server, ${data.count} RRsets differ` }));
 onZone("zone_imported", (event) => {
   if (event.source_user?.id !== me.id) note("imported", `${event.source_user?.username ?? "The system"} imported a zone file.`);
-  records.outdated(() => swap(section));
 });
 onZone("zone_updated", ({ data }) => {
   slot(head, "comment").textContent = data.comment;

@@ -1,9 +1,9 @@
 import { Problem, post } from "../api.js";
-import { element, find, me, seek } from "../dom.js";
-import { events } from "../live.js";
+import { element, find, seek } from "../dom.js";
 import { alarm, say } from "../saying.js";
 import { counted } from "../words.js";
 import { difference, warned } from "../zone/difference.js";
+import { showProgress } from "./progress.js";
 
 /** Find and replace over zones: what it would do is shown first; then it is done in all of them or in none. */
 
@@ -51,24 +51,8 @@ function begin(form) {
     (submit.hidden ? back : submit).focus();
   };
 
-  /** @returns {() => void} ends it */
-  const showProgress = () => {
-    const bar = element("progress", { "aria-label": "Changing records" });
-    const words = element("p", {}, "Changing …");
-    const cancel = element("button", { type: "button", hidden: true }, "Cancel");
-    preview.replaceChildren(element("div", { class: "stack" }, words, bar, cancel));
-    return events.on(["bulk_operation_started", "bulk_operation_progress"], (/** @type {any} */ { data, source_user: user }) => {
-      const { id, kind, done, total } = data.operation;
-      if (user?.id !== me.id || kind !== "bulk_edit") return;
-      cancel.hidden = false;
-      cancel.onclick = () => post(`/api/operations/${id}/cancel/`, {}).catch(tell);
-      words.textContent = `Changing: ${done} of ${counted(total, "record")}`;
-      if (total) Object.assign(bar, { max: total, value: done });
-    });
-  };
-
   const carryOut = async () => {
-    const end = showProgress();
+    const end = showProgress(preview, "Changing", "bulk_edit");
     const { zones, change_count: count, operation } = await post("/api/bulk-edits/", { ...asked(), dry_run: false }).finally(end);
     preview.replaceChildren(element("div", { class: "stack" },
       element("p", {}, element("strong", {}, `Changed ${counted(count, "record")} in ${counted(zones.length, "zone")}.`), " Each zone has it in its history, where it can be taken back."),

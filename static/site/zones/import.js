@@ -1,10 +1,10 @@
 import { Problem, post, request, zoneUrl } from "../api.js";
-import { element, find, me, seek } from "../dom.js";
-import { events } from "../live.js";
+import { element, find, seek } from "../dom.js";
 import { alarm, say } from "../saying.js";
 import { toast } from "../toasts.js";
 import { offerUndo } from "../undo.js";
 import { counted } from "../words.js";
+import { showProgress } from "./progress.js";
 
 /** Import of a zone file: choose it, look at the difference, then import. Nothing is changed before the last step. */
 
@@ -112,24 +112,8 @@ function begin(form) {
     submit.focus();
   };
 
-  /** How far our import is, as the events tell; it may be cancelled until it is done. @returns {() => void} ends it */
-  const showProgress = () => {
-    const bar = element("progress", { "aria-label": "Import" });
-    const words = element("p", {}, "Importing …");
-    const cancel = element("button", { type: "button", hidden: true }, "Cancel the import");
-    shown.replaceChildren(element("div", { class: "stack" }, words, bar, cancel));
-    return events.on(["bulk_operation_started", "bulk_operation_progress"], (/** @type {any} */ { data, source_user: user }) => {
-      const { id, done, total } = data.operation;
-      if (user?.id !== me.id || (data.zone && data.zone !== zone())) return;
-      cancel.hidden = false;
-      cancel.onclick = () => post(`/api/operations/${id}/cancel/`, {}).catch(tell);
-      words.textContent = `Importing: ${done} of ${counted(total, "record")}`;
-      if (total) Object.assign(bar, { max: total, value: done });
-    });
-  };
-
   const carryOut = async () => {
-    const end = showProgress();
+    const end = showProgress(shown, "Importing", "zone_import");
     const done = await send("replace=1").finally(end);
     dialog.close();
     if (!form.dataset.zone) return location.assign(`/zones/${zone()}/`);

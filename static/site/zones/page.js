@@ -11,6 +11,7 @@ import { zoneStanding } from "../words.js";
 import "./adopt.js";
 import "./bulk.js";
 import "./import.js";
+import { showProgress } from "./progress.js";
 
 /** The list of zones: states and counts change in their rows; new and deleted zones come by reading the list again. */
 
@@ -91,10 +92,14 @@ form?.addEventListener("submit", async (event) => {
   const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
   for (const place of form.querySelectorAll(".problem")) place.textContent = "";
   button.disabled = true;
+  const progress = find("[data-progress]", form);
+  const end = kind.value === "clone" ? showProgress(progress, "Cloning", "zone_clone") : () => {};
   try {
     const { name } = await post("/api/zones/", { name: value("name"), kind: kind.value, comment: value("comment"), ...origin() });
     location.assign(`/zones/${name}/`);
   } catch (error) {
+    end();
+    progress.replaceChildren();
     button.disabled = false;
     const problem = /** @type {Problem} */ (error);
     const fields = problem.fields ?? {};
