@@ -125,10 +125,14 @@ def import_zone(
     zone_name = _checked_name(name)
     present = _present(zone_name)
     lines = text.count(b"\n")
-    with _acting_for(user), operation(OPERATION, present, lines, progress, _messages) as watched:
+    with (
+        _acting_for(user),
+        operation(OPERATION, present, lines, progress, _messages) as watched,
+        _nothing_collected(),
+    ):
         zone_file = read(text, zone_name, form)
         watched.reached(0, len(zone_file.records))
-        with watched.counting_rows(), _nothing_collected(), transaction.atomic():
+        with watched.counting_rows(), transaction.atomic():
             zone, made = _write(zone_name, zone_file, replace=replace, merge=merge, comment=comment)
             done = _import(zone, made, zone_file, watched.row, new=present is None)
             _tell(done)
