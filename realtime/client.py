@@ -172,7 +172,8 @@ class Client:
     async def _keep_up(self) -> None:
         attempt = 0
         while True:
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.random()
+            # Beyond ten doublings nothing grows any more; 2 to the number of a long night's attempts is no float.
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(attempt, 10)) * random.random()
             try:
                 await self._run()
             except ConnectionClosed as closed:

@@ -202,6 +202,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         if self.node.desk.has_ended(claim):
             await self.end(CloseCode.NOT_SIGNED_IN, "signed out")
             return
+        if self.node.draining:  # it was not there yet when everybody was sent away
+            await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))
+            return
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
         member.stale += changes != self.node.desk.changes
         resumed = None

@@ -174,11 +174,11 @@ class LogReader:
         """Read a piece of the log and send what the connection may see of it, batched, critical events alone."""
         bodies: list[bytes] = []
         size = 0
-        look = Look(connection)
         start = upto = connection.upto
         events = await self._feed.read(start, MOST_IN_BATCH)  # a piece that leaves others their turn
         if connection.upto != start:
             return  # it was rewound meanwhile; from here to the end nothing is awaited
+        look = Look(connection)  # what it wants now: it may have subscribed to more while the log was read
 
         def send() -> None:
             nonlocal bodies, size

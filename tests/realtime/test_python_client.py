@@ -135,6 +135,25 @@ async def test_a_token_that_cannot_be_had_just_now_is_asked_for_again(site: Site
         assert client.welcome["user"]["username"] == "olivia"
 
 
+async def test_a_server_that_is_away_for_hours_is_still_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_client, "LONGEST_PAUSE_S", 0.0)
+    attempts = 0
+    many = asyncio.Event()
+
+    async def no_token() -> str:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 1100:  # 2 to this power is no float any more
+            many.set()
+        raise OSError
+
+    client = Client("ws://127.0.0.1:1/ws/", token=no_token)
+    keeper = asyncio.create_task(client._keep_up())
+    await asyncio.wait({keeper, asyncio.create_task(many.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    assert many.is_set() and not keeper.done()
+    keeper.cancel()
+
+
 async def test_a_line_that_goes_silent_is_left_and_nothing_is_missed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

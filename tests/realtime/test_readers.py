@@ -200,3 +200,21 @@ def test_whoever_joins_a_route_that_ends_in_that_moment_is_sent_everything(
     site.publish(event(HIGH, text="for both"))
     site.settle()
     assert [e["data"]["text"] for e in second.events()] == ["for both"]
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_who_subscribes_while_catching_up_is_sent_what_follows_the_answer(bench: MakeBench, turns: int) -> None:
+    site = bench()
+    site.feed.piece = 100
+    site.publish(*(event(HIGH) for _ in range(3)))
+    client = site.connect(1, OPERATOR)
+    client.give("unsubscribe", event_types=["*"])
+    site.settle()
+    client.give("resume", epoch="e", position=0)
+    site.turn(turns)  # at some time in this the log is being read
+    number = client.give("subscribe", event_types=[HIGH])
+    while number not in client.answers():
+        site.turn()
+    site.publish(event(HIGH))
+    site.settle()
+    assert positions(client)[-1:] == [4]

@@ -142,3 +142,15 @@ def test_a_draining_node_sends_everyone_away_within_a_bounded_spread(bench: Make
     late = site.connect(99, audience(user_id=99))
     site.turn(20)
     assert late.code == 4000
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_who_is_coming_in_while_the_node_drains_is_sent_away_as_well(bench: MakeBench, turns: int) -> None:
+    site = bench()
+    client = site.connect(1, audience(user_id=1))
+    site.turn(turns)
+    site.run(site.node.drain())
+    site.turn(40)
+    assert client.code == 4000
+    assert client.frames[-1]["type"] == "bye"
+    assert 200 <= client.frames[-1]["retry_in_ms"] <= 25_000
