@@ -119,6 +119,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # Writers queue for the lock at BEGIN, instead of failing in the middle of a transaction that began by reading.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
+        # FULL: with NORMAL a power failure takes back the last commits, which screens and the name server have seen already.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

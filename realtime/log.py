@@ -1,11 +1,9 @@
 """The event log: durable events in commit order, and the one place that numbers them.
 
-A row is written in the transaction of the change it tells of. Where many transactions write at the same time it has no
-position yet: after commit `sequence()` numbers the rows that are visible and unnumbered. A transaction that is still open is
-numbered later, when it has committed, so that positions are gapless, in commit order, and never point at something that
-was rolled back. Any process may do it; each feed does it on its tick too, for the case that a process died between its
-commit and the numbering. SQLite lets one transaction write at a time: there the order of writing is the order of commits,
-and a row gets its position at once, which saves the second commit (decision 0029).
+A row is written without a position in the transaction of the change it tells of. After commit `sequence()` numbers the
+rows that are visible and unnumbered: a transaction that is still open is numbered later, when it has committed, so that
+positions are gapless, in commit order, and never point at something that was rolled back. Any process may do it; each
+feed does it on its tick too, for the case that a process died between its commit and the numbering.
 """
 
 from __future__ import annotations
@@ -54,7 +52,7 @@ class TooOld(Exception):
 
 
 def write(event: Event, *, key: str | None = None) -> None:
-    """Add an event to the log in the current transaction, and have it announced on commit."""
+    """Add an event to the log in the current transaction, and have it numbered and announced on commit."""
     row = LogEvent(
         event_id=event.id,
         event_type=event.event_type.value,
@@ -69,37 +67,10 @@ def write(event: Event, *, key: str | None = None) -> None:
         key=key,
         data=msgspec.json.encode(event.data).decode(),
     )
-    if _one_writer():
-        if key is not None and LogEvent.objects.filter(key=key).exists():
-            return
-        row.position = _next_position()
     LogEvent.objects.bulk_create([row], ignore_conflicts=key is not None)
     # Once per transaction is enough. A rolled-back savepoint takes its callback along, but also the events it was for.
-    hooks = (callback[1] for callback in connection.run_on_commit)
-    if not any(isinstance(getattr(hook, "__self__", None), _Announcement) for hook in hooks):
-        transaction.on_commit(_Announcement(row.position).make, robust=True)
-
-
-class _Announcement(msgspec.Struct, frozen=True):
-    """What follows the commit of a transaction with events. first: the position of its first, if it has one already."""
-
-    first: int | None
-
-    def make(self) -> None:
-        """A method, because Django wants the name of what fails."""
-        if self.first is not None:
-            announce(self.first - 1)
-        else:
-            publish()
-
-
-def announce(after: int) -> None:
-    """Tell every process of the events that follow position `after`."""
-    while events := read(after):
-        doorbell.ring(events)
-        if len(events) < CHUNK:
-            break
-        after = events[-1].position or after
+    if not any(callback[1] is publish for callback in transaction.get_connection().run_on_commit):
+        transaction.on_commit(publish, robust=True)
 
 
 def publish() -> None:
@@ -108,19 +79,6 @@ def publish() -> None:
         doorbell.ring(events)
         if len(events) < CHUNK:
             break
-
-
-def _one_writer() -> bool:
-    """Whether the database lets one transaction write at a time, from its first write to its end."""
-    return connection.vendor == "sqlite"
-
-
-def _next_position() -> int:
-    """Where nobody else writes until this transaction ends: the position of what it writes next."""
-    if not LogHead.objects.filter(pk=LogHead.SINGLETON).update(position=F("position") + 1):
-        head()
-        return _next_position()
-    return LogHead.objects.values_list("position", flat=True).get(pk=LogHead.SINGLETON)
 
 
 def sequence() -> list[Event]:

@@ -35,7 +35,7 @@ class LogHead(models.Model):
 
 
 class LogEvent(models.Model):
-    """One durable event, written in the transaction of the change it tells of; numbered after it, on SQLite within it.
+    """One durable event. Written without a position in the transaction of the change it tells of; numbered after it.
 
     data: the payload as JSON text, whole: redaction happens on the way to each audience.
     key: makes a repeated emit of the same thing a no-op.

@@ -14,7 +14,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from realtime import doorbell, log
+from realtime import log
 from realtime.accounts import AccountPayload
 from realtime.broadcasting import emit, stream
 from realtime.events import EventType
@@ -106,42 +106,15 @@ def test_an_event_of_a_savepoint_alone_is_numbered() -> None:
 
 
 def test_a_failure_to_announce_fails_no_save(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+    def fail() -> None:
         raise RuntimeError("Redis, the network, anything")
 
     with monkeypatch.context() as broken, transaction.atomic():
-        broken.setattr(doorbell, "ring", fail)
+        broken.setattr(log, "sequence", fail)
         note("kept")
+    assert logged() == []
     log.publish()
     assert logged() == ["kept"]
-
-
-def test_a_row_that_was_left_without_a_position_gets_one_on_the_tick() -> None:
-    """As a process leaves it that dies after its commit, where many write at a time; and as older versions did."""
-    for text in ("one", "two"):
-        with transaction.atomic():
-            note(text)
-    LogEvent.objects.update(position=None)
-    LogHead.objects.update(position=0)
-    log.publish()
-    assert [(e.position, e.data["username"]) for e in log.read(0)] == [(1, "one"), (2, "two")]
-
-
-def test_what_is_announced_is_what_was_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[tuple[int | None, str]] = []
-    monkeypatch.setattr(doorbell, "ring", lambda events: rung.extend((e.position, e.data["username"]) for e in events))
-    with transaction.atomic():
-        with rolled_back():
-            note("never")
-        with transaction.atomic():
-            note("first")
-        with rolled_back():
-            note("never either")
-        note("second")
-        assert rung == []
-    with rolled_back():
-        note("nor this")
-    assert rung == [(1, "first"), (2, "second")]
 
 
 def test_the_same_key_twice_is_one_event() -> None:

@@ -21,20 +21,19 @@ import django
 django.setup()
 from realtime import log
 from realtime.models import LogEvent
+publish = log.publish
 
-def or_die(announce):
-    def die_if_told(*arguments, fault=sys.argv[1]):
-        if os.path.exists(fault) and LogEvent.objects.filter(event_type="record_created", data__contains='"www"').exists():
-            os.kill(os.getpid(), signal.SIGKILL)
-        announce(*arguments)
-    return die_if_told
+def die_if_told(fault=sys.argv[1]):
+    if os.path.exists(fault) and LogEvent.objects.filter(position=None, event_type="record_created").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    publish()
 
-log.publish, log.announce = or_die(log.publish), or_die(log.announce)
+log.publish = die_if_told
 sys.argv = ["manage.py", "serve"]
 from manage import main
 main()
 """
-"""A site that kills itself between the commit of a new record and its announcement, once the file of its argument exists.
+"""A site that kills itself between the commit of a new record and its numbering, once the file of its argument exists.
 
 Not at any other event: a site that has just begun also tells of its services, before the record is there."""
 
