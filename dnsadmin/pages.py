@@ -6,6 +6,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from dnsadmin import alerts_page, documents, name_server, notifications_page, tokens_page, views
+from dnsadmin.password_page import PasswordPage
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
@@ -18,6 +19,7 @@ urlpatterns = [
     path("name-server/check/", name_server.check_page, name="name-server-check"),
     path("accounts/tokens/", tokens_page.tokens_page, name="tokens"),
     path("accounts/tokens/<int:token_id>/end/", tokens_page.end_token, name="token-end"),
+    path("accounts/password/", PasswordPage.as_view(), name="password"),
     path("docs/", documents.document, name="documents"),
     path("docs/<path:name>", documents.document, name="document"),
     path("accounts/login/", views.SignIn.as_view(), name="login"),

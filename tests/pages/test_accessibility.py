@@ -61,6 +61,7 @@ def test_pages_as_one_finds_them(site, make_zone, profile, theme, width):
         "/alerts/",
         "/security/",
         "/queries/",
+        "/accounts/password/",
         "/zones/?q=nothing-like-this",
         "/zones/missing.example/",
     ):
