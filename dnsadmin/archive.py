@@ -197,6 +197,7 @@ def restore(path: Path, progress: Progress = lambda table, rows: None) -> Manife
     changed. A site that runs goes on with what was restored; its clients read everything again."""
     manifest = check(path)
     with tarfile.open(path, "r:gz") as archive, transaction.atomic():
+        _keep_others_from_writing()
         for model in reversed(tables()):
             QuerySet(model)._raw_delete(connection.alias)  # noqa: SLF001  # `delete()` would look for what to cascade to
         for model in tables():
@@ -216,6 +217,14 @@ def restore(path: Path, progress: Progress = lambda table, rows: None) -> Manife
                 target.write_bytes(_content(archive, f"files/{name}"))
                 target.chmod(0o600)
     return manifest
+
+
+def _keep_others_from_writing() -> None:
+    """Until the transaction ends, as SQLite does by itself: what a running site writes between would be there twice."""
+    if connection.vendor == "postgresql":
+        names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in tables())
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _load(model: type[models.Model], file: BinaryIO) -> None:
