@@ -140,7 +140,8 @@ class PolicyUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 class HitData(msgspec.Struct, frozen=True, kw_only=True):
     """A rule, or an entry of a feed (`rule` is null), acted on a query for `name`, or would have (`trial`), `count` times.
-    action: as `named` calls it, in lower case; a redirect to a name or to data of ours is `cname` or `local_data`."""
+    action: as `named` calls it, in lower case; a redirect to a name or to data of ours is `cname` or `local_data`.
+    of_rule, of_policy: how often each ever did, these included."""
 
     policy: int
     policy_name: str
@@ -151,6 +152,8 @@ class HitData(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     trial: bool
     count: int
+    of_rule: int | None
+    of_policy: int
 
 
 class RuleHits(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,6 +88,7 @@ class Ingest:
         self._told_unreadable = 0
         self._zones = HostedZones()
         self._live = LiveCut(self._zones)
+        self._listeners = [make() for make in LISTENERS]
         self._counters: queue.SimpleQueue[Counters | Exception] = queue.SimpleQueue()
         self._waiting: Counters | None = None
         self._blocked: list[PolicyHit] = []
@@ -197,7 +198,7 @@ class Ingest:
         if self._book.wanted(EventType.DNS_QUERY_BATCH):
             self._live.watch(batch)
         self._blocked += [hit for hit in batch.hits if hit.outcome == "blocked"]
-        tell(batch)
+        tell(self._listeners, batch)
 
     def _look_at_source(self) -> None:
         source = self.source
@@ -305,9 +306,8 @@ class Ingest:
             if facts["state"] == "not_saved":
                 facts["state"] = "following"
             QuerySource.objects.update_or_create(pk=1, defaults={"facts": facts, "said_at": datetime.now(UTC)})
-            for listener in LISTENERS:
-                if listener.save is not None:
-                    listener.save()
+            for listener in self._listeners:
+                listener.save()
         self._changed |= set(self._counting.minutes)
         self._counting.minutes.clear()
         self._saved.update(merged)

@@ -8,7 +8,7 @@ from zones.nameserver.endpoint import endpoint
 from zones.nameserver.query_log import register_listener
 from zones.nameserver.statistics import figures
 
-register_listener(WATCH.hear)
+register_listener(lambda: WATCH)
 
 
 @collector("detection", every_s=0.25)

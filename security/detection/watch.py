@@ -28,7 +28,7 @@ from security.detection.hits import HitTeller
 from security.detection.storms import NxdomainStorms
 from security.detection.tunnels import Tunnels
 from security.detection.windows import Windows
-from zones.nameserver.query_log import Batch, PolicyHit
+from zones.nameserver.query_log import Batch, Listener, PolicyHit
 
 PREFIX = "detection:"
 """Of the keys of the alerts of detectors, which end by themselves."""
@@ -39,7 +39,7 @@ MOST_FINDINGS = 200
 CALM_EVERY_S = 10.0
 
 
-class Watch:
+class Watch(Listener):
     """All detectors of a site. `hear()` belongs to the thread that follows the logs, `tell()` to another."""
 
     def __init__(self, conf: DetectionSettings) -> None:

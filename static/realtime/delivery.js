@@ -35,6 +35,7 @@ export class Delivery {
   /** @type {Set<string>} */
   #paused = new Set();
   #scheduled = false;
+  #standing = 0;
 
   /**
    * @param {(event: RealtimeEvent) => void} give
@@ -73,6 +74,16 @@ export class Delivery {
     this.#schedule();
   }
 
+  /** Give nothing out until `go()`; of several, until the last. */
+  stand() {
+    this.#standing += 1;
+  }
+
+  go() {
+    this.#standing -= 1;
+    this.#schedule();
+  }
+
   /** @param {RealtimeEvent} event */
   #hold(event) {
     insert(this.#held, event);
@@ -91,6 +102,7 @@ export class Delivery {
   #run() {
     this.#scheduled = false;
     this.#onWaiting(this.#held.length);
+    if (this.#standing) return;
     const until = performance.now() + (globalThis.document?.visibilityState === "hidden" ? HIDDEN_MS : FRAME_MS);
     let given = 0;
     while (given < this.#queue.length && performance.now() < until) this.#give(this.#queue[given++]);

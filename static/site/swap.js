@@ -1,5 +1,6 @@
 import { tellAges } from "./clock.js";
 import { find, seek } from "./dom.js";
+import { events } from "./live.js";
 import { toast } from "./toasts.js";
 
 /**
@@ -13,12 +14,15 @@ let reading;
 
 /**
  * Show what is at `url` in the section, and in others that the same document has; each then hears `swapped` with the
- * document read as detail.
+ * document read as detail. Events wait meanwhile; `data-read-at` is the position up to which they are in what was read.
  * @param {HTMLElement} section
  * @param {string} [url]
  * @param {HTMLElement[]} [others]
  */
-export async function swap(section, url = location.href, others = []) {
+export const swap = (section, url = location.href, others = []) => events.during(() => read(section, url, others));
+
+/** @param {HTMLElement} section @param {string} url @param {HTMLElement[]} others */
+async function read(section, url, others) {
   const sections = [section, ...others];
   reading?.abort();
   reading = new AbortController();
@@ -29,7 +33,11 @@ export async function swap(section, url = location.href, others = []) {
     if (!response.ok) return location.assign(url);
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const focused = document.activeElement?.id;
-    for (const each of sections) replace(each, find(`#${each.id}`, fresh));
+    const [, position] = (fresh.querySelector("meta[name=dnsadmin-position]")?.getAttribute("content") ?? "").split(":");
+    for (const each of sections) {
+      replace(each, find(`#${each.id}`, fresh));
+      each.dataset.readAt = position;
+    }
     if (url !== location.href) history.replaceState(null, "", url);
     if (focused && document.activeElement?.id !== focused) seek(`#${CSS.escape(focused)}`)?.focus();
     for (const each of sections) {

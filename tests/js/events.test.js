@@ -98,6 +98,23 @@ test("events that arrive together are delivered together, later, in order of pos
   );
 });
 
+test("events wait while what they are about is read again, and come after it", async () => {
+  const { source, events, seen, note } = stage();
+  events.on("*", note);
+  await events.during(async () => {
+    source.send(durable(1));
+    await events.during(() => pause(30));
+    source.send(durable(2));
+    await pause(80);
+    assert.deepEqual(seen, []);
+  });
+  await until(() => seen.length === 2);
+  await assert.rejects(events.during(() => Promise.reject(new Error("not to be read"))));
+  source.send(durable(3));
+  await until(() => seen.length === 3);
+  assert.deepEqual(seen, [1, 2, 3]);
+});
+
 test("an event that comes twice is delivered once", async () => {
   const { source, events, seen, note } = stage();
   events.on("*", note);

@@ -22,7 +22,7 @@ from monitoring.queries.ingest import Ingest, prune
 from monitoring.queries.source import Counters, Source, reconcile
 from realtime.interests import InterestBook
 from zones.nameserver.endpoint import Endpoint, new_key
-from zones.nameserver.query_log import LISTENERS, Batch, Listener, Unreadable, parse_queries
+from zones.nameserver.query_log import Batch, Listener, Unreadable, parse_queries
 
 Period = QueryRollup.Period
 
@@ -162,20 +162,22 @@ class TestSaving:
         assert QuerySource.objects.get().facts["lines"] == 5
 
     def test_listeners_save_with_the_place_or_not_at_all(self, log_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        heard: list[int] = []
-        saved: list[int] = []
-        LISTENERS.append(
-            listener := Listener(lambda batch: heard.append(len(batch.queries)), lambda: saved.append(sum(heard)))
-        )
-        monkeypatch.setattr(ingesting, "LISTENERS", [listener])
-        try:
-            append(log_dir, query(1) + query(2))
-            reading = reader(log_dir)
-            reading.turn()
-            reading.save()
-        finally:
-            LISTENERS.remove(listener)
-        assert (heard, saved) == ([2], [2])
+        class Counts(Listener):
+            heard = saved = 0
+
+            def hear(self, batch: Batch) -> None:
+                self.heard += len(batch.queries)
+
+            def save(self) -> None:
+                self.saved = self.heard
+
+        listener = Counts()
+        monkeypatch.setattr(ingesting, "LISTENERS", [lambda: listener])
+        append(log_dir, query(1) + query(2))
+        reading = reader(log_dir)
+        reading.turn()
+        reading.save()
+        assert (listener.heard, listener.saved) == (2, 2)
 
     def test_without_the_database_counts_are_kept_and_that_is_said(
         self, log_dir: Path, monkeypatch: pytest.MonkeyPatch

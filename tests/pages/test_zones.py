@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import expect
 
 from tests.pages.conftest import live, row
@@ -32,6 +34,28 @@ def test_a_name_that_is_none_is_refused_where_it_was_typed(site, make_zone, prof
         expect(name).to_have_attribute("aria-invalid", "true")
         expect(page.locator("#new-name-problem")).not_to_be_empty()
         expect(name).to_have_value(wrong)
+
+
+def test_what_happens_while_the_list_is_read_again_is_in_it_afterwards(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site).sign_in("olivia")
+    page.goto("/zones/")
+    live(page)
+    records = page.locator(f"tr[data-zone='{zone}'] [data-slot=records]")
+    before = int(records.inner_text())
+
+    def answer_late(route):
+        response = route.fetch()
+        record = {"name": "new", "type": "A", "ttl": 300, "content": "192.0.2.2"}
+        added = site.client("oscar").post(f"/api/zones/{zone}/records/", record)
+        assert added.status == 201, added.text
+        time.sleep(1)
+        route.fulfill(response=response)
+
+    page.route("**/zones/", answer_late, times=1)
+    another = make_zone()
+    expect(page.locator(f"tr[data-zone='{another}']")).to_be_visible()
+    expect(records).to_have_text(str(before + 1))
 
 
 def test_a_comment_that_somebody_has_just_changed_is_not_overwritten_unseen(site, make_zone, profile):

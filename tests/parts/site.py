@@ -112,10 +112,18 @@ class Site:
         """Have it stand still (SIGSTOP), but not with the lock of its SQLite database in its hand, which stops everybody."""
         while True:
             self.process.signal(signal.SIGSTOP)
+            self._stands_still()
             if self._database_can_be_locked():
                 return
             self.process.signal(signal.SIGCONT)
             time.sleep(0.05)
+
+    def _stands_still(self) -> None:
+        """Until all of its threads do: on a busy machine one may get the lock of the database before it hears of the end."""
+        running = set(Path(f"/proc/{self.process.pid}/task").iterdir())
+        while running:
+            running = {each for each in running if each.exists() and "State:\tT" not in (each / "status").read_text()}
+            time.sleep(0.01)
 
     def _database_can_be_locked(self) -> bool:
         with contextlib.closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=0.2)) as database:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -34,6 +35,7 @@ def told(monkeypatch) -> list:
     return events
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_rule_behind_a_hit_is_found_and_counted(told):
     policy = create_policy("House rules")
     exact = create_rule(policy, trigger="www.evil.test")
@@ -54,14 +56,34 @@ def test_the_rule_behind_a_hit_is_found_and_counted(told):
         (address.pk, "127.0.0.9/32", False),
         (trial.pk, "*.games.test", True),
     ]
+    assert [hit.of_rule for hit in told] == [1, 1, 2, 1, 1]
+    assert [hit.of_policy for hit in told] == [1, 2, 3, 4, 5]
     counter.save()
     counter.save()
+    heard(counter, "again.evil.test", "again.evil.test.house-rules.rpz")
+    assert (told[-1].of_rule, told[-1].of_policy) == (3, 6)
     policy.refresh_from_db()
     wild.refresh_from_db()
     assert (policy.hits, wild.hits) == (5, 2)
     assert wild.last_hit_at.isoformat() == "2026-11-22T21:36:32.078000+00:00"
     hours = Hits.objects.filter(rule=wild).values_list("hour", "count")
     assert [(hour.hour, count) for hour, count in hours] == [(21, 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hits_whose_saving_fails_are_saved_with_the_next_ones(told):
+    policy = create_policy("House rules")
+    create_rule(policy, trigger="www.evil.test")
+    counter = HitCounter()
+    heard(counter, "www.evil.test", "www.evil.test.house-rules.rpz")
+    with pytest.raises(ConnectionError), transaction.atomic():
+        counter.save()
+        raise ConnectionError
+    heard(counter, "www.evil.test", "www.evil.test.house-rules.rpz")
+    counter.save()
+    policy.refresh_from_db()
+    assert policy.hits == 2
+    assert told[-1].of_policy == 2
 
 
 def test_hits_over_time_are_answered_with_a_point_for_each_span(django_user_model):

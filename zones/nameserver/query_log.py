@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -181,26 +181,32 @@ class Batch(msgspec.Struct):
     own: Queries = msgspec.field(default_factory=Queries)
 
 
-class Listener(NamedTuple):
-    hear: Callable[[Batch], None]
-    save: Callable[[], None] | None
+class Listener:
+    """Hears all that is read, from where the last `save()` was committed on."""
+
+    def hear(self, batch: Batch) -> None:
+        """Take a batch in. Holds up all others, so it should only count."""
+        raise NotImplementedError
+
+    def save(self) -> None:
+        """Write down what was heard, in the transaction that also saves how far the logs were read. If that is not
+        committed, what was heard is still to be saved."""
 
 
-LISTENERS: list[Listener] = []
+LISTENERS: list[Callable[[], Listener]] = []
+"""Who makes a listener. Each reading of the logs has its own: one that takes over from another hears again what that one
+had not saved."""
 
 
-def register_listener(hear: Callable[[Batch], None], *, save: Callable[[], None] | None = None) -> None:
-    """Have `hear` called with every batch, in order, by the one process of the site that follows the logs.
-
-    It runs in a thread and holds up all the others, so it should only count. `save` is called every few seconds in the
-    transaction that also saves how far the logs were read: what it writes is written exactly once, whatever dies when.
-    """
-    LISTENERS.append(Listener(hear, save))
+def register_listener(make: Callable[[], Listener]) -> None:
+    """Have a listener made for each reading of the logs. It is called in one thread, in the one process of the site that
+    follows the logs; what it saves is saved exactly once, whatever dies when."""
+    LISTENERS.append(make)
 
 
-def tell(batch: Batch) -> None:
+def tell(listeners: Iterable[Listener], batch: Batch) -> None:
     """Hand a batch to every listener; the failure of one is logged, and does not concern the others."""
-    for listener in LISTENERS:
+    for listener in listeners:
         try:
             listener.hear(batch)
         except Exception:

@@ -1,16 +1,48 @@
 import { draw } from "../charts/chart.js";
 import { get } from "../api.js";
+import { setMoment } from "../clock.js";
 import { open } from "../dialogs.js";
-import { find } from "../dom.js";
+import { find, seek } from "../dom.js";
+import { events } from "../live.js";
 import { counted } from "../words.js";
 
-/** Hits over time, in a dialog: behind every number of hits (`data-hits-of`, with whose they are in `data-name`). */
+/**
+ * Hits: behind each number (`data-hits-of`, with whose they are in `data-name`) a dialog shows them over time. Numbers move
+ * at most once a second, and never back: a list that is read again may be some seconds behind what was told.
+ */
+
+/** The most that was told, by whose hits they are. @type {Map<string, number>} */
+const told = new Map();
+
+/** @param {any} event */
+function hit({ data, timestamp }) {
+  for (const { rule, policy, of_rule: ofRule, of_policy: ofPolicy } of data.hits) {
+    if (rule) told.set(`rule:${rule}`, ofRule);
+    told.set(`policy:${policy}`, ofPolicy);
+    const last = rule && seek(`#rule-${rule} [data-slot="last-hit"]`);
+    if (last) setMoment(last, timestamp);
+  }
+}
+
+/** @param {HTMLElement} button */
+function show(button) {
+  const place = seek("[data-slot=hits]", button);
+  if (!place) return;
+  const news = (told.get(button.dataset.hitsOf ?? "") ?? 0) > Number(place.textContent);
+  if (news) place.textContent = String(told.get(button.dataset.hitsOf ?? ""));
+  place.classList.toggle("news", news);
+}
+
+setInterval(() => {
+  if (told.size) for (const button of document.querySelectorAll("[data-hits-of]")) show(/** @type {HTMLElement} */ (button));
+}, 1000);
+events.on("rpz_hits", hit);
 
 const dialog = /** @type {HTMLDialogElement} */ (find("#hits-over-time"));
 const blank = /** @type {HTMLElement} */ (find("[data-figure]", dialog).cloneNode(true));
 
 /** @param {string} metric @param {string} name */
-async function show(metric, name) {
+async function showOverTime(metric, name) {
   const figure = /** @type {HTMLElement} */ (blank.cloneNode(true));
   find("li", figure).dataset.metric = metric;
   find("[data-figure]", dialog).replaceWith(figure);
@@ -27,5 +59,5 @@ async function show(metric, name) {
 
 document.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-hits-of]"));
-  if (button) show(button.dataset.hitsOf ?? "", button.dataset.name ?? "");
+  if (button) showOverTime(button.dataset.hitsOf ?? "", button.dataset.name ?? "");
 });

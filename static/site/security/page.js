@@ -1,5 +1,4 @@
 import { post, request } from "../api.js";
-import { setMoment } from "../clock.js";
 import { find, left, seek, slot, standing } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
@@ -82,36 +81,10 @@ function policyChanged({ data }) {
   return undefined;
 }
 
-/** @type {Map<HTMLElement, number>} */
-const counts = new Map();
-
-/** Numbers move at most once a second. @param {any} event */
-function hit({ data, timestamp }) {
-  for (const { rule, policy, count, trial } of data.hits) {
-    const rows = [rule && rowOf(rule), !trial && seek(`[data-policy="${policy}"]`, policies)];
-    for (const row of rows) if (row) counts.set(row, (counts.get(row) ?? 0) + count);
-    const row = rule && rowOf(rule);
-    const last = row && seek('[data-slot="last-hit"]', row);
-    if (last) setMoment(last, timestamp);
-  }
-}
-
-setInterval(() => {
-  for (const place of document.querySelectorAll(".news[data-slot=hits]")) place.classList.remove("news");
-  for (const [row, count] of counts) {
-    const place = slot(row, "hits");
-    const total = Number(place.dataset.hits) + count;
-    place.dataset.hits = place.textContent = String(total);
-    place.classList.add("news");
-  }
-  counts.clear();
-}, 1000);
-
 setInterval(read, 30_000);
 
 for (const type of ["rpz_rule_created", "rpz_rule_updated", "rpz_rule_deleted"]) events.on(type, ruleChanged);
 events.on("rpz_update", policyChanged);
-events.on("rpz_hits", hit);
 events.onResync(() => held.offer("read again", again));
 events.on("permission_changed", () => held.offer("read again", again));
 listensForFeeds(held, again);

@@ -30,9 +30,9 @@ function stand(zone, state) {
 }
 
 /** @param {any} event */
-function changed({ data, timestamp }) {
+function changed({ data, timestamp, position }) {
   const row = rowOf(data.zone);
-  if (!row) return;
+  if (!row || position <= Number(section.dataset.readAt ?? 0)) return;
   fill(row, { records: Number(slot(row, "records").textContent) + data.created - data.deleted });
   setMoment(slot(row, "changed"), timestamp);
 }
