@@ -76,9 +76,9 @@ def test_hits_whose_saving_fails_are_saved_with_the_next_ones(told):
     create_rule(policy, trigger="www.evil.test")
     counter = HitCounter()
     heard(counter, "www.evil.test", "www.evil.test.house-rules.rpz")
-    with pytest.raises(ConnectionError), transaction.atomic():
+    with transaction.atomic():
         counter.save()
-        raise ConnectionError
+        transaction.set_rollback(True)
     heard(counter, "www.evil.test", "www.evil.test.house-rules.rpz")
     counter.save()
     policy.refresh_from_db()
