@@ -7,6 +7,7 @@ from django.urls import path
 
 from dnsadmin import alerts_page, documents, name_server, notifications_page, tokens_page, views
 from dnsadmin.password_page import PasswordPage
+from dnsadmin.sign_in_page import SignIn
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
@@ -22,6 +23,6 @@ urlpatterns = [
     path("accounts/password/", PasswordPage.as_view(), name="password"),
     path("docs/", documents.document, name="documents"),
     path("docs/<path:name>", documents.document, name="document"),
-    path("accounts/login/", views.SignIn.as_view(), name="login"),
+    path("accounts/login/", SignIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
 ]

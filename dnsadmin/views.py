@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from math import ceil
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
 from django.core.cache import cache
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -20,7 +17,6 @@ from django.views.decorators.http import require_safe
 from dnsadmin import activity
 from monitoring import charts
 from monitoring.summary import summary
-from realtime.sign_in import SignInLimit
 from zones.access import may_create_zones, visible_zones
 from zones.models import Record, SyncState
 from zones.nameserver.endpoint import endpoint
@@ -33,31 +29,6 @@ LINES = 50
 FOUND_ZONES, FOUND_RECORDS = 6, 12
 ASKED_EVERY_S = 3
 """Seconds for which the answer of the name server is good for everybody."""
-
-
-class SignIn(LoginView):
-    """The sign-in page, with the limit that every way in shares."""
-
-    redirect_authenticated_user = True
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        wait_s = self._limit().wait_s()
-        if wait_s <= 0:
-            return super().post(request, *args, **kwargs)
-        seconds = ceil(wait_s)
-        context = self.get_context_data(form=AuthenticationForm(request), wait_s=seconds)
-        return self.render_to_response(context, status=429, headers={"Retry-After": str(seconds)})
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        self._limit().succeeded()
-        return super().form_valid(form)
-
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        self._limit().failed()
-        return super().form_invalid(form)
-
-    def _limit(self) -> SignInLimit:
-        return SignInLimit(self.request.META.get("REMOTE_ADDR", ""), self.request.POST.get("username", "")[:150])
 
 
 @login_required
