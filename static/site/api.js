@@ -32,9 +32,10 @@ function words(messages) {
 
 const WITHOUT_ANSWER = "The site cannot be reached.";
 
-/** @type {Record<number, string>} */
+const SIGNED_OUT = "You are signed out. Sign in in another tab, then try again here.";
+
+/** Where the answer has no words of its own. @type {Record<number, string>} */
 const BY_STATUS = {
-  401: "You are signed out. Sign in in another tab, then try again here.",
   403: "You may not do this, or you have been signed out.",
   404: "It is not there any more, or you may not see it.",
   429: "Too many requests in a short time. Wait a moment, then try again.",
@@ -68,7 +69,7 @@ export async function request(method, path, data, { type, signal } = {}) {
   const json = (response.headers.get("Content-Type") ?? "").includes("json");
   const answer = json ? await response.json().catch(() => null) : null;
   if (response.ok) return answer;
-  const known = answer?.detail || answer?.title || BY_STATUS[response.status];
+  const known = response.status === 401 ? SIGNED_OUT : answer?.detail || answer?.title || BY_STATUS[response.status];
   throw new Problem(response.status, known || `The site answered ${response.status}.`, answer ?? {});
 }
 

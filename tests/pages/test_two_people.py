@@ -172,6 +172,8 @@ def test_two_browsers_edit_one_record_see_each_other_and_merge(site, make_zone, 
     row(olivia, "www").get_by_role("button", name="Edit www A").click()
     olivia.get_by_label("IPv4 address").fill("192.0.2.77")
     expect(row(oscar, "www").locator(".being-edited")).to_contain_text("olivia editing")
+    oscar.reload()  # who comes later sees it, too
+    expect(row(oscar, "www").locator(".being-edited")).to_contain_text("olivia editing")
     row(oscar, "www").get_by_role("button", name="Edit www A").click()
     oscar.locator(".editor [name=ttl]").fill("60")
     oscar.get_by_label("IPv4 address").fill("192.0.2.5")

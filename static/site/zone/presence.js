@@ -22,11 +22,18 @@ export function presence(zone, showEditing) {
   };
   const showRow = (/** @type {number} */ record) =>
     showEditing(record, [...editing.values()].filter((entry) => entry.record === record).map(({ username }) => username));
+  const edited = (/** @type {{id: number, username: string}} */ { id, username }, /** @type {number} */ record) => {
+    const left = editing.get(id)?.record;
+    editing.set(id, { username, record, until: Date.now() + 3 * RENEW_MS });
+    if (left && left !== record) showRow(left);
+    showRow(record);
+  };
   const announce = async () => {
     const data = mine ? { zone, record: mine, state: "editing" } : { zone, state: "viewing" };
     try {
       const { others } = await service.command("announce", data);
-      if (Array.isArray(others)) viewers = others.map((other) => other.user ?? other);
+      viewers = [...new Map(others.map(({ user }) => [user.id, user])).values()]; // a person may be here twice
+      for (const { user, record } of others) if (record) edited(user, record);
       show();
     } catch {
       // Who else is here is nice to know, not more; the next renewal asks again.
@@ -40,9 +47,8 @@ export function presence(zone, showEditing) {
   });
   events.on("record_editing", ({ data }) => {
     if (data.zone !== zone || data.user.id === me.id) return;
-    if (data.state === "editing") editing.set(data.user.id, { username: data.user.username, record: data.record, until: Date.now() + 3 * RENEW_MS });
-    else editing.delete(data.user.id);
-    showRow(data.record);
+    if (data.state === "editing") edited(data.user, data.record);
+    else if (editing.delete(data.user.id)) showRow(data.record);
     show();
   });
   setInterval(() => {
