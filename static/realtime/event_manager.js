@@ -25,7 +25,6 @@ import { Signals, report } from "./signals.js";
 const SETTLE_MS = 20; // modules of a page register one after the other; their wishes travel together
 const LOADING_MS = 5000; // handlers that come later than this are not part of the page as it was read
 const REMEMBERED = 500;
-const READING_MS = 5000; // what is read for longer does not hold up the page
 const AWAY_MS = 10_000; // who looks at another tab for a moment keeps the streams
 
 /**
@@ -140,24 +139,17 @@ export class EventManager {
 
   /**
    * Read again what is shown, while events wait: what they changed meanwhile would be overwritten by an older state. They
-   * come afterwards, those too that the new state has already.
+   * come afterwards, those too that the new state has already. A read must come to an end.
    * @template T
    * @param {() => Promise<T>} read
    * @returns {Promise<T>}
    */
   async during(read) {
     this.#delivery.stand();
-    let standing = true;
-    const go = () => {
-      if (standing) this.#delivery.go();
-      standing = false;
-    };
-    const late = setTimeout(go, READING_MS);
     try {
       return await read();
     } finally {
-      clearTimeout(late);
-      go();
+      this.#delivery.go();
     }
   }
 

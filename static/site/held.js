@@ -2,7 +2,8 @@ import { element } from "./dom.js";
 
 /**
  * Nothing moves under the pointer. Changes that would move rows wait while somebody points at the list, selects text in
- * it, edits it, or has scrolled into it; how many wait is shown, with a button that lets them in.
+ * it, edits it, or has scrolled into it; how many wait is shown, with a button that lets them in. A list that was read
+ * again has them.
  */
 export class Held {
   /** @type {Map<string, () => void>} */
@@ -27,6 +28,10 @@ export class Held {
     this.#count = count;
     list.addEventListener("pointerenter", (event) => this.#point(event.pointerType === "mouse"));
     list.addEventListener("pointerleave", () => this.#point(false));
+    list.addEventListener("swapped", () => {
+      this.#waiting.clear();
+      this.#show();
+    });
     document.addEventListener("selectionchange", () => this.settle());
     addEventListener("scroll", () => this.settle(), { passive: true });
   }
@@ -55,6 +60,16 @@ export class Held {
       this.#settling = false;
       this.settle();
     });
+  }
+
+  /** @param {string} key */
+  waits(key) {
+    return this.#waiting.has(key);
+  }
+
+  /** What waits is no longer true. @param {string} key */
+  withdraw(key) {
+    if (this.#waiting.delete(key)) this.#show();
   }
 
   /** Let in what waits, if nothing keeps it out any more. */

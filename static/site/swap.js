@@ -9,6 +9,7 @@ import { toast } from "./toasts.js";
  */
 
 const WAIT_MS = 250;
+const READ_WITHIN_MS = 30_000;
 /** @type {AbortController | undefined} */
 let reading;
 
@@ -28,7 +29,8 @@ async function read(section, url, others) {
   reading = new AbortController();
   section.setAttribute("aria-busy", "true");
   try {
-    const response = await fetch(url, { signal: reading.signal, credentials: "same-origin" });
+    const signal = AbortSignal.any([reading.signal, AbortSignal.timeout(READ_WITHIN_MS)]);
+    const response = await fetch(url, { signal, credentials: "same-origin" });
     if (response.redirected && response.url.includes("/accounts/login/")) return location.assign(response.url);
     if (!response.ok) return location.assign(url);
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");

@@ -80,6 +80,26 @@ def test_nothing_moves_while_somebody_points_at_the_list(site, make_zone, profil
     expect(row(reader, "www").locator("[data-slot=content]")).to_contain_text("192.0.2.2")
 
 
+def test_what_waits_comes_in_as_it_is_by_then(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    reader = profile(site).sign_in("vera")
+    reader.goto(f"/zones/{zone}/")
+    live(reader)
+    row(reader, "www").hover()
+
+    olivia = site.client("olivia")
+    for name in ("short-lived", "changed"):
+        olivia.post(f"/api/zones/{zone}/records/", {"name": name, "type": "A", "ttl": 300, "content": "192.0.2.9"})
+    expect(reader.get_by_role("button", name="2 new · show")).to_be_visible()
+    olivia.delete(f"/api/zones/{zone}/records/{record_of(site, zone, 'short-lived')['id']}/")
+    change(site, "olivia", zone, "changed", content="192.0.2.10")
+    expect(reader.get_by_role("button", name="1 new · show")).to_be_visible()
+
+    reader.mouse.move(5, 5)
+    expect(row(reader, "changed").locator("[data-slot=content]")).to_have_text("192.0.2.10")
+    expect(row(reader, "short-lived")).to_have_count(0)
+
+
 def test_what_waits_can_be_let_in_by_the_button(site, make_zone, profile):
     zone = make_zone(*((f"host{number:03}", "A", "192.0.2.1") for number in range(60)))
     reader = profile(site).sign_in("vera")

@@ -12,6 +12,7 @@ import { RAISING } from "./open.js";
 /** The list of alerts. A card changes in its place, at once; cards come and go when nobody points at the list. */
 
 const GATHER_MS = 150;
+const READ_WITHIN_MS = 30_000;
 const section = find("#alerts");
 const held = new Held(section, find("[data-held]", section), () => Boolean(seek("[data-acts] input:focus", section)));
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -21,13 +22,15 @@ const cards = () => /** @type {HTMLElement[]} */ ([...section.querySelectorAll("
 
 /** Read the page again, soon, and let its cards in one by one. */
 function readSoon() {
-  timer ??= setTimeout(async () => {
-    timer = undefined;
-    const response = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
-    if (!response?.ok || response.redirected) return;
-    const fresh = find("#alerts", new DOMParser().parseFromString(await response.text(), "text/html"));
-    reconcile(/** @type {HTMLElement[]} */ ([...fresh.querySelectorAll(".alert-card")]));
-  }, GATHER_MS);
+  timer ??= setTimeout(() => events.during(read), GATHER_MS);
+}
+
+async function read() {
+  timer = undefined;
+  const response = await fetch(location.href, { signal: AbortSignal.timeout(READ_WITHIN_MS), credentials: "same-origin" }).catch(() => null);
+  if (!response?.ok || response.redirected) return;
+  const fresh = find("#alerts", new DOMParser().parseFromString(await response.text(), "text/html"));
+  reconcile(/** @type {HTMLElement[]} */ ([...fresh.querySelectorAll(".alert-card")]));
 }
 
 /** @param {HTMLElement[]} fresh */

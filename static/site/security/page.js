@@ -28,25 +28,8 @@ function read() {
   for (const place of rules.querySelectorAll(/** @type {"time"} */ ("time[data-until]"))) place.textContent = untilWords(place.dateTime);
 }
 
-/** @type {Promise<void> | null} */
-let reading = null;
-let wanted = false;
-
-/** All lists anew; who asks meanwhile gets what is read after that. */
-function again() {
-  wanted = true;
-  reading ??= readAll().finally(() => {
-    reading = null;
-  });
-  return reading;
-}
-
-async function readAll() {
-  while (wanted) {
-    wanted = false;
-    await swap(rules, location.href, [policies, watches]);
-  }
-}
+/** All lists anew. */
+const again = () => swap(rules, location.href, [policies, watches]);
 
 /** @param {number} id */
 const rowOf = (id) => seek(`#rule-${id}`, rules);

@@ -229,7 +229,7 @@ onZone("record_updated", (event) => {
   if (event.source_user?.id !== me.id) basket?.changed(asRecord(event.data.record), origin(event).who);
 });
 onZone("record_deleted", (event) => {
-  if (records.get(event.data.record.id)) records.deleted(asRecord(event.data.record), origin(event));
+  records.deleted(asRecord(event.data.record), origin(event));
   if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
 });
 for (const name of ["change_set_applied", "change_set_reverted"])

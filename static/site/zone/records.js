@@ -109,7 +109,10 @@ export class Records {
   /** @param {Record} record @param {Origin} origin */
   updated(record, origin) {
     const known = this.#records.get(record.id);
-    if (!known) return;
+    if (!known) {
+      if (this.#held.waits(`insert ${record.id}`)) this.created(record, origin);
+      return;
+    }
     if (known.version >= record.version) return this.#mark(record.id, origin);
     if (record.comment === null || record.comment === undefined) record.comment = known.comment;
     this.#tell(origin, "record changed", "records changed");
@@ -122,7 +125,7 @@ export class Records {
   /** @param {Record} record @param {Origin} origin */
   created(record, origin) {
     if (this.#records.has(record.id)) return this.#mark(record.id, origin);
-    if (!this.#fits(record)) return;
+    if (!this.#fits(record)) return this.#held.withdraw(`insert ${record.id}`);
     this.#tell(origin, "record added", "records added");
     this.#held.offer(`insert ${record.id}`, () => this.#insert(record, origin, true, false));
   }
@@ -130,7 +133,8 @@ export class Records {
   /** @param {Record} record @param {Origin} origin @param {boolean} [own] */
   deleted(record, origin, own = false) {
     const row = this.row(record.id);
-    if (!row) return;
+    if (!row) return this.#held.withdraw(`insert ${record.id}`);
+    this.#held.withdraw(`update ${record.id}`);
     this.#records.delete(record.id);
     if (!own) this.#tell(origin, "record deleted", "records deleted");
     this.#editors.get(record.id)?.gone(origin.who);
@@ -139,6 +143,7 @@ export class Records {
     slot(row, "mark").replaceChildren(element("strong", {}, "deleted by"));
     for (const control of row.querySelectorAll(".actions button, .pick label")) control.remove();
     const remove = () => {
+      if (!row.isConnected) return; // the list was read again
       const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
       if (row.contains(document.activeElement)) next?.focus();
       row.remove();
@@ -190,7 +195,7 @@ export class Records {
   /** @param {Record} record @param {Origin} origin @param {boolean} news */
   #update(record, origin, news) {
     const row = this.row(record.id);
-    if (!row) return;
+    if (!row || (this.#records.get(record.id)?.version ?? 0) > record.version) return;
     const shown = this.#asShown(record);
     this.#records.set(record.id, shown);
     this.#write(row, shown);
