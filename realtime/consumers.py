@@ -100,6 +100,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                 self.deadline.cancel()
             if self.worker is not None:
                 self.worker.cancel()
+            self.node.at_the_door.discard(self)
             if self.admitted:
                 self.node.release(self.member)
             if self.placed:
@@ -124,9 +125,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None}
         )
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
-        named = next((p[7:] for p in offered if p.startswith("client.")), None)
         self.since = query["since"][0] if "since" in query else None
-        self.named = named
+        self.named = next((p[7:] for p in offered if p.startswith("client.")), None)
+        self.deflate = "feature.deflate" in offered
         try:
             self.node.desk.take_place(self.address)
             self.placed = True
@@ -145,6 +146,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         elif self.credentials.session_key is not None:
             await self.sign_in()
         else:
+            self.node.at_the_door.add(self)
             self.deadline = asyncio.get_running_loop().call_later(
                 AUTHENTICATE_WITHIN_S, lambda: self.node.in_background(self.refuse("No sign-in within 10 s."))
             )
@@ -196,8 +198,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         )
         # Thousands may be held: what was shown at the door is not kept.
         self.credentials = msgspec.structs.replace(self.credentials, token=None, session_key=None)
-        member.deflate = "feature.deflate" in self.scope.get("subprotocols", ()) or self.deflate
+        member.deflate = self.deflate
         self.admitted = True
+        self.node.at_the_door.discard(self)
         await self.node.admit(member)
         if self.node.desk.has_ended(claim):
             await self.end(CloseCode.NOT_SIGNED_IN, "signed out")
@@ -330,7 +333,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         if isinstance(client, str):
             self.named = client
         features = given.data.get("features")
-        self.deflate = isinstance(features, list) and "deflate" in features
+        self.deflate |= isinstance(features, list) and "deflate" in features
         if isinstance(resume, dict):
             resume = f"{resume.get('epoch')}:{resume.get('position')}"
         if isinstance(resume, str):

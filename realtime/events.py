@@ -6,11 +6,15 @@ by the app that owns it, as an `EventSpec` in its `events.py` (see `realtime.reg
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+logger = logging.getLogger(__name__)
 
 
 class EventType(StrEnum):
@@ -95,6 +99,18 @@ class EventType(StrEnum):
     CONNECTION_ESTABLISHED = "connection_established"
     CONNECTION_CLOSED = "connection_closed"
     SUBSCRIPTION_UPDATED = "subscription_updated"
+
+    @classmethod
+    @lru_cache(maxsize=1000)
+    def of_any_release(cls, name: str) -> EventType:
+        """The event of that name, which another release may have written. One that this release does not know keeps its
+        name and its place in the log; as nobody declares it, nobody is shown it."""
+        if name in cls._value2member_map_:
+            return cls(name)
+        logger.warning("the log holds %r, an event that this release does not know: nobody is shown it", name)
+        unknown = str.__new__(cls, name)
+        unknown._name_ = unknown._value_ = name
+        return unknown
 
 
 class EventCategory(StrEnum):

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from channels.layers import get_channel_layer
 from django.conf import settings
 
@@ -44,12 +45,11 @@ class Feed:
         on_order: Callable[[dict[str, Any]], None],
         on_break: Callable[[], None],
     ) -> None:
-        self.epoch = ""  # `source`: what brought the events that are being handed on; `more`: the next is at hand
+        self.epoch = ""  # `source`: what brought the events that are being handed on
         self.position = 0
         self.rings = 0
         self.found = 0
         self.source = "log"
-        self.more = False
         self._tick_s = tick_s
         self._memory = settings.DATA_DIR / "log_position"
         self._remembered = 0
@@ -132,11 +132,15 @@ class Feed:
         match message["type"]:
             case "ring":
                 self.rings += 1
-                if "events" not in message or message["first"] > self.position + 1:
+                try:
+                    events = [decode_event(text) for text in message.get("events", ())]
+                except msgspec.ValidationError:  # of a later release, which is being introduced; the log can be read
+                    events = []
+                if not events or message["first"] > self.position + 1:
                     self._behind.set()
                 else:
                     self.source = "doorbell"
-                    self._advance([decode_event(text) for text in message["events"]])
+                    self._advance(events)
             case "flow":
                 for text in message["events"]:
                     self._on_flow(decode_event(text))
@@ -195,9 +199,7 @@ class Feed:
             if event.position == self.position + 1:
                 self.position = event.position
                 self._recent.append(event)
-                self.more = event is not events[-1]
                 self._on_event(event)
-
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(None)
 

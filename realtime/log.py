@@ -48,26 +48,43 @@ class TooOld(Exception):
     """The log no longer reaches back that far (it was pruned)."""
 
 
-# -- writing --------------------------------------------------------------------------------------------------------
+# -- writing: in plain SQL, as every change waits for it, and building the queries took longer than running them ---------
+
+_LOG, _HEAD = LogEvent._meta.db_table, LogHead._meta.db_table
+_UNNUMBERED = f"SELECT 1 FROM {_LOG} WHERE position IS NULL LIMIT 1"  # noqa: S608  # names of our own, as all below
+_LOCK_HEAD = f"UPDATE {_HEAD} SET position = position WHERE id = {LogHead.SINGLETON} RETURNING position"  # noqa: S608
+_MOVE_HEAD = f"UPDATE {_HEAD} SET position = %s WHERE id = {LogHead.SINGLETON}"  # noqa: S608
+_NUMBER = f"""
+    WITH next AS (
+        SELECT id AS row_id, row_number() OVER (ORDER BY id) AS number FROM {_LOG}
+        WHERE position IS NULL ORDER BY id LIMIT %s
+    )
+    UPDATE {_LOG} SET position = %s + number FROM next WHERE id = row_id RETURNING *
+"""  # noqa: S608
 
 
 def write(event: Event, *, key: str | None = None) -> None:
     """Add an event to the log in the current transaction, and have it numbered and announced on commit."""
-    row = LogEvent(
-        event_id=event.id,
-        event_type=event.event_type.value,
-        severity=event.severity.value,
-        timestamp=event.timestamp,
-        source_user_id=event.source_user.id if event.source_user else None,
-        source_username=event.source_user.username if event.source_user else "",
-        origin=current_actor().origin,
-        trace_id=event.trace_id,
-        scope=event.scope,
-        subject_id=event.subject_id,
-        key=key,
-        data=msgspec.json.encode(event.data).decode(),
-    )
-    LogEvent.objects.bulk_create([row], ignore_conflicts=key is not None)
+    row = {
+        "event_id": event.id,
+        "event_type": event.event_type.value,
+        "severity": event.severity.value,
+        "timestamp": connection.ops.adapt_datetimefield_value(event.timestamp),
+        "source_user_id": event.source_user.id if event.source_user else None,
+        "source_username": event.source_user.username if event.source_user else "",
+        "origin": current_actor().origin,
+        "trace_id": event.trace_id,
+        "scope": event.scope,
+        "subject_id": event.subject_id,
+        "key": key,
+        "data": msgspec.json.encode(event.data).decode(),
+    }
+    with connection.cursor() as cursor:
+        columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
+        cursor.execute(
+            f"INSERT INTO {_LOG} ({columns}) VALUES ({places}) ON CONFLICT (key) DO NOTHING",  # noqa: S608  # our own
+            list(row.values()),
+        )
     # Once per transaction is enough. A rolled-back savepoint takes its callback along, but also the events it was for.
     if not any(callback[1] is publish for callback in transaction.get_connection().run_on_commit):
         transaction.on_commit(publish, robust=True)
@@ -82,10 +99,7 @@ def publish() -> None:
 
 
 def sequence() -> list[Event]:
-    """Number at most `CHUNK` committed events, oldest first, and return them. Empty when there is nothing to number.
-
-    In plain SQL: every change waits for this, and building the queries took longer than running them.
-    """
+    """Number at most `CHUNK` committed events, oldest first, and return them. Empty when there is nothing to number."""
     with connection.cursor() as cursor:
         cursor.execute(_UNNUMBERED)
         if not cursor.fetchall():  # the usual answer on a tick; taking the head's lock for it would stall writers
@@ -95,22 +109,9 @@ def sequence() -> list[Event]:
             cursor.execute(_LOCK_HEAD)
             locked = cursor.fetchall()
             start = locked[0][0] if locked else head().position
-            rows = sorted(LogEvent.objects.raw(_NUMBER, [CHUNK, start]), key=lambda row: row.position)
+            rows = sorted(LogEvent.objects.raw(_NUMBER, [CHUNK, start]), key=lambda row: row.position or 0)
             cursor.execute(_MOVE_HEAD, [start + len(rows)])
     return [as_event(row) for row in rows]
-
-
-_LOG, _HEAD = LogEvent._meta.db_table, LogHead._meta.db_table
-_UNNUMBERED = f"SELECT 1 FROM {_LOG} WHERE position IS NULL LIMIT 1"  # noqa: S608  # names of our own, here and below
-_LOCK_HEAD = f"UPDATE {_HEAD} SET position = position WHERE id = {LogHead.SINGLETON} RETURNING position"  # noqa: S608
-_MOVE_HEAD = f"UPDATE {_HEAD} SET position = %s WHERE id = {LogHead.SINGLETON}"  # noqa: S608
-_NUMBER = f"""
-    WITH next AS (
-        SELECT id AS row_id, row_number() OVER (ORDER BY id) AS number FROM {_LOG}
-        WHERE position IS NULL ORDER BY id LIMIT %s
-    )
-    UPDATE {_LOG} SET position = %s + number FROM next WHERE id = row_id RETURNING *
-"""  # noqa: S608
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ def as_event(row: LogEvent) -> Event:
     source = SourceUser(row.source_user_id, row.source_username) if row.source_user_id is not None else None
     return Event(
         id=row.event_id,
-        event_type=EventType(row.event_type),
+        event_type=EventType.of_any_release(row.event_type),
         timestamp=row.timestamp,
         data=data,
         position=row.position,

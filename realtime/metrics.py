@@ -123,7 +123,8 @@ class WebSocketMetrics:
         ]
         if able:
             self._next_probe = now + PROBE_EVERY_S
-            self._ask(random.choice(able), event, node.feed.position)
+            # After what is due: the event itself may be.
+            asyncio.get_running_loop().call_later(0, self._ask, random.choice(able), event, node.feed.position)
 
     def _ask(self, connection: WebSocketConnection, event: Event, position: int) -> None:
         if connection.closing or connection.route is None:

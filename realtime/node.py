@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from channels.layers import channel_layers
 
@@ -42,6 +42,9 @@ from realtime.routes import Route, Router
 from realtime.tracing import Tracer
 from realtime.tracing import answer as answer_trace
 from realtime.watch import Watch
+
+if TYPE_CHECKING:
+    from realtime.consumers import UnifiedWebSocketConsumer
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ class Node:
         self.watch = Watch(self)
         self.guard = Guard(self)
         self.leaks = LeakWatch(self)
+        self.at_the_door: set[UnifiedWebSocketConsumer] = set()  # connected, and not known yet
         self.draining = False
         self._reconciled = 0, 0  # presence ids of the last two looks
         self._starting: asyncio.Task[None] | None = None
@@ -135,11 +139,13 @@ class Node:
         # Many are not called back before the next process is up: they would all wait at its door.
         first_ms = min(20 * len(connections), RESTART_MS)
         spread_ms = int(min(max(300.0, 1000 * len(connections) / RETURNS_PER_S), LONGEST_SPREAD_MS))
+
+        def pause_ms() -> int:
+            return 200 + random.randint(first_ms, first_ms + spread_ms)
+
         await asyncio.gather(
-            *(
-                c.close(CloseCode.GOING_AWAY, "restart", 200 + random.randint(first_ms, first_ms + spread_ms))
-                for c in connections
-            ),
+            *(c.close(CloseCode.GOING_AWAY, "restart", pause_ms()) for c in connections),
+            *(c.end(CloseCode.GOING_AWAY, "restart", pause_ms()) for c in tuple(self.at_the_door)),
             return_exceptions=True,
         )
 
@@ -216,7 +222,7 @@ class Node:
             if event.event_type is EventType.PERMISSION_CHANGED:
                 connection.stale += 1
         self.tracer.heard(event, self.feed.source)
-        self.router.publish(event, more=self.feed.more)
+        self.router.publish(event)
         metrics.probe(event, self)
         heard(event.event_type)
         if event.event_type is EventType.ROLLOUT_CHANGED:

@@ -45,12 +45,10 @@ class RouteKey(msgspec.Struct, frozen=True):
 
 
 class Encodings:
-    """One event, encoded at most once per audience and, of the query stream, per filter. more: the next one, of the same
-    transaction perhaps, is at hand."""
+    """One event, encoded at most once per audience and, of the query stream, per filter."""
 
-    def __init__(self, event: Event, *, more: bool = False) -> None:
+    def __init__(self, event: Event) -> None:
         self.event = event
-        self.more = more
         self._bodies: dict[Any, bytes | None] = {}
         self._filtered = event.event_type in ABOUT_QUERIES
 
@@ -133,10 +131,11 @@ class Route:
         # The source of a stream that is cut has its own pace; to wait here as well would only make it late.
         wait = 0.0 if spec.cut else self._waits[priority]
         due = self._flushed_at + wait
-        at_once = due <= self._loop.time() and not (encodings.more and wait)
-        if at_once or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
+        if not wait or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
             self._flush_in_turn()
         elif self._timer is None or due < self._due:
+            # Also what is due: it goes when the loop has its next turn, together with what else has come by then, as the
+            # events of one transaction do.
             self._cancel_timer()
             self._timer, self._due = self._loop.call_at(due, self._flush_in_turn), due
 
@@ -222,12 +221,11 @@ class Router:
 
     # -- events
 
-    def publish(self, event: Event, *, more: bool = False) -> None:
-        """Pass a durable event to the routes. Events come in order of position, without holes. more: the next follows at
-        once, so that what may wait is worth holding back for it."""
+    def publish(self, event: Event) -> None:
+        """Pass a durable event to the routes. Events come in order of position, without holes."""
         assert event.position == self.position + 1, (event.position, self.position)
         self.position = event.position
-        encodings = self._offer(event, more=more)
+        encodings = self._offer(event)
         if event.event_type in registry and registry[event.event_type].priority is EventPriority.CRITICAL:
             self._overtake(encodings)
 
@@ -238,8 +236,8 @@ class Router:
             if self._for_reader(encodings, connection) is not None:
                 connection.left_out[event.event_type] += 1
 
-    def _offer(self, event: Event, *, more: bool = False) -> Encodings:
-        encodings = Encodings(event, more=more)
+    def _offer(self, event: Event) -> Encodings:
+        encodings = Encodings(event)
         for route in self._by_type.get(event.event_type, ()):
             try:
                 route.offer(encodings)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from typing import Annotated
 
+import dns.exception
+import dns.name
 import msgspec
 from django.contrib.auth import get_user_model
 
@@ -17,6 +20,7 @@ from realtime.protocol import ErrorCode
 from realtime.registry import LONGEST_PATTERN, registry
 
 MOST_PATTERNS = 64
+MOST_ZONES = 1000
 
 
 class Wants(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,7 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     """The data of a `subscribe` command."""
 
     event_types: list[str]
-    zones: list[str] | None = None
+    zones: Annotated[list[str], msgspec.Meta(max_length=MOST_ZONES)] | None = None
     filter: FlowFilter | None = None
 
 
@@ -76,7 +80,7 @@ class EventSubscriptionManager:
         _check_length(accepted)
         return Wants(
             patterns=tuple(accepted),
-            zones=wants.zones if asked.zones is None else frozenset(z.rstrip(".").lower() for z in asked.zones),
+            zones=wants.zones if asked.zones is None else frozenset(map(_as_in_events, asked.zones)),
             filter=wants.filter if asked.filter is None else asked.filter,
         ), rejected
 
@@ -153,6 +157,14 @@ class EventSubscriptionManager:
 def _types(patterns: tuple[str, ...], audience: Audience, version: int) -> frozenset[EventType]:
     named: frozenset[EventType] = frozenset().union(*(registry.matching(pattern) for pattern in patterns))
     return frozenset(event_type for event_type in named if audience.may_subscribe(registry[event_type]))
+
+
+def _as_in_events(zone: str) -> str:
+    """The name of a zone, however people write it, as events give it: A-labels, lower case, without the final dot."""
+    if not zone.isascii():
+        with contextlib.suppress(dns.exception.DNSException):  # what is no name is the name of no zone
+            zone = dns.name.from_text(zone, idna_codec=dns.name.IDNA_2008_Practical).to_text()
+    return zone.lower().rstrip(".")
 
 
 def _check_length(patterns: list[str]) -> None:

@@ -178,6 +178,8 @@ def _sent(passage: Passage, event: Event) -> tuple[float | None, str] | str:
     """When an event was sent to a connection (`None`: longer ago than is kept) and by what, or why it was not."""
     position = event.position or 0
     connection = passage.connection
+    if event.event_type not in registry:
+        return "an event that this release does not know"
     for step in reversed(passage.steps):
         if isinstance(step, Read):
             if step.start < position <= step.upto:

@@ -77,6 +77,16 @@ async def test_whoever_has_the_first_frame_misses_nothing_from_there_on(site: Si
     assert "pong" in kinds
 
 
+async def test_who_offers_what_only_the_new_system_has_is_served_in_the_old_way(site: Site) -> None:
+    url = f"ws://127.0.0.1:{site.port}/ws/admin/?token={site.token('admin')}"
+    offered: list[Any] = ["dnsadmin.v1", "feature.deflate"]
+    async with connect(url, subprotocols=offered, compression=None, max_size=None) as socket:
+        client = OldClient(socket)
+        assert (await client.next())["type"] == "deprecated"
+        await client.say(type="get_stats")
+        await client.until(lambda frame: frame["type"] == "stats")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_ping_is_answered_by_a_pong(site: Site, kind: str) -> None:
     async with old_client(site, kind, "admin") as client:

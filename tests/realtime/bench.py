@@ -99,7 +99,7 @@ class Consumer(UnifiedWebSocketConsumer):
 class Client:
     """The other end of a socket: what came, by frame."""
 
-    def __init__(self, bench: Bench, user_id: int, since: int | None, name: str) -> None:
+    def __init__(self, bench: Bench, user_id: int | None, since: int | None, name: str) -> None:
         self.frames: list[dict[str, Any]] = []
         self.code: int | None = None
         self.answers_pings = True
@@ -115,7 +115,7 @@ class Client:
             "query_string": query.encode(),
             "headers": [],
             "client": ("127.0.0.1", 1),
-            "subprotocols": ["dnsadmin.v1", f"bearer.{user_id}", f"client.{name}"],
+            "subprotocols": ["dnsadmin.v1", *([f"bearer.{user_id}"] if user_id else []), f"client.{name}"],
             "extensions": {
                 EXTENSION: {
                     "write": self._came,
@@ -233,22 +233,30 @@ class Bench:
             self.turn(60)
             self.pass_time(2)
 
-    def connect(self, user_id: int, rights: Audience | None = None, since: int | None = None, **more: Any) -> Client:
-        """A client of `user_id`; `rights` are theirs from now on."""
-        if rights is not None:
+    def connect(
+        self, user_id: int | None, rights: Audience | None = None, since: int | None = None, **more: Any
+    ) -> Client:
+        """A client of `user_id`; `rights` are theirs from now on. `None`: it does not say who it is."""
+        if rights is not None and user_id is not None:
             self.desk.rights[user_id] = rights
         client = more.pop("kind", Client)(self, user_id, since, more.pop("name", f"c{len(self.clients)}"))
         self.clients.append(client)
         return client
 
     def publish(self, *events: Event) -> None:
-        """The feed comes to these events; each gets the next position."""
+        """The feed comes to these events, one after the other; each gets the next position."""
+        for event in events:
+            self.publish_together(event)
+
+    def publish_together(self, *events: Event) -> None:
+        """The feed comes to these events at once, as those of one transaction."""
 
         async def go_on() -> None:
-            for event in events:
-                self.feed._advance([msgspec.structs.replace(event, position=self.feed.position + 1)])
+            start = self.feed.position + 1
+            self.feed._advance([msgspec.structs.replace(e, position=start + n) for n, e in enumerate(events)])
 
         self.run(go_on())
+        self.turn(2)  # so that what is due goes
 
     def stream(self, event: Event) -> None:
         """A flow event passes by."""
@@ -257,3 +265,4 @@ class Bench:
             self.node.router.pass_by(event)
 
         self.run(pass_by())
+        self.turn(2)

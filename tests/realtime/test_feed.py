@@ -96,6 +96,13 @@ def test_a_ring_without_its_events_sends_the_feed_to_the_log(follower: Follower)
     assert follower.behind
 
 
+def test_a_ring_that_this_release_cannot_read_sends_the_feed_to_the_log(follower: Follower) -> None:
+    follower.log[1] = msgspec.structs.replace(follower.log[1], event_type="zone_teleported")  # type: ignore[arg-type]
+    follower.ring(1, 2)
+    assert follower.handed_on == []
+    assert follower.behind
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_in_whatever_order_rings_and_readings_come_each_event_is_handed_on_once(
     follower: Follower, seed: int

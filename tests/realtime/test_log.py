@@ -54,6 +54,19 @@ def test_what_is_emitted_is_read_back_whole() -> None:
     assert log.position().position == 1
 
 
+def test_an_event_that_a_later_release_wrote_keeps_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    with transaction.atomic():
+        note("before")
+        note("teleported")
+        note("after")
+    LogEvent.objects.filter(position=2).update(event_type="zone_teleported_far")
+    for _ in range(2):
+        assert [(e.position, e.data["username"]) for e in log.read(0)][1:] == [(2, "teleported"), (3, "after")]
+    assert log.read(0)[1].event_type == "zone_teleported_far"
+    assert log.read(0)[0].event_type is EventType.USER_UPDATED
+    assert caplog.text.count("zone_teleported_far") == 1, "told once"
+
+
 def test_emit_outside_a_transaction_is_an_error() -> None:
     with pytest.raises(transaction.TransactionManagementError):
         note("x")

@@ -129,6 +129,15 @@ def test_what_keeps_failing_becomes_a_dead_letter_and_holds_up_nobody(processor:
     assert "cannot be swallowed" in letter.error
 
 
+def test_an_event_that_this_release_does_not_know_holds_up_nobody(processor: Any) -> None:
+    seen: list[str] = []
+    made = processor(lambda event: seen.append(event.data["text"]))
+    tell("of a later release", "mine")
+    LogEvent.objects.filter(data__contains="later release").update(event_type="zone_teleported")
+    work(made, ME)
+    assert seen == ["mine"]
+
+
 def test_a_dead_letter_can_be_retried_and_stays_until_that_succeeds(processor: Any) -> None:
     flaky = Flaky(succeeds_at=processors.ATTEMPTS + 2)
     made = processor(flaky)

@@ -252,6 +252,20 @@ def test_zone_names_are_taken_as_people_write_them_and_kept_until_others_are_giv
     assert add(wants, zones=[])[0].zones == frozenset()
 
 
+def test_an_internationalised_zone_is_wanted_however_it_is_written() -> None:
+    for written in (
+        "BÜCHER.example.",
+        "bücher.example",
+        "bu\u0308cher.example",
+        "XN--BCHER-KVA.example",
+        "bücher。example",
+    ):
+        assert add(Wants(), "zone_*", zones=[written])[0].zones == {"xn--bcher-kva.example"}
+    assert add(Wants(), "zone_*", zones=["..ü", "ü" * 100, "\u200d"])[0].zones == {"..ü", "ü" * 100, "\u200d"}, (
+        "no zone's"
+    )
+
+
 def test_an_event_about_no_zone_passes_any_choice_of_zones() -> None:
     wants = Wants(zones=frozenset({"a.example"}))
     assert [wants.zone_wanted(event(HIGH, zone=zone)) for zone in ("a.example", "b.example", None)] == [

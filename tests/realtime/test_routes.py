@@ -44,6 +44,25 @@ def test_the_first_event_after_a_quiet_spell_goes_at_once_and_those_that_follow_
     assert notes(client.frames)[2:] == [["fourth"]]
 
 
+def test_what_one_transaction_brought_goes_at_once_and_together(bench: MakeBench) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish_together(
+        event(LOW, text="a"), event(HIGH, text="b"), event(CRITICAL, text="fire"), event(LOW, text="c")
+    )
+    assert notes(client.frames) == [["fire"], ["a", "b", "c"]]
+    assert client.frames[-1]["upto"] == 4
+
+
+def test_without_waits_each_event_has_a_frame_of_its_own(bench: MakeBench) -> None:
+    site = bench(wait_high_ms=0)
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish_together(event(HIGH, text="a"), event(HIGH, text="b"))
+    assert notes(client.frames) == [["a"], ["b"]]
+
+
 def test_whoever_joins_holds_up_nothing_for_those_who_are_there(bench: MakeBench) -> None:
     site = bench()
     client = site.connect(1, OPERATOR)
@@ -198,11 +217,30 @@ async def hasty_route() -> int:
     layer.attach("client", lambda frame: seen.append(frame))
     layer.add(route.group, "client")
     route.offer(Encodings(event(LOW)))
+    await asyncio.sleep(0.01)
     route._flushed_at = asyncio.get_running_loop().time() - 10 + 0.0003
     route.offer(Encodings(event(LOW)))
     route.offer(Encodings(event(HIGH)))
     await asyncio.sleep(0.05)
     return len(b"".join(frame.wire for frame in seen).split(b'"event_type"')) - 1
+
+
+def test_an_event_of_a_later_release_is_shown_to_nobody_and_stops_nothing(
+    bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    from realtime.events import EventType
+
+    site = bench()
+    site.connect(1, audience(is_admin=True))
+    site.turn(20)
+    for _ in range(2):
+        site.publish(event(EventType.of_any_release("zone_teleported")), event(HIGH, text="fine"))
+    late = site.connect(2, audience(is_admin=True), since=0)
+    site.settle()
+    assert [client.events()[-1]["position"] for client in site.clients] == [4, 4]
+    assert {e["event_type"] for client in site.clients for e in client.events()} == {HIGH}
+    assert late.frames[0]["resumed"] == {"recovered": True, "replayed": 2}
+    assert caplog.text.count("zone_teleported") <= 1, "told once"
 
 
 def test_an_event_that_no_app_declares_stops_nothing(bench: MakeBench) -> None:

@@ -144,6 +144,19 @@ def test_a_draining_node_sends_everyone_away_within_a_bounded_spread(bench: Make
     assert late.code == 4000
 
 
+def test_who_has_not_said_who_they_are_is_sent_away_with_a_bye_as_well(bench: MakeBench) -> None:
+    site = bench()
+    stranger, known = site.connect(None), site.connect(1, audience(user_id=1))
+    site.turn(20)
+    site.run(site.node.drain())
+    site.turn(20)
+    for client in (stranger, known):
+        assert client.code == 4000
+        assert client.frames[-1]["type"] == "bye"
+        assert client.frames[-1]["retry_in_ms"] >= 200
+    assert not site.node.at_the_door
+
+
 @pytest.mark.parametrize("turns", range(12))
 def test_who_is_coming_in_while_the_node_drains_is_sent_away_as_well(bench: MakeBench, turns: int) -> None:
     site = bench()
