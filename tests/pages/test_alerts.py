@@ -20,9 +20,8 @@ def card(page: Page, title: str) -> Locator:
 
 
 def test_it_is_on_every_screen_and_leaves_all_when_one_acknowledges(site, profile):
-    sam, olivia, vera, zoe = (profile(site).sign_in(name) for name in ("sam", "olivia", "vera", "zoe"))
-    olivia.goto("/zones/")
-    vera.goto("/alerts/")
+    places = {"sam": "/", "olivia": "/zones/", "vera": "/alerts/", "zoe": "/"}
+    sam, olivia, vera, zoe = (profile(site).sign_in(name, path) for name, path in places.items())
     for page in (sam, olivia, vera, zoe):
         live(page)
 
@@ -48,9 +47,8 @@ def test_it_is_on_every_screen_and_leaves_all_when_one_acknowledges(site, profil
 
 def test_what_is_done_on_the_page_with_a_comment_is_seen_by_the_other(site, profile):
     raise_on(site, "done-on-page", severity="warning", title="Done on the page")
-    sam, olivia = profile(site).sign_in("sam"), profile(site).sign_in("olivia")
+    sam, olivia = (profile(site).sign_in(name, "/alerts/") for name in ("sam", "olivia"))
     for page in (sam, olivia):
-        page.goto("/alerts/")
         live(page)
     card(olivia, "Done on").locator("summary").click()
     card(olivia, "Done on").get_by_placeholder("Comment").fill("half a thought")
@@ -72,8 +70,7 @@ def test_what_is_done_on_the_page_with_a_comment_is_seen_by_the_other(site, prof
 
 def test_muted_for_an_hour_the_same_is_listed_but_nobody_is_disturbed(site, profile):
     raise_on(site, "mute-me", title="Mute me")
-    sam = profile(site).sign_in("sam")
-    sam.goto("/alerts/")
+    sam = profile(site).sign_in("sam", "/alerts/")
     live(sam)
     card(sam, "Mute me").get_by_label("Mute for").select_option("for 1 hour")
     expect(card(sam, "Mute me").locator(".state")).to_have_text("sam looks after it")
@@ -115,8 +112,7 @@ def test_by_keyboard_and_put_aside_until_the_next(site, profile):
 def test_a_channel_is_tried_with_its_button_and_tells_how_it_went(site, profile):
     channel = {"name": "Pager", "kind": "webhook", "target": "http://127.0.0.1:9999/hook"}
     assert site.client("admin").post("/api/alerts/channels/", channel).status == 201
-    admin = profile(site, viewport={"width": 360, "height": 800}).sign_in("admin")
-    admin.goto("/alerts/notifications/")
+    admin = profile(site, viewport={"width": 360, "height": 800}).sign_in("admin", "/alerts/notifications/")
     live(admin)
     check(admin, "notifications")
     assert overflow(admin) == 0
@@ -125,6 +121,5 @@ def test_a_channel_is_tried_with_its_button_and_tells_how_it_went(site, profile)
     admin.reload()
     expect(admin.get_by_role("button", name="Try again")).to_be_visible()
 
-    olivia = profile(site).sign_in("olivia")
-    olivia.goto("/alerts/notifications/")
+    olivia = profile(site).sign_in("olivia", "/alerts/notifications/")
     olivia.wait_for_url(f"{site.url}/")

@@ -12,8 +12,7 @@ from tests.pages.conftest import change, live, record_of, row
 def collecting(site, make_zone, profile):
     """A page with a changed www, a deleted mail and a new record in its basket; none of it saved."""
     zone = make_zone(("www", "A", "192.0.2.1"), ("mail", "A", "192.0.2.2"), ("other", "A", "192.0.2.3"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_role("button", name="Collect changes").click()
     row(page, "www").get_by_role("button", name="Edit www A").click()
@@ -124,8 +123,7 @@ def test_a_change_unheard_of_is_met_when_saving(site, collecting):
 
 def test_an_editor_takes_over_what_only_others_changed(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "www").get_by_role("button", name="Edit www A").click()
     page.get_by_label("IPv4 address").fill("192.0.2.77")

@@ -9,11 +9,11 @@ import itertools
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.conftest import StartSite
 from tests.parts.browser import Profile
 from tests.parts.site import Site
 
@@ -38,11 +38,18 @@ for name in sys.argv[2:]:
         changes.create(name=name, type="A", ttl=300, content="192.0.2.1")
 """
 
+WAYS = ("shared worker", "lock and broadcast")
 OpenProfile = Callable[..., Profile]
 zone_names = (f"zone{n}.example" for n in itertools.count())
 
 
-@pytest.fixture(params=["shared worker", "lock and broadcast"])
+@pytest.fixture(scope="module")
+def site_settings() -> dict[str, Any]:
+    """A quick heart: a server that falls silent is noticed by what it does not answer."""
+    return {"REALTIME_HEARTBEAT_S": 4}
+
+
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -52,12 +59,30 @@ def person(profile: OpenProfile, way: str) -> OpenProfile:
     """A browser profile that shares its socket in this way: `person(site)`."""
 
     def make(site: Site) -> Profile:
-        made = profile(site)
-        if way == "lock and broadcast":
-            made.context.add_init_script(NO_SHARED_WORKER)
-        return made
+        return sharing(way, profile(site))
 
     return make
+
+
+@pytest.fixture
+def in_every_way(site: Site, profile: OpenProfile) -> list[Page]:
+    """Two live tabs of somebody who shares in one way, and two of somebody else who shares in the other: what takes its time
+    is waited for once."""
+    tabs = []
+    for way, username in zip(WAYS, ("olivia", "oscar"), strict=True):
+        somebody = sharing(way, profile(site))
+        somebody.sign_in(username, "/zones/")
+        tabs += [open_tab(somebody) for _ in range(2)]
+    for tab in tabs:
+        wait_for_state(tab, "live")
+    return tabs
+
+
+def sharing(way: str, profile: Profile) -> Profile:
+    """A profile that shares its socket in this way."""
+    if way == "lock and broadcast":
+        profile.context.add_init_script(NO_SHARED_WORKER)
+    return profile
 
 
 def new_zone(site: Site) -> str:
@@ -105,7 +130,7 @@ def wait_for_sockets(site: Site, username: str, count: int) -> list[str]:
 def test_ten_tabs_have_one_socket_and_each_sees_every_change(site: Site, person: OpenProfile) -> None:
     zone = new_zone(site)
     olivia = person(site)
-    olivia.sign_in("olivia")
+    olivia.sign_in("olivia", "/zones/")
     tabs = [open_tab(olivia) for _ in range(9)]
     for tab in tabs:
         wait_for_state(tab, "live")
@@ -120,7 +145,7 @@ def test_ten_tabs_have_one_socket_and_each_sees_every_change(site: Site, person:
 def test_when_the_first_tab_is_closed_the_others_go_on_without_a_loss(site: Site, person: OpenProfile) -> None:
     zone = new_zone(site)
     olivia = person(site)
-    first = olivia.sign_in("olivia")
+    first = olivia.sign_in("olivia", "/zones/")
     tabs = [open_tab(olivia) for _ in range(2)]
     for tab in tabs:
         wait_for_state(tab, "live")
@@ -135,7 +160,7 @@ def test_when_the_first_tab_is_closed_the_others_go_on_without_a_loss(site: Site
 def test_a_tab_gets_what_happened_while_its_scripts_were_still_loading(site: Site, person: OpenProfile) -> None:
     zone = new_zone(site)
     olivia = person(site)
-    other = olivia.sign_in("olivia")
+    other = olivia.sign_in("olivia", "/zones/")
     other.evaluate(LISTEN)
     wait_for_state(other, "live")
     held: list[Route] = []
@@ -152,52 +177,43 @@ def test_a_tab_gets_what_happened_while_its_scripts_were_still_loading(site: Sit
     wait_for_records(slow, ["early"])
 
 
-def test_a_server_that_is_killed_is_waited_for_and_nothing_is_lost(start_site: StartSite, person: OpenProfile) -> None:
-    site = start_site()
+def test_a_server_that_is_killed_is_waited_for_and_nothing_is_lost(site: Site, in_every_way: list[Page]) -> None:
     zone = new_zone(site)
-    olivia = person(site)
-    olivia.sign_in("olivia")
-    tabs = [open_tab(olivia) for _ in range(2)]
-    for tab in tabs:
-        wait_for_state(tab, "live")
     add_record(site, zone, "before")
-    for tab in tabs:
+    for tab in in_every_way:
         wait_for_records(tab, ["before"])
     site.kill()
-    for tab in tabs:
+    for tab in in_every_way:
         wait_for_state(tab, "reconnecting", "offline")
     site.python(ADD_RECORD, zone, "meanwhile", "too")
     site.start()
     add_record(site, zone, "after")
-    for tab in tabs:
+    for tab in in_every_way:
         wait_for_state(tab, "live")
         wait_for_records(tab, ["before", "meanwhile", "too", "after"])
         assert tab.evaluate("client.resyncs") == []
 
 
 def test_a_server_that_says_nothing_any_more_is_noticed_and_nothing_is_lost(
-    start_site: StartSite, person: OpenProfile
+    site: Site, in_every_way: list[Page]
 ) -> None:
-    site = start_site(REALTIME_HEARTBEAT_S=4)
     zone = new_zone(site)
-    olivia = person(site)
-    olivia.sign_in("olivia")
-    tab = open_tab(olivia)
-    wait_for_state(tab, "live")
     site.freeze()
     try:
-        wait_for_state(tab, "reconnecting", "offline")
+        for tab in in_every_way:
+            wait_for_state(tab, "reconnecting", "offline")
         site.python(ADD_RECORD, zone, "meanwhile")
     finally:
         site.process.signal(signal.SIGCONT)
-    wait_for_state(tab, "live")
-    wait_for_records(tab, ["meanwhile"])
+    for tab in in_every_way:
+        wait_for_state(tab, "live")
+        wait_for_records(tab, ["meanwhile"])
 
 
 def test_a_browser_that_goes_offline_says_so_and_comes_back_without_a_loss(site: Site, person: OpenProfile) -> None:
     zone = new_zone(site)
     olivia = person(site)
-    olivia.sign_in("olivia")
+    olivia.sign_in("olivia", "/zones/")
     tabs = [open_tab(olivia) for _ in range(2)]
     for tab in tabs:
         wait_for_state(tab, "live")
@@ -216,11 +232,11 @@ def test_the_older_of_two_browsers_of_one_person_is_displaced_and_quiet_until_as
 ) -> None:
     zone = new_zone(site)
     old, new = person(site), person(site)
-    old.sign_in("olivia")
+    old.sign_in("olivia", "/zones/")
     olds = [open_tab(old) for _ in range(2)]
     for tab in olds:
         wait_for_state(tab, "live")
-    new.sign_in("olivia")
+    new.sign_in("olivia", "/zones/")
     newer = open_tab(new)
     wait_for_state(newer, "live")
     for tab in olds:
@@ -240,11 +256,11 @@ def test_the_older_of_two_browsers_of_one_person_is_displaced_and_quiet_until_as
 
 def test_who_signs_in_as_somebody_else_gets_a_connection_of_their_own(site: Site, person: OpenProfile) -> None:
     browser = person(site)
-    browser.sign_in("olivia")
+    browser.sign_in("olivia", "/zones/")
     old = open_tab(browser)
     wait_for_state(old, "live")
     browser.context.clear_cookies()
-    browser.sign_in("vera")
+    browser.sign_in("vera", "/zones/")
     tab = open_tab(browser)
     wait_for_state(tab, "live")
     assert tab.evaluate("client.service.state.user.username") == "vera"
@@ -255,7 +271,7 @@ def test_who_signs_in_as_somebody_else_gets_a_connection_of_their_own(site: Site
 def test_following_links_keeps_one_socket_and_loses_nothing(site: Site, person: OpenProfile) -> None:
     zone = new_zone(site)
     olivia = person(site)
-    olivia.sign_in("olivia")
+    olivia.sign_in("olivia", "/zones/")
     stays, goes = open_tab(olivia), open_tab(olivia)
     for path in ("/activity/", f"/zones/{zone}/", "/zones/"):
         goes.goto(path)
@@ -284,7 +300,7 @@ def test_where_no_websocket_gets_through_changes_are_still_seen(site: Site, prof
     zone = new_zone(site)
     olivia = profile(site)
     olivia.context.add_init_script(NO_WEBSOCKET)
-    olivia.sign_in("olivia")
+    olivia.sign_in("olivia", "/zones/")
     tab = open_tab(olivia)
     wait_for_state(tab, "polling")
     add_record(site, zone, "one")

@@ -10,8 +10,7 @@ from tests.pages.conftest import live, record_of, row
 
 def test_find_and_replace_shows_the_difference_and_is_done_by_keyboard(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"), ("mail", "A", "192.0.2.2"), ("other", "A", "198.51.100.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_role("button", name="Find and replace").focus()
     page.keyboard.press("Enter")
@@ -39,8 +38,7 @@ def test_find_and_replace_shows_the_difference_and_is_done_by_keyboard(site, mak
 
 def test_what_is_not_possible_is_marked_and_keeps_what_was_typed(site, make_zone, profile):
     zones = [make_zone(("www", "A", "192.0.2.1")) for _ in range(2)]
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/")
+    page = profile(site).sign_in("olivia", "/zones/")
     live(page)
     page.get_by_role("button", name="Find and replace").click()
     page.get_by_label("Zones, one on a line").fill("\n".join(zones))
@@ -61,8 +59,7 @@ def test_what_is_not_possible_is_marked_and_keeps_what_was_typed(site, make_zone
 
 def test_a_table_goes_out_and_comes_in(site, make_zone, profile, tmp_path):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:

@@ -12,8 +12,7 @@ from tests.pages.conftest import change, live, record_of, row
 def editing(site, make_zone, profile):
     """Olivia edits `www`; she has typed an address and a comment, and has not saved."""
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "www").get_by_role("button", name="Edit www A").click()
     page.get_by_label("IPv4 address").fill("192.0.2.77")

@@ -13,8 +13,7 @@ def test_a_restart_of_the_site_is_told_and_what_happened_meanwhile_arrives(start
     admin.post("/api/zones/", {"name": "kept.example", "nameservers": ["ns1.example.net"]})
     record = {"name": "www", "type": "A", "ttl": 300, "content": "192.0.2.1"}
     admin.post("/api/zones/kept.example/records/", record)
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/kept.example/")
+    page = profile(site).sign_in("olivia", "/zones/kept.example/")
     live(page)
     row(page, "www").get_by_role("button", name="Edit www A").click()
     page.get_by_label("IPv4 address").fill("192.0.2.77")

@@ -32,8 +32,7 @@ def drawn(page: Any, metric: str) -> dict[int, float]:
 
 
 def test_the_chart_is_the_database_also_for_what_came_by_the_stream(site, profile):
-    page = profile(site).sign_in("vera")
-    page.goto("/?range=15m")
+    page = profile(site).sign_in("vera", "/?range=15m")
     live(page)
     expect(page.locator("[data-chart=queries] canvas")).to_be_visible()
     ask(site, 25)

@@ -72,8 +72,7 @@ def _octets(kind: str, content: str) -> str:
 def test_long_text_is_cut_into_strings_and_whole_again_in_its_field(site, make_zone, profile, length):
     zone = make_zone()
     text = ("ü" + "x" * 99) * 6
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_role("button", name="Add record").click()
     page.locator(".editor [name=name]").fill("long")

@@ -32,8 +32,7 @@ def served(site, zone: str) -> int:
 
 def test_a_change_is_seen_as_records_and_taken_back(site, told, profile):
     zone, _ = told
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     page.get_by_role("link", name="History").click()
     live(page)
     newest = page.locator(".change-set").first
@@ -49,8 +48,7 @@ def test_a_change_is_seen_as_records_and_taken_back(site, told, profile):
 
 def test_others_changes_are_offered_and_do_not_move_the_page(site, told, profile):
     zone, _ = told
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/history/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/history/")
     live(page)
     count = page.locator(".change-set").count()
     page.locator(".change-set").first.hover()
@@ -62,8 +60,7 @@ def test_others_changes_are_offered_and_do_not_move_the_page(site, told, profile
 
 def test_the_zone_is_brought_back_to_a_serial_by_keyboard(site, told, profile):
     zone, serials = told
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/history/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/history/")
     live(page)
     oldest = page.get_by_role("button", name=f"Back to this state of serial {serials[0]}").first
     oldest.focus()

@@ -14,16 +14,15 @@ mail IN A   192.0.2.3
 """
 
 
-def _open(page: Page, path: str, button: str) -> None:
-    page.goto(path)
+def _open(page: Page, button: str) -> None:
     live(page)
     page.get_by_role("button", name=button).first.click()
 
 
 def test_the_difference_is_shown_before_anything_is_changed(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"), ("old", "A", "192.0.2.9"))
-    page = profile(site).sign_in("olivia")
-    _open(page, f"/zones/{zone}/", "Import")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    _open(page, "Import")
 
     page.get_by_label("or its text").fill(FILE)
     page.get_by_role("button", name="Show the difference").click()
@@ -48,8 +47,8 @@ def test_the_difference_is_shown_before_anything_is_changed(site, make_zone, pro
 
 
 def test_a_new_zone_comes_from_a_file(site, profile, tmp_path):
-    page = profile(site).sign_in("olivia")
-    _open(page, "/zones/", "Import zone file")
+    page = profile(site).sign_in("olivia", "/zones/")
+    _open(page, "Import zone file")
     file = tmp_path / "zone"
     file.write_text(FILE)
 
@@ -66,8 +65,8 @@ def test_a_new_zone_comes_from_a_file(site, profile, tmp_path):
 
 def test_a_file_that_is_refused_says_line_and_reason_and_stays(make_zone, site, profile):
     zone = make_zone()
-    page = profile(site).sign_in("olivia")
-    _open(page, f"/zones/{zone}/", "Import")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    _open(page, "Import")
     wrong = f"{FILE}$INCLUDE /etc/passwd\n"
 
     page.get_by_label("or its text").fill(wrong)
@@ -80,8 +79,7 @@ def test_a_file_that_is_refused_says_line_and_reason_and_stays(make_zone, site, 
 
 def test_somebody_who_looks_at_the_zone_sees_the_import(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("vera")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("vera", f"/zones/{zone}/")
     live(page)
 
     site.client("olivia").request(

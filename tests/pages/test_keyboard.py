@@ -38,8 +38,7 @@ def test_from_signing_in_to_a_saved_record_by_keyboard_alone(site, make_zone, pr
 
 def test_a_new_record_by_keyboard_alone(site, make_zone, profile):
     zone = make_zone()
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
 
     page.keyboard.press("n")
@@ -58,8 +57,7 @@ def test_a_new_record_by_keyboard_alone(site, make_zone, profile):
 
 def test_changes_are_collected_and_saved_by_keyboard_alone(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
 
     tab_to(page, page.get_by_role("button", name="Collect changes"))
@@ -125,8 +123,7 @@ def test_keys_can_be_switched_off_and_stay_off(site, profile):
 
 def test_letters_that_are_typed_are_no_shortcuts(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
 
     page.locator("#record-q").fill("")

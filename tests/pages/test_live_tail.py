@@ -34,8 +34,7 @@ def rows(page: Page, name: str) -> Locator:
 @pytest.fixture
 def open_tail(site: Site, profile: Callable[..., Any]) -> Callable[..., Page]:
     def open_as(username: str, query: str = "") -> Page:
-        page = profile(site).sign_in(username)
-        page.goto(f"/queries/{query}")
+        page = profile(site).sign_in(username, f"/queries/{query}")
         page.mouse.move(5, 5)
         return live(page)
 

@@ -18,12 +18,10 @@ def servers() -> Iterator[Stage]:
 
 
 def test_a_name_server_that_is_stopped_and_started_is_seen_by_all(site, profile):
-    vera = profile(site).sign_in("vera")
-    vera.goto("/monitoring/")
+    vera = profile(site).sign_in("vera", "/monitoring/")
     live(vera)
     expect(vera.get_by_role("button", name="Stop")).to_have_count(0)
-    olivia = profile(site).sign_in("olivia")
-    olivia.goto("/monitoring/")
+    olivia = profile(site).sign_in("olivia", "/monitoring/")
     live(olivia)
     expect(olivia.locator("#server [data-fact=state]")).to_have_text("Answers")
     olivia.on("dialog", lambda dialog: dialog.accept())
@@ -44,8 +42,7 @@ def test_a_name_server_that_is_stopped_and_started_is_seen_by_all(site, profile)
 
 def test_charts_are_drawn_and_their_numbers_are_those_of_the_database(site, profile):
     site.client("olivia").patch("/api/monitoring/intervals/", {"cpu": 1})
-    page = profile(site).sign_in("vera")
-    page.goto("/monitoring/?range=15m")
+    page = profile(site).sign_in("vera", "/monitoring/?range=15m")
     live(page)
     chart = page.locator("[data-chart=load]")
     expect(chart.locator("canvas")).to_be_visible()
@@ -57,8 +54,7 @@ def test_charts_are_drawn_and_their_numbers_are_those_of_the_database(site, prof
 
 
 def test_an_interval_that_cannot_be_is_refused_beside_its_field(site, profile):
-    page = profile(site).sign_in("olivia")
-    page.goto("/monitoring/")
+    page = profile(site).sign_in("olivia", "/monitoring/")
     page.evaluate("document.querySelector('#interval-memory').removeAttribute('max')")
     page.locator("#interval-memory").fill("9999")
     page.locator("#intervals").get_by_role("button", name="Save").click()
@@ -72,12 +68,10 @@ def test_an_interval_that_cannot_be_is_refused_beside_its_field(site, profile):
 def test_a_forwarder_is_added_tried_fails_in_front_of_all_and_is_removed(site, profile, servers):
     site.client("olivia").patch("/api/monitoring/intervals/", {"forwarders": 1})
     good, bad = servers.server(), servers.server()
-    vera = profile(site).sign_in("vera")
-    vera.goto("/forwarders/")
+    vera = profile(site).sign_in("vera", "/forwarders/")
     live(vera)
     expect(vera.get_by_role("heading", name="No forwarders")).to_be_visible()
-    olivia = profile(site).sign_in("olivia")
-    olivia.goto("/forwarders/")
+    olivia = profile(site).sign_in("olivia", "/forwarders/")
     live(olivia)
     olivia.get_by_role("button", name="Add forwarder").click()
     olivia.get_by_label("Domain").fill("lab.example")

@@ -9,8 +9,7 @@ from tests.parts.site import Site
 
 
 def test_an_administrator_sees_what_works(site: Site, profile: Callable[..., Any]) -> None:
-    page = profile(site).sign_in("admin")
-    page.goto(f"{site.url}/name-server/check/")
+    page = profile(site).sign_in("admin", f"{site.url}/name-server/check/")
     page.get_by_role("button", name="Check now").click()
     page.get_by_role("heading", name="All is well").wait_for()
     assert page.locator("[data-finding]").count() >= 6
@@ -20,8 +19,7 @@ def test_with_a_server_that_is_not_there_each_failure_comes_with_its_remedy(
     start_site: Any, profile: Callable[..., Any]
 ) -> None:
     site: Site = start_site(NAMED_HOST="127.0.0.1", NAMED_RNDC_PORT=1)
-    page = profile(site).sign_in("admin")
-    page.goto(f"{site.url}/name-server/check/")
+    page = profile(site).sign_in("admin", f"{site.url}/name-server/check/")
     page.get_by_role("button", name="Check now").click()
     page.get_by_role("heading", name="to mend").wait_for()
     assert page.locator("[data-finding] pre").count() >= 1

@@ -31,8 +31,7 @@ def test_changes_made_meanwhile_are_pending_and_then_served(named, start_site, p
         NAMED_ZONE_DIR=where.zone_dir,
     )
     site.client("admin").post("/api/zones/", {"name": "kept.example", "nameservers": ["ns1.example.net"]})
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/kept.example/")
+    page = profile(site).sign_in("olivia", "/zones/kept.example/")
     standing = live(page).locator("#zone [data-slot=state]")
     expect(standing).to_contain_text("Served at serial")
 

@@ -38,8 +38,7 @@ def test_a_new_password_keeps_this_session_and_ends_the_others(site: Site, profi
 
 
 def test_the_old_password_cannot_be_guessed_at_an_unlocked_screen(site: Site, profile) -> None:
-    page = profile(site).sign_in("vera")
-    page.goto("/accounts/password/")
+    page = profile(site).sign_in("vera", "/accounts/password/")
     for _ in range(5):
         change(page, "a guess", NEW, NEW)
         expect(page.locator(".problem")).to_be_visible()

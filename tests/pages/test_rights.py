@@ -18,8 +18,7 @@ def _grant(site, zone, user, level, **limits):
 
 def test_a_viewer_sees_records_but_nothing_to_change_them_with(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("vera")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("vera", f"/zones/{zone}/")
     live(page)
 
     expect(row(page, "www")).to_be_visible()
@@ -33,9 +32,8 @@ def test_a_viewer_sees_records_but_nothing_to_change_them_with(site, make_zone, 
 def test_the_owner_of_one_zone_sees_no_other(site, make_zone, profile):
     mine, other = make_zone(("www", "A", "192.0.2.1")), make_zone(("secret", "A", "192.0.2.2"))
     _grant(site, mine, "zoe", "edit")
-    page = profile(site).sign_in("zoe")
+    page = profile(site).sign_in("zoe", "/zones/")
 
-    page.goto("/zones/")
     expect(page.get_by_role("link", name=mine, exact=True)).to_be_visible()
     expect(page.get_by_text(other)).to_have_count(0)
     assert page.goto(f"/zones/{other}/").status == 404
@@ -48,8 +46,7 @@ def test_the_owner_of_one_zone_sees_no_other(site, make_zone, profile):
 
 def test_a_new_right_shows_the_zone_and_a_withdrawn_one_hides_it(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("nils")
-    page.goto("/zones/")
+    page = profile(site).sign_in("nils", "/zones/")
     live(page)
     expect(page.get_by_role("heading", name="No zones yet")).to_be_visible()
 
@@ -63,8 +60,7 @@ def test_a_new_right_shows_the_zone_and_a_withdrawn_one_hides_it(site, make_zone
 def test_the_page_of_a_zone_goes_when_the_right_to_it_does(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
     grant = _grant(site, zone, "nils", "view")
-    page = profile(site).sign_in("nils")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("nils", f"/zones/{zone}/")
     live(page)
 
     site.client("admin").delete(f"/api/zones/{zone}/grants/{grant}/")
@@ -77,9 +73,7 @@ def test_a_private_comment_is_for_those_who_may_edit(site, make_zone, profile):
     record = {"name": "www", "type": "A", "ttl": 300, "content": "192.0.2.1", "comment": "rack 7", "private": True}
     site.client("admin").post(f"/api/zones/{zone}/records/", record)
 
-    editor, viewer = profile(site).sign_in("olivia"), profile(site).sign_in("vera")
-    for page in (editor, viewer):
-        page.goto(f"/zones/{zone}/")
+    editor, viewer = (profile(site).sign_in(name, f"/zones/{zone}/") for name in ("olivia", "vera"))
 
     expect(row(editor, "www")).to_contain_text("rack 7")
     expect(row(viewer, "www")).not_to_contain_text("rack 7")
@@ -107,7 +101,7 @@ def test_a_wrong_password_says_so_without_saying_which_half_was_wrong(site, prof
 
 def test_signing_out_ends_the_session_of_the_page(site, profile):
     person = profile(site)
-    page = person.sign_in("vera")
+    page = person.sign_in_by_hand("vera")
     other = person.open("/zones/")
     live(other)
 
@@ -123,8 +117,7 @@ def test_signing_out_ends_the_session_of_the_page(site, profile):
 def test_what_a_limited_right_does_not_reach_is_not_offered(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"), ("a.dev", "A", "192.0.2.2"), ("b.dev", "TXT", '"x"'))
     _grant(site, zone, "zoe", "edit", names=["*.dev"], types=["A"], actions=["update"])
-    page = profile(site).sign_in("zoe")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("zoe", f"/zones/{zone}/")
     live(page)
     expect(row(page, "a.dev").locator("[data-edit]")).to_be_enabled()
     for name, button in (("a.dev", "delete"), ("www", "edit"), ("b.dev", "edit")):

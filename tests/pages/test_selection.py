@@ -13,8 +13,7 @@ def _records(*names: str) -> list[tuple[str, str, str]]:
 
 def test_selected_records_are_deleted_together_and_come_back_together(site, make_zone, profile):
     zone = make_zone(*_records("a", "b", "c", "d"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "b").get_by_role("checkbox").check()
     row(page, "d").get_by_role("checkbox").click(modifiers=["Shift"])
@@ -33,8 +32,7 @@ def test_selected_records_are_deleted_together_and_come_back_together(site, make
 
 def test_the_ttl_of_selected_records_is_set_by_keyboard(site, make_zone, profile):
     zone = make_zone(*_records("a", "b"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "a").focus()
     page.keyboard.press("x")
@@ -51,8 +49,7 @@ def test_the_ttl_of_selected_records_is_set_by_keyboard(site, make_zone, profile
 
 def test_if_one_was_changed_by_somebody_else_none_is(site, make_zone, profile):
     zone = make_zone(*_records("a", "b"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_label("Select all of this page").check()
     row(page, "@").first.get_by_role("checkbox").uncheck()

@@ -21,8 +21,7 @@ def behind_our_back(site, zone, *lines):
 @pytest.mark.parametrize(("button", "stays"), [("Accept what is served", True), ("Overwrite it", False)])
 def test_a_difference_comes_to_the_open_page_and_is_settled_there(site, make_zone, profile, button, stays):
     zone = make_zone()
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     expect(page.locator("#zone [data-slot=state]")).to_contain_text("Served at serial", timeout=30_000)
     behind_our_back(site, zone, f"update add foreign.{zone}. 60 TXT hello")

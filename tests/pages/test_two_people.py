@@ -9,9 +9,8 @@ from tests.pages.conftest import change, live, record_of, row
 
 def test_a_change_appears_in_the_row_with_who_and_the_value_before(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    writer, reader = profile(site).sign_in("olivia"), profile(site).sign_in("vera")
+    writer, reader = (profile(site).sign_in(name, f"/zones/{zone}/") for name in ("olivia", "vera"))
     for page in (writer, reader):
-        page.goto(f"/zones/{zone}/")
         live(page)
 
     row(writer, "www").get_by_role("button", name="Edit www A").click()
@@ -27,8 +26,7 @@ def test_a_change_appears_in_the_row_with_who_and_the_value_before(site, make_zo
 
 def test_both_are_told_when_it_is_served_and_at_which_serial(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    reader = profile(site).sign_in("vera")
-    reader.goto(f"/zones/{zone}/")
+    reader = profile(site).sign_in("vera", f"/zones/{zone}/")
     standing = live(reader).locator("#zone [data-slot=state]")
     expect(standing).to_contain_text("Served at serial")
     before = standing.inner_text()
@@ -42,8 +40,7 @@ def test_both_are_told_when_it_is_served_and_at_which_serial(site, make_zone, pr
 
 def test_new_records_slide_in_where_they_belong_and_deleted_ones_are_struck_then_go(site, make_zone, profile):
     zone = make_zone(("alpha", "A", "192.0.2.1"), ("gamma", "A", "192.0.2.3"))
-    reader = profile(site).sign_in("vera")
-    reader.goto(f"/zones/{zone}/")
+    reader = profile(site).sign_in("vera", f"/zones/{zone}/")
     live(reader)
     olivia = site.client("olivia")
 
@@ -61,8 +58,7 @@ def test_new_records_slide_in_where_they_belong_and_deleted_ones_are_struck_then
 
 def test_nothing_moves_while_somebody_points_at_the_list(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    reader = profile(site).sign_in("vera")
-    reader.goto(f"/zones/{zone}/")
+    reader = profile(site).sign_in("vera", f"/zones/{zone}/")
     live(reader)
     row(reader, "www").hover()
     before = row(reader, "www").bounding_box()
@@ -102,8 +98,7 @@ def test_what_waits_comes_in_as_it_is_by_then(site, make_zone, profile):
 
 def test_what_waits_can_be_let_in_by_the_button(site, make_zone, profile):
     zone = make_zone(*((f"host{number:03}", "A", "192.0.2.1") for number in range(60)))
-    reader = profile(site).sign_in("vera")
-    reader.goto(f"/zones/{zone}/")
+    reader = profile(site).sign_in("vera", f"/zones/{zone}/")
     live(reader)
     reader.mouse.wheel(0, 900)
     reader.wait_for_function("() => scrollY > 500")
@@ -147,8 +142,7 @@ def test_a_line_reads_the_same_live_and_after_a_reload(site, make_zone, profile)
 
 def test_the_list_of_zones_counts_along_and_shows_new_zones(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("vera")
-    page.goto(f"/zones/?q={zone}")
+    page = profile(site).sign_in("vera", f"/zones/?q={zone}")
     live(page)
     shown = page.locator(f"tr[data-zone='{zone}']")
     expect(shown.locator("[data-slot=records]")).to_have_text("3")
@@ -182,9 +176,8 @@ def test_a_large_change_set_does_not_flood_the_dashboard(site, make_zone, profil
 def test_two_browsers_edit_one_record_see_each_other_and_merge(site, make_zone, profile):
     """From seeing each other to a record that holds what both wanted, by two people with a mouse each."""
     zone = make_zone(("www", "A", "192.0.2.1"))
-    olivia, oscar = profile(site).sign_in("olivia"), profile(site).sign_in("oscar")
+    olivia, oscar = (profile(site).sign_in(name, f"/zones/{zone}/") for name in ("olivia", "oscar"))
     for page in (olivia, oscar):
-        page.goto(f"/zones/{zone}/")
         live(page)
     expect(olivia.locator("#people li")).to_have_count(1)
     expect(oscar.locator("#people li")).to_have_count(1)

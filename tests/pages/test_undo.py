@@ -9,8 +9,7 @@ from tests.pages.conftest import change, live, record_of, row
 
 def test_a_deleted_record_comes_back(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"), ("mail", "A", "192.0.2.2"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
 
     row(page, "www").get_by_role("button", name="Delete www A").click()
@@ -23,8 +22,7 @@ def test_a_deleted_record_comes_back(site, make_zone, profile):
 
 def test_a_changed_record_is_as_before_by_pressing_u(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "www").get_by_role("button", name="Edit www A").click()
     page.get_by_label("IPv4 address").fill("192.0.2.2")
@@ -40,8 +38,7 @@ def test_a_changed_record_is_as_before_by_pressing_u(site, make_zone, profile):
 
 def test_what_somebody_else_has_changed_since_is_not_overwritten(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "www").get_by_role("button", name="Edit www A").click()
     page.get_by_label("IPv4 address").fill("192.0.2.2")
@@ -57,8 +54,7 @@ def test_what_somebody_else_has_changed_since_is_not_overwritten(site, make_zone
 
 def test_text_that_was_typed_and_left_can_be_brought_back(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "www").get_by_role("button", name="Edit www A").click()
     page.get_by_label("IPv4 address").fill("192.0.2.2")
@@ -72,8 +68,7 @@ def test_text_that_was_typed_and_left_can_be_brought_back(site, make_zone, profi
 
 def test_records_that_share_an_rrset_get_its_ttl_together(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"), ("www", "A", "192.0.2.2"), ("www", "A", "192.0.2.3"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     last = row(page, "www").last
     last.get_by_role("button", name="Edit www A").click()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 @pytest.fixture
 def page(site, profile):
-    return profile(site, java_script_enabled=False).sign_in("vera")
+    return profile(site, java_script_enabled=False).sign_in_by_hand("vera")
 
 
 def test_a_hundred_records_a_page_with_search_filter_and_order(make_zone, page):

@@ -10,8 +10,7 @@ from tests.pages.conftest import live, row
 
 
 def test_a_zone_is_added_and_served(site, profile):
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/")
+    page = profile(site).sign_in("olivia", "/zones/")
     live(page)
     page.get_by_role("button", name="Add zone").first.click()
     page.get_by_label("Name", exact=True).fill("Added.Example.")
@@ -23,8 +22,7 @@ def test_a_zone_is_added_and_served(site, profile):
 
 def test_a_name_that_is_none_is_refused_where_it_was_typed(site, make_zone, profile):
     taken = make_zone()
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/")
+    page = profile(site).sign_in("olivia", "/zones/")
     live(page)
     page.get_by_role("button", name="Add zone").first.click()
     name = page.get_by_label("Name", exact=True)
@@ -60,8 +58,7 @@ def test_what_happens_while_the_list_is_read_again_is_in_it_afterwards(site, mak
 
 def test_a_comment_that_somebody_has_just_changed_is_not_overwritten_unseen(site, make_zone, profile):
     zone = make_zone()
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_role("button", name="Settings").click()
     dialog = page.get_by_role("dialog")
@@ -84,8 +81,7 @@ def test_a_comment_that_somebody_has_just_changed_is_not_overwritten_unseen(site
 
 def test_a_right_is_given_and_taken_away(site, make_zone, profile):
     zone = make_zone()
-    page = profile(site).sign_in("admin")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("admin", f"/zones/{zone}/")
     live(page)
     page.get_by_role("button", name="Settings").click()
     dialog = page.get_by_role("dialog")
@@ -107,9 +103,8 @@ def test_a_right_is_given_and_taken_away(site, make_zone, profile):
 
 def test_a_zone_is_deleted_only_after_its_name_was_typed_and_others_are_told(site, make_zone, profile):
     zone = make_zone()
-    page, other = profile(site).sign_in("olivia"), profile(site).sign_in("vera")
+    page, other = (profile(site).sign_in(name, f"/zones/{zone}/") for name in ("olivia", "vera"))
     for each in (page, other):
-        each.goto(f"/zones/{zone}/")
         live(each)
     page.get_by_role("button", name="Settings").click()
     dialog = page.get_by_role("dialog")
@@ -127,8 +122,7 @@ def test_a_zone_is_deleted_only_after_its_name_was_typed_and_others_are_told(sit
 
 def test_a_zone_is_cloned_from_its_page(site, make_zone, profile):
     zone = make_zone(("www", "CNAME", "@"), ("@", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia")
-    page.goto(f"/zones/{zone}/")
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     page.get_by_role("link", name="Clone").click()
     dialog = page.get_by_role("dialog")
@@ -143,8 +137,7 @@ def test_the_servers_of_a_zone_are_changed_and_its_key_stays(site, profile):
     admin = site.client("admin")
     made = {"name": "copied.example", "kind": "secondary", "primaries": ["192.0.2.1"], "tsig": "a-key:c2VjcmV0c2VjcmV0"}
     assert admin.post("/api/zones/", made).status == 201
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/copied.example/")
+    page = profile(site).sign_in("olivia", "/zones/copied.example/")
     live(page)
     page.get_by_role("button", name="Settings").click()
     dialog = page.get_by_role("dialog")
@@ -167,8 +160,7 @@ def test_where_the_questions_of_a_forward_zone_go_is_changed(site, profile):
     assert (
         admin.post("/api/zones/", {"name": "corp.test", "kind": "forward", "forwarders": ["127.0.0.1:9"]}).status == 201
     )
-    page = profile(site).sign_in("olivia")
-    page.goto("/zones/corp.test/")
+    page = profile(site).sign_in("olivia", "/zones/corp.test/")
     live(page)
     page.get_by_role("button", name="Settings").click()
     dialog = page.get_by_role("dialog")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.zones.conftest import admin, api, olivia, person, zone
-from tests.zones.examples import Api
+from tests.zones.examples import Api, whole
 from zones.changes import change_set
 from zones.models import Zone
 from zones.zonefile.problems import ZoneFileError
@@ -70,7 +70,7 @@ def test_an_export_imported_again_changes_nothing(api: Api, olivia: User, zone: 
     with change_set(zone) as changes:
         changes.create(name="t", type="TXT", ttl=60, content='"a" "b;c"', comment="-1 =x")
     client = api(olivia)
-    table = b"".join(client.get(EXPORT, {"format": form}))
+    table = whole(client.get(EXPORT, {"format": form}))
     again = client.post(f"{IMPORT}?replace=1", table, content_type=kind)
     assert (again.status_code, again.json()["change_set"]) == (200, None), again.json()
 

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from tests.zonefile.looking import events
+from tests.zones.examples import whole
 from zones import grants
 from zones.importing import import_zone
 from zones.models import ChangeSet, Operation, Record, Zone
@@ -179,7 +180,7 @@ def test_an_export_is_a_zone_file(operator: APIClient) -> None:
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/dns; charset=us-ascii"
     assert answer["Content-Disposition"] == 'attachment; filename="example.test.zone"'
-    text = b"".join(answer)
+    text = whole(answer)
     assert set(read_zone_file(text, "example.test").records) == {record.rr for record in Record.rows.filter(zone=zone)}
     assert read_zone_file(text, "example.test").serial == 2026112201
     assert operator.get("/api/zones/example.test/export/", headers={"Accept": "text/dns"}).status_code == 200

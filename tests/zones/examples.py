@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
+from django.http import StreamingHttpResponse
 
 from zones.models import Record, Zone
 
@@ -20,3 +22,9 @@ def www(zone: Zone) -> Record:
     """One of the addresses of www."""
     record: Record = zone.records.get(content="192.0.2.1")
     return record
+
+
+@async_to_sync
+async def whole(answer: StreamingHttpResponse) -> bytes:
+    """What is sent in pieces, read as the server reads it."""
+    return b"".join([piece async for piece in answer])

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from realtime.models import LogEvent
-from tests.zones.examples import Api
+from tests.zones.examples import Api, whole
 from zones.changes import change_set, create_zone
 from zones.models import ChangeSet, Operation, Record, Zone
 
@@ -42,7 +42,7 @@ def test_it_is_previewed_and_then_made_as_one_change_set_per_zone(api: Api, oliv
     assert ChangeSet.objects.count() == before + 2
     operation = client.get(f"/api/operations/{done['operation']}/").json()
     assert (operation["state"], operation["done"], operation["total"]) == ("completed", 4, 4)
-    result = b"".join(client.get(f"/api/operations/{done['operation']}/result/")).decode().splitlines()
+    result = whole(client.get(f"/api/operations/{done['operation']}/result/")).decode().splitlines()
     assert len(result) == 5
     assert result[1].split(",")[0::2][:2] == ["example.com", "update"]
     types = LogEvent.objects.order_by("pk").values_list("event_type", flat=True)
