@@ -13,13 +13,15 @@ import socket
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver
 from msgspec import Meta
 from yarl import URL
+
+if TYPE_CHECKING:  # a tenth of the time that every command and every process takes to start, and most never ask anybody
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
 
 MOST_REDIRECTS = 3
 STEP_BYTES = 64 * 1024
@@ -214,6 +216,8 @@ class _Gunzip:
 
 
 def _session(limits: Limits, allow_private: bool, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
+    import aiohttp
+
     def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, where = info
         address = ipaddress.ip_address(where[0])
@@ -259,6 +263,8 @@ class _explained:  # noqa: N801  # reads as what it does: with _explained(url): 
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        import aiohttp
+
         match error:
             case aiohttp.ServerTimeoutError():
                 raise OutboundError("timed_out", f"{self._url} fell silent", retry=True) from error

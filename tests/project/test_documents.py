@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +91,8 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
-def test_the_commands_of_a_page_work_in_their_order(
-    page: Path, start_site: Callable[..., Site], tmp_path: Path
-) -> None:
-    site = start_site()
-    site.client("admin").post("/api/zones/", {"name": "documented.example", "kind": "primary"})
+def test_the_commands_of_a_page_work_in_their_order(page: Path, site: Site, tmp_path: Path) -> None:
+    site.client("admin").post("/api/zones/", {"name": f"{page.stem}.documented.example", "kind": "primary"})
     events = site.client("admin").get("/api/realtime/events/", event_type="zone_created").data["results"]
     for command in commands(page):
         words = shlex.split(command.replace("$EVENT_ID", events[0]["id"]))

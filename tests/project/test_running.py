@@ -18,7 +18,7 @@ from tests.parts.process import DidNotStart, Process
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-password-for-the-demo"
-pytestmark = pytest.mark.timeout(300)  # the demo is started whole, sometimes twice, and loaded on the first start
+pytestmark = pytest.mark.timeout(300)  # the demo is started whole, and loaded on the first start
 
 
 class Demo:
@@ -64,12 +64,18 @@ class Demo:
             return False
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo of this module, which is loaded on its first start only."""
+    return Demo(tmp_path_factory.mktemp("demo"))
+
+
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    made = Demo(tmp_path)
-    yield made
-    made.process.stop()
-    for process in made.tree():
+def demo(data: Demo) -> Iterator[Demo]:
+    """The demo, which does not run yet."""
+    yield data
+    data.process.stop()
+    for process in data.tree():
         process.kill()
 
 
@@ -81,17 +87,9 @@ def test_sigterm_to_make_ends_the_whole_tree(demo: Demo) -> None:
     assert demo.gone_within(10), [process.cmdline() for process in demo.tree()]
 
 
-def test_ctrl_c_ends_the_whole_tree(demo: Demo) -> None:
-    demo.start()
-    os.killpg(demo.process.pid, signal.SIGINT)  # which is what a terminal does
-    demo.process.wait()
-    assert demo.gone_within(10), [process.cmdline() for process in demo.tree()]
-
-
-def test_everybody_of_the_demo_signs_in_and_finds_their_zones_after_a_second_start(demo: Demo) -> None:
-    demo.start()
-    demo.process.signal(signal.SIGTERM)
-    demo.process.wait()
+def test_everybody_of_the_demo_signs_in_and_finds_their_zones_after_a_second_start_and_ctrl_c_ends_it(
+    demo: Demo,
+) -> None:
     demo.start()
     zones = {}
     for username in ("admin", "olivia", "sam", "vera", "zoe"):
@@ -99,6 +97,9 @@ def test_everybody_of_the_demo_signs_in_and_finds_their_zones_after_a_second_sta
         zones[username] = demo.client.request("GET", "/api/zones/", Authorization=f"Bearer {token}").data["count"]
     assert zones["admin"] == zones["olivia"] == zones["sam"] == zones["vera"] > 1
     assert zones["zoe"] == 1
+    os.killpg(demo.process.pid, signal.SIGINT)  # which is what a terminal does
+    demo.process.wait()
+    assert demo.gone_within(10), [process.cmdline() for process in demo.tree()]
 
 
 def test_the_demo_refuses_an_address_that_others_can_reach(demo: Demo) -> None:

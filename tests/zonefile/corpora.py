@@ -20,6 +20,7 @@ import msgspec
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dnsadmin-tests"
 
 _SOA = re.compile(rb"^(?![ \t]*;)[^;\n]{0,300}?[ \t]SOA[ \t]", re.MULTILINE | re.IGNORECASE)
+_WORDS = re.compile(rb'\b[A-Z][A-Z0-9]*\b|\$[A-Z]+|[()\\"@*;]')
 _NO_ZONE_FILES = {".c", ".h", ".py", ".pl", ".sh", ".rst", ".conf", ".html", ".md", ".xml"}
 """Programs and prose, which may speak of SOA records."""
 
@@ -48,6 +49,11 @@ def octodns() -> list[Foreign]:
 def bind() -> list[Foreign]:
     """All zone files of BIND's source, good and bad: mostly those of its system tests."""
     return list(_zone_files(_unpacked("bind9", _apt), _has_soa))
+
+
+def bind_in_short() -> list[Foreign]:
+    """Of those that use the same types, directives and signs, the first."""
+    return list({frozenset(_WORDS.findall(foreign.text)): foreign for foreign in reversed(bind())}.values())
 
 
 def _zone_files(directory: Path, is_one: Callable[[Path, bytes], bool]) -> Iterator[Foreign]:
