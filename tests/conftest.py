@@ -70,6 +70,15 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Files that start whole sites come first, so that in the end no worker waits for another that has such a one left; in
+    the order of their names without folders, so that those with browsers do not come all at once.
+    """
+    long = {item.path for item in items if {"site_template", "postgres_server"} & set(item.fixturenames)}
+    items.sort(key=lambda item: (item.path not in long, item.path.name, item.path))
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """A file instead of SQLite's memory, which threads cannot share as they share the real one."""

@@ -212,8 +212,8 @@ def test(arguments: list[str]) -> int:
     need(FOR_TEST)
     environment(DEV_REQUIREMENTS)
     node_modules(for_pages=True)
-    # The whole runs a file at a time in each worker, as files share their servers.
-    workers = () if arguments else ("-n", "auto", "--dist=loadfile")
+    # The whole runs a file at a time in each worker, as files share their servers, in the order of `tests/conftest.py`.
+    workers = () if arguments else ("-n", "auto", "--dist=loadfile", "--no-loadscope-reorder")
     failed = call(PYTHON, "-m", "pytest", *workers, *arguments)
     if failed and not arguments:
         # Beside others on two cores a browser or a server may be too late for a test. What fails alone as well has failed.

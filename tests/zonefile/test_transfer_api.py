@@ -191,7 +191,7 @@ def test_who_may_export() -> None:
     zone = import_zone(FILE, "example.test").zone
     looker, nobody = someone("luke"), someone("nils")
     grants.give(zone, level="view", user=looker)
-    assert client(looker).get("/api/zones/example.test/export/").status_code == 200
+    assert whole(client(looker).get("/api/zones/example.test/export/"))
     answer = client(nobody).get("/api/zones/example.test/export/", headers={"Accept": "text/dns"})
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
