@@ -6,6 +6,7 @@ tables can name them. No signals are sent.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,8 @@ from django.utils import timezone
 
 CHUNK = 1000
 """Rows per call to the database, between which whoever counts them hears of it."""
+USUAL_ROOM_KIB, ROOM_KIB = 2000, 32_000
+"""Of pages that SQLite keeps in memory."""
 
 _listener: ContextVar[Callable[[int], None] | None] = ContextVar("listener", default=None)
 
@@ -63,6 +66,28 @@ def write(
                 cursor.executemany(f"INSERT INTO {place} VALUES {marks}", some)  # noqa: S608
             if (hear := _listener.get()) is not None:
                 hear(len(some))
+
+
+@contextmanager
+def many(model: type[models.Model]) -> Iterator[None]:
+    """A block that writes very many rows. SQLite has more room meanwhile, so that what it has not committed is written to
+    disk once; and the collector of garbage, which would look through hundreds of thousands of values again and again and
+    find none, does not run."""
+    collected, connection = gc.isenabled(), _connection(model)
+    gc.disable()
+    _give_room(connection, ROOM_KIB)
+    try:
+        yield
+    finally:
+        _give_room(connection, USUAL_ROOM_KIB)
+        if collected:
+            gc.enable()
+
+
+def _give_room(connection: Any, kib: int) -> None:
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA cache_size = -{kib}")
 
 
 @contextmanager

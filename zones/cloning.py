@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from zones import names, rdata
+from zones import bulk, names, rdata
 from zones.changes import create_zone
 from zones.models import Record, Zone
 from zones.operations import operation
@@ -21,7 +21,7 @@ def clone(source: Zone, name: str, *, comment: str = "", private: bool) -> Zone:
     """
     with operation(OPERATION, None, source.record_count, None, lambda error: [str(error)]) as watched:
         rrsets, comments = _records(source, _plain(name), private=private)
-        with watched.counting_rows(), transaction.atomic():
+        with bulk.many(Record), watched.counting_rows(), transaction.atomic():
             made = create_zone(name, comment=comment, rrsets=rrsets, comments=comments)
             change_set = made.change_sets.defer("rrsets").latest("id")
             watched.completed(made, change_set.change_count, {"change_set": change_set.pk, "clone_of": source.name})

@@ -6,7 +6,6 @@ change set of origin `import`, and its events. Nothing is ever half imported. An
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from django.db.models import Count
 from realtime.actors import acting, current_actor
 from realtime.broadcasting import emit
 from realtime.events import EventType
-from zones import names, validation
+from zones import bulk, names, validation
 from zones.changes import change_set, create_zone
 from zones.events import ZoneTransferred
 from zones.models import ChangeSet, Operation, Record, Zone, ZoneKind
@@ -128,7 +127,7 @@ def import_zone(
     with (
         _acting_for(user),
         operation(OPERATION, present, lines, progress, _messages) as watched,
-        _nothing_collected(),
+        bulk.many(Record),
     ):
         zone_file = read(text, zone_name, form)
         watched.reached(0, len(zone_file.records))
@@ -253,18 +252,6 @@ def _import(zone: Zone, made: ChangeSet | None, zone_file: ZoneFile, operation: 
         warnings=zone_file.warnings,
         operation=operation,
     )
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """The collector of garbage would look through hundreds of thousands of records, over and over, and find none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _tell(done: Import) -> None:

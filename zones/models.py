@@ -17,8 +17,6 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
 
 from zones.names import is_reverse
 from zones.rrsets import APEX, RR
@@ -246,7 +244,7 @@ class Record(models.Model):
     (`zones.searching`), which a migration makes.
     """
 
-    zone = models.ForeignKey(Zone, models.CASCADE, related_name="records")
+    zone = models.ForeignKey(Zone, models.CASCADE, related_name="records", db_index=False)  # see `Meta`
     name = models.CharField(max_length=1016, default="@")
     type = models.CharField(max_length=16)
     ttl = models.PositiveBigIntegerField(default=3600, verbose_name="TTL")
@@ -257,7 +255,7 @@ class Record(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+", db_index=False
     )
     rank = models.GeneratedField(
         expression=Case(
@@ -380,6 +378,11 @@ class ChangeKind(models.TextChoices):
     DELETE = "delete", "deleted"
 
 
+def named_in(side: str) -> Func:
+    """The name in a snapshot, in words that both databases know. Django's own take SQLite three times as long."""
+    return Func(F(side), template="(%(expressions)s ->> 'name')", output_field=models.TextField())
+
+
 class Change(models.Model):
     """What happened to one record in a change set.
 
@@ -393,14 +396,10 @@ class Change(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     was_named = models.GeneratedField(
-        expression=Cast(KT("before__name"), models.TextField()),
-        output_field=models.TextField(null=True),
-        db_persist=True,
+        expression=named_in("before"), output_field=models.TextField(null=True), db_persist=True
     )
     now_named = models.GeneratedField(
-        expression=Cast(KT("after__name"), models.TextField()),
-        output_field=models.TextField(null=True),
-        db_persist=True,
+        expression=named_in("after"), output_field=models.TextField(null=True), db_persist=True
     )
 
     class Meta:

@@ -198,8 +198,9 @@ class Plan:
         pointing = Q(pk__in=[])
         for target in (absolute(name, self.zone.name) for name in names):
             pointing |= Q(content=target) | Q(content__endswith=f" {target}")
-        kinds = [declared.name for declared in rdata.catalogue() if declared.targets]
-        rows = Record.rows.filter(pointing, zone=self.zone, type__in=kinds).exclude(pk__in=list(self.before))[:20]
+        rows = Record.rows.filter(pointing, zone=self.zone, type__in=rdata.POINTING).exclude(pk__in=list(self.before))[
+            :20
+        ]
         return [(record.name, record.type, rdata.target(record.type, record.content) or "") for record in rows]
 
     def _load(self, names: Iterable[str]) -> list[Record]:

@@ -328,6 +328,9 @@ _DECLARED = (
 TYPES: Mapping[str, RecordType] = {declared.name: declared for declared in _DECLARED}
 """The types that people make records of, by name, the most usual first. Others are kept when a zone file has them."""
 
+POINTING = frozenset(declared.name for declared in _DECLARED if declared.targets)
+"""Types whose rdata ends with the name of a host."""
+
 DNSSEC_TYPES = frozenset({"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"})
 """Types that the name server makes when it signs a zone; people do not write them."""
 
@@ -410,8 +413,7 @@ def _on_earth(angle: tuple[int, ...]) -> tuple[int, ...]:
 
 def target(rdtype: str, content: str) -> str | None:
     """The absolute name that a record points to (the last word of NS, CNAME, MX, SRV, PTR), `None` for other types."""
-    declared = TYPES.get(rdtype)
-    return content.rsplit(" ", 1)[-1] if declared is not None and declared.targets else None
+    return content.rsplit(" ", 1)[-1] if rdtype in POINTING else None
 
 
 @cache

@@ -66,7 +66,7 @@ class Replacement:
             present = [was for was in present if (was.name, was.type) in self._wanted]
         self._before = {(was.name, was.type, was.content): was for was in present}
         self._keep_others = keep_others
-        wanted = ungroup(self._wanted.values())
+        self._records = wanted = ungroup(self._wanted.values())
         self._come = [
             Snapshot(None, rr.name, rr.type, rr.ttl, rr.content, comments.get(value, "") if comments else "", False, 1)
             for rr in wanted
@@ -118,13 +118,9 @@ class Replacement:
 
     def _entries(self, touched: Collection[str]) -> Mapping[str, list[Entry]]:
         entries: dict[str, list[Entry]] = {name: [] for name in touched}
-        index = 0
-        for rrset in self._wanted.values():
-            here = entries.get(rrset.name)
-            for content in rrset.rdata:
-                if here is not None:
-                    here.append(Entry(RR(rrset.name, rrset.type, rrset.ttl, content), index))
-                index += 1
+        for index, rr in enumerate(self._records):
+            if (here := entries.get(rr.name)) is not None:
+                here.append(Entry(rr, index))
         if self._keep_others:
             for name, kind, ttl, content in self._others(touched):
                 entries[name].append(Entry(RR(name, kind, ttl, content)))

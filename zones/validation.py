@@ -117,10 +117,11 @@ def judge(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, 
             errors += _rules_of_a_name(name, entries)
     if APEX in touched:
         errors += _rules_of_the_apex(touched[APEX])
-    about_targets = _targets(zone, touched, types_at)
+    pointing = _pointing(touched)
+    about_targets = _targets(zone, pointing, types_at)
     errors += about_targets.errors
     warnings += about_targets.warnings
-    warnings += _looks(zone, touched)
+    warnings += _looks(zone, touched, pointing)
     gone = [name for name, entries in touched.items() if not entries]
     for name, kind, target in referrers(gone) if gone else ():
         warnings.append(
@@ -180,29 +181,36 @@ def _rules_of_the_apex(entries: Sequence[Entry]) -> list[Problem]:
     return problems
 
 
-def _targets(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt) -> Verdict:
+def _pointing(touched: Mapping[str, Sequence[Entry]]) -> list[tuple[Entry, str]]:
+    """The records that point to a host, each with its target."""
+    return [
+        (entry, entry.rr.content.rsplit(" ", 1)[-1])
+        for entries in touched.values()
+        for entry in entries
+        if entry.rr.type in rdata.POINTING
+    ]
+
+
+def _targets(zone: str, pointing: Iterable[tuple[Entry, str]], types_at: TypesAt) -> Verdict:
     """Records that point into the zone: whether what they point to is there, and is no alias."""
-    pointing: list[tuple[Entry, str, str]] = []
-    for name, entries in touched.items():
-        for entry in entries:
-            target = rdata.target(entry.rr.type, entry.rr.content)
-            inside = names.within(target, zone) if target is not None and target != "." else None
-            if inside is None:
-                continue
-            if entry.index is not None or (name == APEX and entry.rr.type == "NS"):
-                pointing.append((entry, inside, name))
-    if not pointing:
+    to_see: list[tuple[Entry, str, str]] = []
+    for entry, target in pointing:
+        if entry.index is None and (entry.rr.name, entry.rr.type) != (APEX, "NS"):
+            continue
+        inside = names.within(target, zone) if target != "." else None
+        if inside is not None:
+            to_see.append((entry, target, inside))
+    if not to_see:
         return Verdict([], [])
-    there = types_at({candidate for _, inside, _ in pointing for candidate in _candidates(inside)})
+    there = types_at({candidate for _, _, inside in to_see for candidate in _candidates(inside)})
     errors: list[Problem] = []
     warnings: list[Problem] = []
-    for entry, inside, name in pointing:
-        target = names.absolute(inside, zone)
-        problem = _about(entry.rr.type, name, target, inside, there)
+    for entry, target, inside in to_see:
+        problem = _about(entry.rr.type, entry.rr.name, target, inside, there)
         if problem is None:
             continue
         code, text = problem
-        fatal = entry.rr.type == "NS" and name == APEX  # named does not load such a zone
+        fatal = entry.rr.type == "NS" and entry.rr.name == APEX  # named does not load such a zone
         (errors if fatal else warnings).append(Problem(code=code, message=text, field="content", index=entry.index))
     return Verdict(errors, warnings)
 
@@ -240,22 +248,20 @@ def _candidates(name: str) -> list[str]:
     return [*found, "*"]
 
 
-def _looks(zone: str, touched: Mapping[str, Sequence[Entry]]) -> list[Problem]:
+def _looks(zone: str, touched: Mapping[str, Sequence[Entry]], pointing: Iterable[tuple[Entry, str]]) -> list[Problem]:
     """What is allowed but is usually a slip of the hand."""
     problems = []
     for name, entries in touched.items():
         if name.endswith(zone) or name.startswith("*") or "xn--" in name:
             problems += _looks_of_a_name(zone, name, [entry for entry in entries if entry.index is not None])
-        for entry in entries:
-            target = rdata.target(entry.rr.type, entry.rr.content) if entry.index is not None else None
-            if target is None:
-                continue
-            inside = names.within(target, zone)
-            if inside is not None and f".{inside}".endswith(f".{zone}"):
-                text = f"the target is {target}: is the final dot missing?"
-                problems.append(Problem(code="doubled_zone", message=text, field="content", index=entry.index))
-            for reason in names.suspicious(target):
-                problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
+    for entry, target in pointing:
+        if entry.index is None:
+            continue
+        if target.endswith(f"{zone}.{zone}.") and f".{names.within(target, zone)}".endswith(f".{zone}"):
+            text = f"the target is {target}: is the final dot missing?"
+            problems.append(Problem(code="doubled_zone", message=text, field="content", index=entry.index))
+        for reason in names.suspicious(target) if "xn--" in target else ():
+            problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
     return problems
 
 
