@@ -29,7 +29,7 @@ from zones.nameserver.forwarding import Forwarding
 from zones.nameserver.hosting import checked_name
 from zones.nameserver.peers import MOST, peers
 from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, note, pend, snapshot
-from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion
+from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion, UnknownRecord
 from zones.replacement import Replacement
 from zones.rrsets import APEX, RRset
 from zones.validation import MAX_COMMENT, Problem
@@ -43,6 +43,7 @@ __all__ = (
     "InvalidChange",
     "Problem",
     "StaleVersion",
+    "UnknownRecord",
     "change_set",
     "create_zone",
     "delete_zone",
@@ -167,7 +168,8 @@ def change_set(
     (`zones.access`). reverts: the change set that this one takes back. unlimited: for what follows from something that the
     author was allowed to do. as_served: for `replace` by what the name server serves already: rules have no say about it,
     and it needs no push.
-    Raises `StaleVersion`, `InvalidChange`, `PermissionDenied`, or `Zone.DoesNotExist` when the zone was deleted meanwhile.
+    Raises `StaleVersion`, `UnknownRecord`, `InvalidChange`, `PermissionDenied`, or
+    `Zone.DoesNotExist` when the zone was deleted meanwhile.
     """
     changes = Changes(zone, unlimited=unlimited, as_served=as_served)
     yield changes

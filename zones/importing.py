@@ -27,6 +27,7 @@ from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import checked_name
 from zones.operations import Cancelled, operation
 from zones.refusals import InvalidChange
+from zones.replacement import Replacement
 from zones.rrsets import APEX, RR, RRset, group, ungroup
 from zones.validation import Entry
 from zones.zonefile.difference import Difference, difference
@@ -91,7 +92,10 @@ def preview(text: bytes, name: str, *, form: Form = "dns", merge: bool = False) 
     zone = _present(zone_name)
     present = _rrsets(zone)
     rrsets = _wanted(group(zone_file.records), present, merge=merge)
-    warnings = _judge(zone_name, ungroup(rrsets)) if zone or form == "dns" else ()
+    if zone is not None:
+        warnings = _judged(Replacement(zone, rrsets, keep_others=False, comments=zone_file.comments))
+    else:
+        warnings = _judge(zone_name, ungroup(rrsets)) if form == "dns" else ()
     return Preview(
         zone=zone_name,
         new=zone is None,
@@ -191,6 +195,15 @@ def _judge(name: str, records: Iterable[RR]) -> tuple[Problem, ...]:
     if verdict.errors:
         raise ZoneFileError(_told(verdict.errors))
     return tuple(_told(verdict.warnings))
+
+
+def _judged(replacement: Replacement) -> tuple[Problem, ...]:
+    """The same about what would change in a zone that is there; what stays as it is, is nobody's news."""
+    try:
+        replacement.check()
+    except InvalidChange as error:
+        raise ZoneFileError(_told(error.problems)) from error
+    return tuple(_told(replacement.warnings))
 
 
 def _told(problems: Iterable[validation.Problem]) -> list[Problem]:

@@ -22,7 +22,7 @@ from zones import bulk, rdata, validation
 from zones.events import ChangeSetEvent
 from zones.models import Change, ChangeKind, ChangeSet, Record, SyncState, Zone
 from zones.names import absolute
-from zones.refusals import InvalidChange, StaleVersion
+from zones.refusals import InvalidChange, StaleVersion, UnknownRecord
 from zones.rrsets import APEX, RR, group
 from zones.validation import Entry, Problem
 
@@ -70,7 +70,7 @@ class Plan:
     # what was asked
 
     def ask(self, asked: Sequence[Asked]) -> None:
-        """Apply single changes. Raises `StaleVersion`, and `InvalidChange` for values that are wrong on their own."""
+        """Apply single changes. Raises `StaleVersion`, `UnknownRecord`, and `InvalidChange` for values wrong on their own."""
         self.quiet = len(asked) > BULK
         mentioned = by_id(self.zone, [one.record_id for one in asked if one.record_id is not None])
         cleaned = [self._clean(index, one, mentioned) for index, one in enumerate(asked)]
@@ -95,6 +95,8 @@ class Plan:
         given = dict(one.fields)
         if one.record_id is not None:
             present = mentioned.get(one.record_id)
+            if present is None and not self._was_there(one.record_id):
+                raise UnknownRecord(one.record_id, index)
             if present is None or one.version not in (None, present.version):
                 raise StaleVersion(snapshot(present) if present else None, one.sent(), index)
             # What stays is not judged again: an imported record may keep what nobody would be let type today.
@@ -104,6 +106,10 @@ class Plan:
         fields, problems = validation.clean(self.zone.name, given, index)
         self.errors += problems
         return fields
+
+    def _was_there(self, record_id: int) -> bool:
+        """Whether the history of the zone knows the record. It has no index by record: few ask for one that is gone."""
+        return Change.objects.filter(change_set__zone=self.zone, record_id=record_id).exists()
 
     def _set(self, record: Record, fields: Mapping[str, Any], index: int) -> Record:
         for field, value in fields.items():

@@ -18,6 +18,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.LOC
 import dns.rdtypes.ANY.SOA
+import dns.rdtypes.ANY.TXT
+import dns.tokenizer
 import msgspec
 
 from zones.names import IDNA, explain
@@ -381,6 +383,17 @@ def canonical(rdtype: str, content: str, origin: str) -> str:
     if len(content) > MAX_RDATA // 4 and len(parsed.to_wire() or b"") > MAX_RDATA:
         raise ValueError(f"the value is longer than {MAX_RDATA} octets (RFC 1035)")
     return parsed.to_text()
+
+
+def one_text(text: str) -> str:
+    """The rdata of a TXT for text that was typed without double quotes: one text, with its spaces and semicolons, in strings
+    of at most 255 octets. Raises `ValueError`."""
+    try:
+        octets = dns.tokenizer.Tokenizer(f'"{text}"').get().unescape_to_bytes().value
+    except dns.exception.DNSException as error:
+        raise ValueError(explain(error)) from error
+    strings = [octets[at : at + 255] for at in range(0, len(octets), 255)]
+    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings or [b""]).to_text()
 
 
 def moved(rdtype: str, content: str, zone: str, to: str) -> str:

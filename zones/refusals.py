@@ -32,6 +32,14 @@ class StaleVersion(ChangeError):
         self.index = index
 
 
+class UnknownRecord(ChangeError):
+    """The zone has no such record, and never had. index: of the change in the set."""
+
+    def __init__(self, record_id: int, index: int) -> None:
+        super().__init__(f"there is no record {record_id} in this zone, and never was")
+        self.index = index
+
+
 class Conflict(ChangeError):
     """A revert would undo what others did since. conflicts: per record `{expected, current}`, null for none."""
 

@@ -66,24 +66,20 @@ class Replacement:
             present = [was for was in present if (was.name, was.type) in self._wanted]
         self._before = {(was.name, was.type, was.content): was for was in present}
         self._keep_others = keep_others
-        self._records = wanted = ungroup(self._wanted.values())
-        self._come = [
-            Snapshot(None, rr.name, rr.type, rr.ttl, rr.content, comments.get(value, "") if comments else "", False, 1)
-            for rr in wanted
-            if (value := (rr.name, rr.type, rr.content)) not in self._before
-        ]
-        both = (
-            (was, rr.ttl, comments.get((rr.name, rr.type, rr.content), was.comment))
-            for rr in wanted
-            if (was := self._before.get((rr.name, rr.type, rr.content))) is not None
-        )
-        self._differ = [
-            (was, msgspec.structs.replace(was, ttl=ttl, comment=comment, version=was.version + 1))
-            for was, ttl, comment in both
-            if (was.ttl, was.comment) != (ttl, comment)
-        ]
-        stay = {(rr.name, rr.type, rr.content) for rr in wanted}
-        self._go = [was for value, was in self._before.items() if value not in stay]
+        self._records = ungroup(self._wanted.values())
+        self._come: list[Snapshot] = []
+        self._differ: list[tuple[Snapshot, Snapshot]] = []
+        left = dict(self._before)
+        for rr in self._records:
+            value = rr.name, rr.type, rr.content
+            was = left.pop(value, None)
+            comment = comments.get(value, was.comment if was else "")
+            if was is None:
+                self._come.append(Snapshot(None, rr.name, rr.type, rr.ttl, rr.content, comment, False, 1))
+            elif (was.ttl, was.comment) != (rr.ttl, comment):
+                now = msgspec.structs.replace(was, ttl=rr.ttl, comment=comment, version=was.version + 1)
+                self._differ.append((was, now))
+        self._go = list(left.values())
 
     def changes(self) -> Iterator[Change]:
         """What there is to do, or was done, in the order of history. New records have no id before they are written."""
@@ -118,9 +114,12 @@ class Replacement:
 
     def _entries(self, touched: Collection[str]) -> Mapping[str, list[Entry]]:
         entries: dict[str, list[Entry]] = {name: [] for name in touched}
+        changed = {(now.name, now.type, now.content) for _, now in self._differ}
         for index, rr in enumerate(self._records):
             if (here := entries.get(rr.name)) is not None:
-                here.append(Entry(rr, index))
+                value = (rr.name, rr.type, rr.content) if self._before else None
+                stays = value in self._before and value not in changed
+                here.append(Entry(rr, None if stays else index))
         if self._keep_others:
             for name, kind, ttl, content in self._others(touched):
                 entries[name].append(Entry(RR(name, kind, ttl, content)))
@@ -207,7 +206,9 @@ class Replacement:
                 if (after := self._wanted.get((name, kind)))
                 else None,
             }
-            for name, kind in sorted(changed)
+            for name, kind in sorted(
+                [*(key for key in self._wanted if key in changed), *(changed - self._wanted.keys())]
+            )
         ]
 
 

@@ -2,23 +2,25 @@
 
 `matching` says which records those are. It alone reads every record of a zone; `likely` narrows a search beforehand to few
 records too many, by an index of trigrams: runs of three characters of the whole text (a table of SQLite's FTS5, an index of
-PostgreSQL's pg_trgm; migration 0007). One or two characters, and what is sought without either of them, are found all the
-same, only later.
+PostgreSQL's pg_trgm; migrations 0007, 0010). Of two characters, SQLite knows the trigrams that begin with them. What is
+sought without such an index, as a single character is, is found all the same, only later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connections
 from django.db.models import BooleanField, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.expressions import RawSQL
 
-from zones.models import Record, Zone
+from zones.models import Record
 
 MOST_TRIGRAMS = 40
 """Of what is sought; more of them find nothing more narrowly."""
+
+_LAST = "\U0010ffff"
 
 
 def matching(text: str, *, private: bool) -> Q:
@@ -27,14 +29,13 @@ def matching(text: str, *, private: bool) -> Q:
     return Q(name__icontains=text) | Q(content__icontains=text) | comment
 
 
-def likely(text: str, zones: QuerySet[Any] | Iterable[Zone]) -> QuerySet[Record]:
-    """The records of `zones` in whose text all trigrams of `text` are: those that match, and perhaps some that do not."""
+def likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record]:
+    """The records in whose text all trigrams of `text` are: those that match, and perhaps some that do not. zones: their
+    keys."""
     connection = connections[Record.rows.db]
-    if connection.vendor == "sqlite" and (wanted := _trigrams(text)):
+    if connection.vendor == "sqlite" and (found := _with_trigrams(text)):
         # `+ 0` keeps SQLite from going through all records of the zone, to look each of them up in the other table.
-        found = RawSQL("SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH %s", [" AND ".join(wanted)])
-        of = zones if isinstance(zones, QuerySet) else [zone.pk for zone in zones]
-        return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=of)
+        return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=zones)
     records = Record.rows.filter(zone__in=zones)
     if connection.vendor == "postgresql":
         part = Value(f"%{connection.ops.prep_for_like_query(text)}%", output_field=TextField())
@@ -42,10 +43,28 @@ def likely(text: str, zones: QuerySet[Any] | Iterable[Zone]) -> QuerySet[Record]
     return records
 
 
-def _trigrams(text: str) -> list[str]:
-    """Those of `text`, as FTS5 takes them. One or two characters have none."""
-    words = dict.fromkeys(text[at : at + 3].replace('"', '""') for at in range(len(text) - 2))
-    return [f'"{word}"' for word in words][:MOST_TRIGRAMS]
+def _with_trigrams(text: str) -> RawSQL | None:
+    """The keys of the records whose text has the trigrams of `text`; of a single character there are too many."""
+    if len(text) == 2 and text.isascii():
+        first = text.lower()
+        return RawSQL(
+            """
+            SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH (
+                SELECT COALESCE(group_concat('"' || replace(term, '"', '""') || '"', ' OR '), %s)
+                FROM zones_record_trigram WHERE term >= %s AND term < %s
+            )
+            """,
+            [_quoted(first), first, first + _LAST],
+        )
+    if words := dict.fromkeys(text[at : at + 3] for at in range(len(text) - 2)):
+        wanted = " AND ".join(map(_quoted, list(words)[:MOST_TRIGRAMS]))
+        return RawSQL("SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH %s", [wanted])
+    return None
+
+
+def _quoted(word: str) -> str:
+    """As FTS5 takes it. What has no trigram is found nowhere."""
+    return '"' + word.replace('"', '""') + '"'
 
 
 class _HasPart(Func):

@@ -123,7 +123,9 @@ def record_failures(zone: Zone, failures: Mapping[int | None, NameServerError]) 
     state = SyncState.PENDING if error.retry else SyncState.FAILED
     waits = RETRY_S if error.retry else RETRY_FAILED_S
     wait_s = waits[min(zone.attempts, len(waits) - 1)]
-    logger.log(logging.INFO if error.retry else logging.WARNING, "%s is not served: %s", zone.name, error)
+    is_news = error.message != zone.sync_error
+    if is_news:
+        logger.log(logging.INFO if error.retry else logging.WARNING, "%s is not served: %s", zone.name, error)
     with transaction.atomic():
         if not hold(zone):
             return
@@ -138,7 +140,7 @@ def record_failures(zone: Zone, failures: Mapping[int | None, NameServerError]) 
             attempts=zone.attempts + 1,
             retry_at=timezone.now() + timedelta(seconds=wait_s),
         )
-        if error.message != zone.sync_error:
+        if is_news:
             emit(
                 EventType.ZONE_SYNC_FAILED,
                 ZoneSyncFailed(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from zones import names, rdata
+from zones import hostnames, names, rdata
 from zones.rrsets import APEX, RR
 
 MAX_TTL = 2**31 - 1
@@ -252,7 +252,7 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]], pointing: Iterable
     """What is allowed but is usually a slip of the hand."""
     problems = []
     for name, entries in touched.items():
-        if name.endswith(zone) or name.startswith("*") or "xn--" in name:
+        if name.endswith(zone) or "xn--" in name or hostnames.is_odd(name):
             problems += _looks_of_a_name(zone, name, [entry for entry in entries if entry.index is not None])
     for entry, target in pointing:
         if entry.index is None:
@@ -260,6 +260,8 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]], pointing: Iterable
         if target.endswith(f"{zone}.{zone}.") and f".{names.within(target, zone)}".endswith(f".{zone}"):
             text = f"the target is {target}: is the final dot missing?"
             problems.append(Problem(code="doubled_zone", message=text, field="content", index=entry.index))
+        if hostnames.target_unfit(entry.rr.type, target, zone):
+            problems.append(_no_host(entry, target, "content"))
         for reason in names.suspicious(target) if "xn--" in target else ():
             problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
     return problems
@@ -274,8 +276,17 @@ def _looks_of_a_name(zone: str, name: str, mine: Sequence[Entry]) -> list[Proble
         meant = name.removesuffix(zone).rstrip(".") or APEX
         text = f"the name is {names.absolute(name, zone)}: is {meant} meant?"
         problems.append(_problem(mine, "doubled_zone", text, "name"))
+    problems += [_no_host(entry, name, "name") for entry in mine if hostnames.owner_unfit(entry.rr.type, name)]
     problems += [_problem(mine, "misleading_name", reason, "name") for reason in names.suspicious(name) if mine]
     return problems
+
+
+def _no_host(entry: Entry, name: str, field: str) -> Problem:
+    text = (
+        f"{name} is no host name (RFC 1123), as {entry.rr.type} records want one: zones made here are served with it, but a "
+        "name server that checks names (check-names) refuses it"
+    )
+    return Problem(code="no_host_name", message=text, field=field, index=entry.index)
 
 
 def _is_wildcard(name: str) -> bool:

@@ -114,6 +114,23 @@ def test_taken_over_it_is_changed_here_and_its_configuration_stays_theirs(
     assert served(zone, "mine") == ["192.0.2.7"]
 
 
+def test_a_name_that_their_configuration_refuses_is_warned_of_and_the_refusal_says_so(
+    existing: Endpoint, client: APIClient, running: None
+) -> None:
+    theirs(existing, "old.example")
+    zone = adopt(client, "old.example")
+    client.patch("/api/zones/old.example/", {"watched": False}, format="json")
+    body = {"name": "my_host", "type": "A", "ttl": 60, "content": "192.0.2.7"}
+    proposed = {"changes": [{"op": "create", **body}], "dry_run": True}
+    before = client.post("/api/zones/old.example/changes/", proposed, format="json").data
+    assert [warning["code"] for warning in before["warnings"]] == ["no_host_name"]
+    assert client.post("/api/zones/old.example/records/", body, format="json").status_code == 201
+    until(in_state(zone, SyncState.FAILED))
+    zone.refresh_from_db()
+    assert "my_host is no host name" in zone.sync_error
+    assert "check-names ignore" in zone.sync_error
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

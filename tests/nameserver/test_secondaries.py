@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 
 from realtime.models import LogEvent
 from tests.nameserver.conftest import HostedZone
@@ -83,12 +85,22 @@ def test_a_secondary_zone_is_fetched_shown_and_followed(
 
 
 def test_a_primary_that_does_not_answer_is_said_and_comes_back(
-    server: Endpoint, running: None, own_named: PrivateNamed, theirs: HostedZone
+    server: Endpoint,
+    running: None,
+    own_named: PrivateNamed,
+    theirs: HostedZone,
+    client: Client,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     own_named.stop()
+    caplog.set_level("INFO", "zones")
     zone = copy_of(theirs)
-    until(lambda: Zone.objects.get(pk=zone.pk).sync_error)
+    until(lambda: Zone.objects.get(pk=zone.pk).attempts >= 2)
     zone.refresh_from_db()
+    assert sum("is not served" in line for line in caplog.messages) == 1
+    client.force_login(User.objects.create_superuser("admin"))
+    page = client.get(f"/zones/{zone.name}/").content.decode()
+    assert page.count("cannot be reached") == 1
     assert zone.sync_state == SyncState.PENDING
     assert "no copy has come yet" in zone.sync_error
     assert "cannot be reached" in zone.sync_error

@@ -47,6 +47,15 @@ def test_a_new_zone_has_the_records_of_the_file() -> None:
     assert (done.records, done.created, done.updated, done.deleted) == (7, 7, 0, 0)
 
 
+def test_the_preview_warns_of_what_would_change_and_of_nothing_else() -> None:
+    odd = FILE + b"old_host A 192.0.2.5\nold A 192.0.2.5\nold MX 1 my_mail.example.org.\n"
+    assert len(preview(odd, "example.test").warnings) == 2
+    import_zone(odd, "example.test")
+    assert preview(odd, "example.test").warnings == ()
+    found = preview(odd + b"new_host A 192.0.2.6\nold A 192.0.2.6\n", "example.test").warnings
+    assert ["new_host" in warning.reason for warning in found] == [True]
+
+
 def test_it_is_one_change_set_by_whoever_brought_it() -> None:
     user = get_user_model().objects.create(username="olivia", is_superuser=True)
     done = import_zone(FILE, "example.test", user=user)

@@ -75,6 +75,27 @@ def test_an_export_imported_again_changes_nothing(api: Api, olivia: User, zone: 
     assert (again.status_code, again.json()["change_set"]) == (200, None), again.json()
 
 
+@pytest.mark.parametrize(
+    ("typed", "content"),
+    [
+        ("v=spf1 mx -all", '"v=spf1 mx -all"'),
+        ("v=DKIM1; k=rsa; p=x", '"v=DKIM1; k=rsa; p=x"'),
+        (f"{'x' * 255}y z", f'"{"x" * 255}" "y z"'),
+        ('"a" b', '"a" "b"'),
+        (r"\# 3 026162", '"ab"'),
+    ],
+)
+def test_a_text_in_a_cell_needs_no_quotes(typed: str, content: str) -> None:
+    table = io.StringIO()
+    csv.writer(table).writerows([["name", "type", "content"], ["a", "TXT", typed]])
+    for form, text in (
+        ("csv", table.getvalue()),
+        ("json", json.dumps([{"name": "a", "type": "TXT", "ttl": 60, "content": typed}])),
+    ):
+        (record,) = read(text.encode(), "example.com", form).records
+        assert record.content == content
+
+
 def test_a_table_may_leave_the_apex_as_it_is(api: Api, olivia: User, zone: Zone) -> None:
     table = json.dumps([{"name": "www", "type": "A", "ttl": 60, "content": "192.0.2.9", "comment": "new"}])
     assert api(olivia).post(IMPORT, table, content_type="application/json").status_code == 409

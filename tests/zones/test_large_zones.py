@@ -161,10 +161,22 @@ def test_the_index_of_the_text_follows_every_way_of_writing(sizes: tuple[Zone, Z
     with change_set(zone) as changes:
         changes.replace([RRset("plotter", "A", 300, ("192.0.2.1",))], keep_others=True)
     for part, count in (("printer's ä", 20), ("renamed-", 20), ("plotter", 1), ("ter's", 20)):
-        assert searching.likely(part, [zone]).count() == count
+        assert searching.likely(part, [zone.pk]).count() == count
     gone = {f"host-{number}" for number in range(2998)} - set(zone.records.values_list("name", flat=True))
     assert len(gone) == 40
-    assert not any(searching.likely(f"{name}\n", [zone]).exists() for name in gone)
+    assert not any(searching.likely(f"{name}\n", [zone.pk]).exists() for name in gone)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL looks at every record of the zone")
+def test_two_characters_are_found_by_the_index_wherever_they_stand(sizes: tuple[Zone, Zone]) -> None:
+    zone = sizes[1]
+    with change_set(zone) as changes:
+        changes.create(name="zq", type="A", ttl=60, content="192.0.2.1")
+        changes.create(name="a", type="A", ttl=60, content="192.0.2.1", comment="its end is zQ")
+        changes.create(name="b", type="TXT", ttl=60, content='"within zqzq"', comment='and a " in it')
+    for part, names in (("zq", ["a", "b", "zq"]), ("ZQ", ["a", "b", "zq"]), ("qz", ["b"]), ('q"', ["b"]), ("zz", [])):
+        found = searching.likely(part, [zone.pk]).order_by("name").values_list("name", flat=True)
+        assert list(found) == names, part
 
 
 def test_of_very_many_that_are_found_the_least_is_told_and_all_are_reached(
@@ -182,7 +194,7 @@ def test_of_very_many_that_are_found_the_least_is_told_and_all_are_reached(
     assert b"more than" in client.get("/zones/large.example/?q=host").content
     assert client.get("/zones/large.example/?q=host&page=500").status_code == 200
     assert api(olivia).get("/api/zones/large.example/records/?search=host&page=500").status_code == 404
-    assert COUNTED > LOOKED_AT
+    assert COUNTED >= LOOKED_AT
 
 
 # -- counts ---------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,17 @@ def test_a_record_is_created_with_its_canonical_value(api: Api, olivia: User, zo
     }
 
 
+def test_a_record_that_never_was_answers_404_and_one_that_is_gone_409(api: Api, olivia: User, zone: Zone) -> None:
+    client = api(olivia)
+    record = zone.records.filter(name="www").first()
+    assert record is not None
+    path = f"/api/zones/{zone.name}/changes/"
+    for pk, status in ((record.pk, 201), (record.pk, 409), (10**9, 404)):
+        answer = client.post(path, {"changes": [{"op": "delete", "id": pk}]}, format="json")
+        assert answer.status_code == status, answer.data
+    assert (answer.data["code"], answer.data["index"]) == ("not_found", 0)
+
+
 def test_a_stale_version_answers_409_with_both_versions_and_changes_nothing(api: Api, olivia: User, zone: Zone) -> None:
     record, client = www(zone), api(olivia)
     first = client.patch(f"{RECORDS}{record.pk}/", {"content": "192.0.2.7", "version": 1})

@@ -129,6 +129,10 @@ WARNED = {
     "a forgotten final dot in the name": ("www.example.com 1 A 192.0.2.1", "doubled_zone"),
     "a name in two scripts": ("аpple 1 A 192.0.2.1", "misleading_name"),
     "a target in two scripts": ("a 1 CNAME аpple.example.", "misleading_name"),
+    "a host with an underscore": ("my_host 1 A 192.0.2.1", "no_host_name"),
+    "a wildcard below one": ("*.my_host 1 AAAA 2001:db8::1", "no_host_name"),
+    "a label that ends with a hyphen": ("a-.b 1 MX 1 mail.example.org.", "no_host_name"),
+    "a mail server with an underscore": ("a 1 MX 1 my_mail.example.org.", "no_host_name"),
 }
 
 

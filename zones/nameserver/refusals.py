@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import dns.rcode
 
+from zones.hostnames import unfit
+from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import NameServerError, NotHosted, Refused
 from zones.nameserver.hosting import is_full, zone_status
 
 
-def refusal(endpoint: Endpoint, zone: str, rcode: dns.rcode.Rcode) -> NameServerError:
-    """What an answer other than NOERROR to an update means, in plain words.
+def refusal(
+    endpoint: Endpoint, zone: str, rcode: dns.rcode.Rcode, changes: Iterable[RRsetChange] = ()
+) -> NameServerError:
+    """What an answer other than NOERROR to an update of `changes` means, in plain words.
 
     REFUSED and SERVFAIL have many causes and name none; the control channel is asked for the zone's state.
     """
@@ -49,8 +55,20 @@ def refusal(endpoint: Endpoint, zone: str, rcode: dns.rcode.Rcode) -> NameServer
         )
     if not status.dynamic:
         return Refused("not_dynamic", f"not served: {text}, the zone does not allow updates; it needs an update-policy")
+    if name := _no_host(zone, changes):
+        return Refused(
+            "no_host_name",
+            f"not served: {text}, {name} is no host name, and the name server checks the names of this zone. Use another "
+            "name, or set “check-names ignore;” for the zone in its configuration",
+        )
     return Refused(
         "refused",
         f"not served: {text}, the zone's update-policy or allow-query does not let the key “{endpoint.tsig.name}” in; "
         "the log category update-security says more",
     )
+
+
+def _no_host(zone: str, changes: Iterable[RRsetChange]) -> str | None:
+    """The first name that these changes bring and that a server which checks names does not take."""
+    come = ((each.after, content) for each in changes if each.after for content in each.after.rdata)
+    return next((bad for rrset, content in come if (bad := unfit(rrset.type, rrset.name, content, zone))), None)

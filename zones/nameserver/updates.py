@@ -112,7 +112,7 @@ class _Update:
                     return
                 refused = NameServerError("busy", "the zone keeps changing at the name server meanwhile", retry=True)
             else:
-                refused = refusal(self.endpoint, self.zone, rcode)
+                refused = refusal(self.endpoint, self.zone, rcode, changes)
                 if refused.code != "refused":  # a reason that does not show may be gone already, such as a short freeze
                     raise refused
         assert refused is not None

@@ -1,6 +1,7 @@
 """Records as tables, for spreadsheets and scripts: CSV (RFC 4180) and JSON, with the same fields.
 
-A row is `name, type, ttl, content, comment`, as the API takes them. A table need not name the SOA and NS of the zone.
+A row is `name, type, ttl, content, comment`, as the API takes them, but that a TXT needs no quotes. A table need not name the
+SOA and NS of the zone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from zones import validation
+from zones import rdata, validation
 from zones.rrsets import RR
 from zones.zonefile.export import with_serial
 from zones.zonefile.guard import MAX_BYTES
@@ -125,6 +126,16 @@ def _json_rows(text: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield number, row
 
 
+def _content(kind: str, typed: str) -> str:
+    """A value as people type it into a cell: a text without quotes is one text, where a zone file would have several."""
+    if kind != "TXT" or '"' in typed or typed.startswith("\\#"):
+        return typed
+    try:
+        return rdata.one_text(typed)
+    except ValueError:
+        return typed  # and is refused
+
+
 def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFile:
     records: dict[RR, None] = {}
     comments: dict[tuple[str, str, str], str] = {}
@@ -142,7 +153,7 @@ def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFi
             "name": str(row.get("name", "")).strip(),
             "type": kind,
             "ttl": _DEFAULT_TTL if ttl in (None, "") else ttl,
-            "content": str(row.get("content", "")).strip(),
+            "content": _content(kind, str(row.get("content", "")).strip()),
             "comment": str(row.get("comment") or ""),
         }
         fields, found = validation.clean(zone, given)
