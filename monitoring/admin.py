@@ -8,10 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from monitoring.models import Forwarder, ForwarderTarget
-from zones.admin import ReadOnly
+from realtime.read_only import ReadOnly
 
 
-class TargetInline(admin.TabularInline):
+class TargetInline(ReadOnly, admin.TabularInline):
     """The servers that a forwarder leads to, in order."""
 
     model = ForwarderTarget
@@ -21,18 +21,9 @@ class TargetInline(admin.TabularInline):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("monitoring.view_forwarder"))
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Forwarder)
-class ForwarderAdmin(ReadOnly):
+class ForwarderAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("domain", "state", "reason", "enabled", "use", "comment", "updated_at")
     list_filter = ("state", "enabled")
     search_fields = ("domain", "comment")

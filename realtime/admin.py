@@ -25,24 +25,12 @@ from realtime import (
 from realtime.alert_models import Alert, AlertEntry, AlertMute
 from realtime.models import DeadLetter, LogEvent, Presence
 from realtime.notification_models import Delivery, EscalationStep, NotificationChannel
+from realtime.read_only import ReadOnly
 from realtime.registry import VIEW_CLIENT_ADDRESSES, VIEW_THREAT_EVIDENCE
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Shows rows; nobody types them."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(LogEvent)
-class EventLogAdmin(ReadOnly):
+class EventLogAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("position", "moment", "event_type", "severity", "source_username", "origin", "scope")
     list_filter = ("event_type", "severity", "origin")
     search_fields = ("event_id", "trace_id", "source_username", "scope")
@@ -84,7 +72,7 @@ class ConnectionActionForm(ActionForm):
 
 
 @admin.register(Presence)
-class ConnectionAdmin(ReadOnly):
+class ConnectionAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("user", "client", "node", "address", "since", "last_seen", "user_agent")
     list_filter = ("client", "node")
     search_fields = ("user__username", "connection_id", "address")
@@ -116,7 +104,7 @@ class ConnectionAdmin(ReadOnly):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnly):
+class DeadLetterAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("processor", "event_type", "event_id", "attempts", "failed_at")
     list_filter = ("processor", "event_type")
     search_fields = ("event_id", "error")
@@ -150,7 +138,7 @@ class EntryInline(admin.TabularInline):
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnly):
+class AlertAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("raised_at", "severity", "event_type", "title", "state", "count", "acknowledged_by", "zone")
     list_filter = ("state", "severity", "event_type", "muted")
     search_fields = ("title", "zone")
@@ -163,7 +151,7 @@ class AlertAdmin(ReadOnly):
 
 
 @admin.register(AlertMute)
-class AlertMuteAdmin(ReadOnly):
+class AlertMuteAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("title", "until", "who", "reason")
     ordering = ("-until",)
     actions = ("end",)
@@ -196,7 +184,7 @@ class NotificationChannelAdmin(admin.ModelAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly):
+class DeliveryAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("created_at", "event_type", "step", "channel_name", "target", "state", "attempts", "error")
     list_filter = ("state", "channel_name", "event_type")
     search_fields = ("id", "error")

@@ -7,33 +7,21 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from realtime.read_only import ReadOnly
 from zones import grants
 from zones.access import may
 from zones.models import ChangeSet, Operation, Record, Zone, ZoneGrant
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Shows, and changes nothing."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Zone)
-class ZoneAdmin(ReadOnly):
+class ZoneAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("name", "kind", "sync_state", "serial", "updated_at", "deleted_at")
     list_filter = ("sync_state", "kind")
     search_fields = ("name",)
 
 
 @admin.register(Record)
-class RecordAdmin(ReadOnly):
+class RecordAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("name", "zone", "type", "ttl", "content", "updated_at")
     list_filter = ("type",)
     list_select_related = ("zone",)
@@ -46,7 +34,7 @@ class RecordAdmin(ReadOnly):
 
 
 @admin.register(ChangeSet)
-class ChangeSetAdmin(ReadOnly):
+class ChangeSetAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("id", "zone", "comment", "author_name", "origin", "created_at", "state", "serial")
     list_filter = ("state", "origin")
     list_select_related = ("zone",)
@@ -54,7 +42,7 @@ class ChangeSetAdmin(ReadOnly):
 
 
 @admin.register(Operation)
-class OperationAdmin(ReadOnly):
+class OperationAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("id", "kind", "zone", "state", "done", "total", "created_by", "created_at")
     list_filter = ("state", "kind")
     list_select_related = ("zone", "created_by")
