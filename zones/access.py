@@ -73,7 +73,7 @@ def may(user: Any, level: Level, zone: Any) -> bool:
         return False
     if _by_role(user, level):
         return True
-    return bool(zone.grants.filter(_of(user), level__in=LEVELS[LEVELS.index(level) :], closed_at=None).exists())
+    return any(held in LEVELS[LEVELS.index(level) :] for held, *_ in _held(user, zone))
 
 
 def editing(user: Any, zone: Any) -> Editing:
@@ -82,9 +82,43 @@ def editing(user: Any, zone: Any) -> Editing:
         return Editing()
     if _by_role(user, "edit"):
         return Editing((Limits(),))
-    held = zone.grants.filter(_of(user), level__in=("edit", "manage"), closed_at=None)
-    rows = held.values_list("names", "types", "actions")
-    return Editing(tuple(Limits(*(tuple(words.split()) for words in row)) for row in rows))
+    held = (words for level, *words in _held(user, zone) if level != "view")
+    return Editing(tuple(Limits(*(tuple(each.split()) for each in words)) for words in held))
+
+
+class OpenGrants(msgspec.Struct, frozen=True):
+    """What somebody was granted: zone -> level, names, types, actions of each grant; and the keys of all these zones."""
+
+    by_zone: dict[int, list[tuple[str, str, str, str]]]
+    keys: frozenset[str]
+
+
+def know(user: Any) -> None:
+    """Look up all that a user object was granted, before anybody asks: one query for a page, whose parts all ask. It knows
+    nothing of later changes, as with Django's permissions."""
+    from zones.models import ZoneGrant
+
+    if not user.is_active or _by_role(user, "manage"):
+        return
+    by_zone: dict[int, list[tuple[str, str, str, str]]] = {}
+    keys = set()
+    rows = ZoneGrant.objects.filter(_of(user), closed_at=None).values_list("zone_id", "zone__key", *_WORDS)
+    for pk, key, *words in rows:
+        by_zone.setdefault(pk, []).append(tuple(words))
+        keys.add(key)
+    user.open_grants = OpenGrants(by_zone, frozenset(keys))
+
+
+_WORDS = ("level", "names", "types", "actions")
+
+
+def _held(user: Any, zone: Any) -> Iterable[tuple[str, str, str, str]]:
+    """Level, names, types and actions of the open grants of `user` on `zone`."""
+    known: OpenGrants | None = getattr(user, "open_grants", None)
+    if known is not None:
+        return known.by_zone.get(zone.pk, ())
+    rows: Iterable[tuple[str, str, str, str]] = zone.grants.filter(_of(user), closed_at=None).values_list(*_WORDS)
+    return rows
 
 
 def refuse_unless_permitted(zone: Any, changes: Iterable[Any]) -> None:
@@ -153,8 +187,11 @@ def visible_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:
     from zones.models import ZoneGrant
 
     everywhere = {user.pk for user in users if user.is_active and _by_role(user, "view")}
-    by_grant: dict[int, set[str]] = {user.pk: set() for user in users if user.is_active and user.pk not in everywhere}
-    if by_grant:
+    known = {user.pk: grants.keys for user in users if (grants := getattr(user, "open_grants", None)) is not None}
+    by_grant: dict[int, set[str]] = {
+        user.pk: set(known.get(user.pk, ())) for user in users if user.is_active and user.pk not in everywhere
+    }
+    if by_grant.keys() - known.keys():
         opened = ZoneGrant.objects.filter(closed_at=None).order_by()
         theirs = opened.filter(user__in=by_grant).values_list("user", "zone__key")
         of_their_groups = opened.filter(group__user__in=by_grant).values_list("group__user", "zone__key")

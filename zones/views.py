@@ -18,7 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from zones import history, listing, rdata
-from zones.access import editing, may, may_create_zones, visible_zones
+from zones.access import editing, know, may, may_create_zones, visible_zones
 from zones.changes import BULK, takes_back
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable
@@ -65,6 +65,7 @@ def zone_list(request: HttpRequest) -> HttpResponse:
 def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     """One zone with its records: `q` (part of name, content, comment), `type`, `sort`, `page`. 404 unless one may see it."""
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
+    know(request.user)
     rights = editing(request.user, zone)
     may_edit, may_create = bool(rights.grants), may_create_zones(request.user)
     # The records of other kinds come from elsewhere; nobody writes them here.
@@ -107,6 +108,7 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
     """The change sets of a zone, newest first: `name` of a record, `author`, `origin`, `page`. Administrators see from which
     address each was made."""
     zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
+    know(request.user)
     named, author, origin = (request.GET.get(field, "").strip() or None for field in ("name", "author", "origin"))
     wanted = history.Wanted(name=named, author=author, origin=origin)
     made: Any = history.History(zone, wanted, CHANGES_SHOWN)

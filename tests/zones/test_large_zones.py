@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.zones.examples import Api, whole
-from zones import listing, searching
+from zones import grants, listing, searching
 from zones.changes import change_set, create_zone
 from zones.exporting import export_zone
 from zones.listing import COUNTED, LOOKED_AT, ORDERS, Pages
@@ -70,9 +70,11 @@ def page_of(zone: Zone, number: int = 1, *, query: str = "", kind: str = "", sor
 
 
 def test_no_more_queries_than_for_a_small_zone(
-    api: Api, admin: User, olivia: User, client: Client, sizes: tuple[Zone, Zone]
+    api: Api, admin: User, olivia: User, zoe: User, client: Client, sizes: tuple[Zone, Zone]
 ) -> None:
-    for user in (admin, olivia):
+    for zone in sizes:
+        grants.give(zone, level="edit", user=zoe)
+    for user in (admin, olivia, zoe):
         client.force_login(user)
         for path in [*PAGES, *ROUTES]:
             asker: Any = api(user) if path in ROUTES else client
@@ -86,7 +88,9 @@ def test_no_more_queries_than_for_a_small_zone(
             # A search that does not find enough among the first asks for those beyond.
             more = range(2) if "q=" in path or "search=" in path else range(1)
             assert counts[1] - counts[0] in more, (path, counts)
-            assert max(counts) <= MOST_QUERIES, (path, counts)
+            # One who sees by grants alone: what those are is one more. A search of a zone that is not served yet needs all.
+            granted = user is zoe and ("/history/" in path or "?q=" in path)
+            assert max(counts) <= MOST_QUERIES + granted, (path, counts)
 
 
 def test_pages_in_any_order_miss_nothing(sizes: tuple[Zone, Zone]) -> None:
