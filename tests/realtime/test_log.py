@@ -148,6 +148,15 @@ def test_many_at_once_are_numbered_in_pieces_in_order() -> None:
     assert [e.data["username"] for e in log.read(log.CHUNK + 1, limit=3)] == [str(log.CHUNK + n) for n in (1, 2, 3)]
 
 
+def test_numbering_takes_the_same_few_statements_for_many_as_for_one(django_assert_max_num_queries: Any) -> None:
+    aged(1)
+    for many in (1, 50):
+        with django_assert_max_num_queries(many + 8), transaction.atomic():  # begin, insert, commit; look, number
+            for number in range(many):
+                note(str(number))
+    assert log.position().position == 52
+
+
 def test_publishing_when_there_is_nothing_to_number_changes_nothing() -> None:
     before = log.position()
     log.publish()
