@@ -70,8 +70,7 @@ def test_an_archive_moves_from_sqlite_to_postgresql(
     assert add_zone(big, "after.example") == 201  # the sequences go on behind what was restored
 
 
-def test_a_damaged_archive_changes_nothing(start_site: Callable[..., Site], tmp_path: Path) -> None:
-    site = start_site()
+def test_a_damaged_archive_changes_nothing(site: Site, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.tar.gz", tmp_path / "bad.tar.gz"
     site.manage("backup", str(good))
     whole = good.read_bytes()
@@ -99,8 +98,7 @@ def test_a_damaged_archive_changes_nothing(start_site: Callable[..., Site], tmp_
     assert add_zone(site, "still.example") == 201
 
 
-def test_a_restore_asks_first(start_site: Callable[..., Site], tmp_path: Path) -> None:
-    site = start_site()
+def test_a_restore_asks_first(site: Site, tmp_path: Path) -> None:
     site.manage("backup", str(tmp_path / "a.tar.gz"))
     assert site.manage("restore", str(tmp_path / "a.tar.gz"), check=False).returncode == 1
     checked = json.loads(site.manage("restore", str(tmp_path / "a.tar.gz"), "--check", "--json").stdout)
