@@ -33,6 +33,7 @@ from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, r
 from zones.cloning import clone
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
 from zones.operations import Cancelled
+from zones.rrsets import APEX
 from zones.searching import matching
 
 IF_MATCH = OpenApiParameter(
@@ -296,7 +297,9 @@ def _wanted(zone: Zone, wanted: dict[str, Any], *, may_edit: bool) -> listing.Li
         name = names.relative(asked, zone.name)
     except ValueError:
         name = None
-    records = zone.records.filter(**{"name": name} if name else {"pk": None}, **{"type": kind} if kind else {})
+    # By its rank too, a name is found in the index of the order, which would else be read from its beginning.
+    at = {"name": name, **({"rank__lt": 3} if name == APEX else {"rank": 3})} if name else {"pk": None}
+    records = zone.records.filter(**at, **{"type": kind} if kind else {})
     if query:
         records = records.filter(matching(query, private=may_edit))
     return listing.Listing(zone, records, "name", records.count())
