@@ -171,6 +171,11 @@ class WebSocketConnection:
     # -- health
 
     @property
+    def gone(self) -> bool:
+        """Whether the client is known to have left, though its end has not been dealt with yet."""
+        return self._transport.closing()
+
+    @property
     def lagging(self) -> bool:
         """More is under way than the client confirms."""
         return self.sent - self.confirmed > WINDOW

@@ -26,7 +26,7 @@ class DaphneTransport:
         self.abort = protocol.transport.abortConnection
 
     def write(self, frame: Frame) -> None:
-        if self._protocol.state != self._protocol.STATE_OPEN:
+        if self.closing():
             return
         transport, wire = self._transport, frame.wire
         if transport.dataBuffer or transport._tempDataLen:  # noqa: SLF001  # Twisted tells its buffer's length nowhere
@@ -36,6 +36,9 @@ class DaphneTransport:
         if taken != len(wire):
             # Also when the connection is lost (`taken` is an exception): Twisted finds out by itself, and says so.
             transport.write(wire[taken:] if isinstance(taken, int) else wire)
+
+    def closing(self) -> bool:
+        return self._protocol.state != self._protocol.STATE_OPEN  # type: ignore[no-any-return]
 
     def buffered(self) -> int:
         transport = self._transport

@@ -152,14 +152,17 @@ class Node:
     # -- connections
 
     async def admit(self, connection: WebSocketConnection) -> None:
-        """Enter a connection, and let it displace the older ones of its slot, here and on other nodes."""
+        """Enter a connection, and let it displace the older ones of its slot, here and on other nodes.
+
+        Not if its client has left meanwhile: on a busy site it may have come in by another process long since.
+        """
         oldest = await self.desk.arrive(connection)
         connection.on_lag = lambda: self.reader.rewind(connection)
         self.layer.attach(connection.channel, connection.deliver)
         self.manager.admit(connection)
         self.news.note(EventType.CONNECTION_ESTABLISHED, connection)
         metrics.admitted(connection)
-        if oldest:
+        if oldest and not connection.gone:  # else it is the other one that the client has
             self._displace(connection.user_id, connection.client, oldest)
             doorbell.control("displace", user=connection.user_id, client=connection.client, oldest=oldest)
 

@@ -32,20 +32,24 @@ class Transport(Protocol):
         """Cut the connection without a farewell, where the server offers that."""
         ...
 
+    def closing(self) -> bool:
+        """Whether the connection is known to be over, or about to be."""
+        ...
+
 
 class RawTransport:
     """The server's own buffer, by its extension: `write(bytes)`, `closing()`, `buffered() -> bytes` and `abort()`."""
 
-    __slots__ = ("_closing", "_write", "abort", "buffered")
+    __slots__ = ("_write", "abort", "buffered", "closing")
 
     def __init__(self, extension: dict[str, Any]) -> None:
         self._write: Callable[[bytes], None] = extension["write"]
-        self._closing: Callable[[], bool] = extension["closing"]
+        self.closing: Callable[[], bool] = extension["closing"]
         self.buffered: Callable[[], int] = extension["buffered"]
         self.abort: Callable[[], None] = extension["abort"]
 
     def write(self, frame: Frame) -> None:
-        if not self._closing():
+        if not self.closing():
             self._write(frame.wire)
 
 
@@ -79,6 +83,10 @@ class AsgiTransport:
 
     def abort(self) -> None:
         """ASGI has no word for it; the server ends the connection when the application returns."""
+
+    def closing(self) -> bool:
+        """ASGI tells in a message of its own, which the application has not read yet."""
+        return False
 
     async def _drain(self, sending: Coroutine[Any, Any, None], waits_for: Any) -> None:
         held = self._held

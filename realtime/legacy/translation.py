@@ -116,6 +116,7 @@ class OldTransport:
         self._pinged = pinged
         self.buffered = inner.buffered
         self.abort = inner.abort
+        self.closing = inner.closing
 
     def write(self, frame: Frame) -> None:
         self._greet()

@@ -103,6 +103,7 @@ class Client:
         self.frames: list[dict[str, Any]] = []
         self.code: int | None = None
         self.answers_pings = True
+        self.gone = False
         self.buffered = 0
         self._unanswered = 0
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -119,7 +120,7 @@ class Client:
             "extensions": {
                 EXTENSION: {
                     "write": self._came,
-                    "closing": lambda: False,
+                    "closing": lambda: self.gone,
                     "buffered": lambda: self.buffered,
                     "abort": lambda: None,
                 }

@@ -130,6 +130,25 @@ def test_a_duty_that_fails_keeps_no_other_from_being_done(bench: MakeBench, monk
     site.run(keep_up())
 
 
+@pytest.mark.parametrize(("left_meanwhile", "code"), [(False, 4509), (True, None)])
+def test_a_client_that_left_while_it_came_in_displaces_nobody(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch, left_meanwhile: bool, code: int | None
+) -> None:
+    site = bench()
+    first = site.connect(1, audience(user_id=1), name="web")
+    site.turn(20)
+    first.member.presence_id = 5
+
+    async def arrive(connection: WebSocketConnection) -> int:
+        connection.presence_id = 6
+        return 6
+
+    monkeypatch.setattr(site.desk, "arrive", arrive)
+    site.connect(1, name="web").gone = left_meanwhile
+    site.turn(40)
+    assert first.code == code
+
+
 def test_a_draining_node_sends_everyone_away_within_a_bounded_spread(bench: MakeBench) -> None:
     site = bench()
     clients = [site.connect(n, audience(user_id=n)) for n in range(1, 30)]
