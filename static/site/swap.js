@@ -12,6 +12,10 @@ const WAIT_MS = 250;
 const READ_WITHIN_MS = 30_000;
 /** @type {AbortController | undefined} */
 let reading;
+/** Where the reading that is under way leads to: a list that is read again meanwhile is read there. */
+let target = "";
+/** What was to be read, and was not. @type {Set<HTMLElement>} */
+const unread = new Set();
 
 /**
  * Show what is at `url` in the section, and in others that the same document has; each then hears `swapped` with the
@@ -20,20 +24,24 @@ let reading;
  * @param {string} [url]
  * @param {HTMLElement[]} [others]
  */
-export const swap = (section, url = location.href, others = []) => events.during(() => read(section, url, others));
+export const swap = (section, url = target || location.href, others = []) => events.during(() => read(section, url, others));
 
 /** @param {HTMLElement} section @param {string} url @param {HTMLElement[]} others */
 async function read(section, url, others) {
-  const sections = [section, ...others];
+  for (const each of [section, ...others]) unread.add(each); // what this reading interrupts is read along
+  const sections = [...unread];
   reading?.abort();
-  reading = new AbortController();
+  const mine = (reading = new AbortController());
+  target = url;
   section.setAttribute("aria-busy", "true");
   try {
-    const signal = AbortSignal.any([reading.signal, AbortSignal.timeout(READ_WITHIN_MS)]);
+    const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(READ_WITHIN_MS)]);
     const response = await fetch(url, { signal, credentials: "same-origin" });
     if (response.redirected && response.url.includes("/accounts/login/")) return location.assign(response.url);
     if (!response.ok) return location.assign(url);
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (mine.signal.aborted) return undefined;
+    unread.clear();
     const focused = document.activeElement?.id;
     const [, position] = (fresh.querySelector("meta[name=dnsadmin-position]")?.getAttribute("content") ?? "").split(":");
     for (const each of sections) {
@@ -50,7 +58,10 @@ async function read(section, url, others) {
     if (/** @type {Error} */ (error).name === "AbortError") return;
     toast("The list could not be read: the site cannot be reached. What you see is the older one.", { bad: true });
   } finally {
-    section.removeAttribute("aria-busy");
+    if (reading === mine) {
+      target = "";
+      for (const each of sections) each.removeAttribute("aria-busy");
+    }
   }
 }
 

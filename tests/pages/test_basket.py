@@ -137,3 +137,15 @@ def test_an_editor_takes_over_what_only_others_changed(site, make_zone, profile)
     expect(page.locator(".editing")).to_have_count(0)
     saved = record_of(site, zone, "www")
     assert (saved["content"], saved["ttl"]) == ("192.0.2.77", 60)
+
+
+def test_two_changes_collected_at_once_are_both_kept(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"), ("mail", "A", "192.0.2.2"))
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Collect changes").click()
+
+    page.evaluate("for (const button of document.querySelectorAll('tr.record [data-delete]')) "
+                  "if (/ (www|mail) A/.test(button.textContent)) button.click()")  # fmt: skip
+
+    expect(items(page)).to_have_count(2)

@@ -11,6 +11,7 @@ import { line, stand } from "./lines.js";
 /** Dashboard and log: lines arrive at the top as it happens; figures are read again when something moved. */
 
 const MOST_LINES = 300;
+const MOST_STANDINGS = 1000;
 const SHOWN_OF_A_CHANGE_SET = 3;
 const FIGURES_MS = 1500;
 const NAME_SERVER_MS = 10_000;
@@ -71,6 +72,7 @@ function follow({ event_type: type, data }) {
   const state = type === "zone_synced" ? "served" : data.state;
   for (const id of data.change_sets ?? []) {
     standings.set(id, { state, serial: data.serial ?? null });
+    if (standings.size > MOST_STANDINGS) standings.delete(standings.keys().next().value ?? 0);
     for (const row of list.querySelectorAll(`[data-change-set="${id}"]`)) stand(/** @type {HTMLElement} */ (row), state, data.serial);
   }
   if (state === "failed") alarm(`Not served: ${data.zone}. ${data.error}`);

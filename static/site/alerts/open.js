@@ -35,8 +35,14 @@ events.on(["alert_acknowledged", "alert_resolved"], (/** @type {any} */ { data }
   if (open.delete(data.alert)) tell();
 });
 
-async function readAgain() {
-  const { results } = await get("/api/alerts/?state=open&muted=false&page_size=500").catch(() => ({ results: null }));
+const READ_WITHIN_MS = 30_000;
+
+/** Events wait meanwhile: one that was acknowledged since the answer was made must not come back. */
+const readAgain = () => events.during(read);
+
+async function read() {
+  const signal = AbortSignal.timeout(READ_WITHIN_MS);
+  const { results } = await get("/api/alerts/?state=open&muted=false&page_size=500", { signal }).catch(() => ({ results: null }));
   if (!results) return;
   open.clear();
   for (const { id, severity, title } of results) open.set(id, { id, severity, title });

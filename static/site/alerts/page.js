@@ -17,6 +17,10 @@ const section = find("#alerts");
 const held = new Held(section, find("[data-held]", section), () => Boolean(seek("[data-acts] input:focus", section)));
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
+/** Counts the readings: an answer that a newer one has overtaken says nothing. */
+let reading = 0;
+/** Cards that wait to come in. @type {Set<string>} */
+const entering = new Set();
 
 const cards = () => /** @type {HTMLElement[]} */ ([...section.querySelectorAll(".alert-card")]);
 
@@ -27,9 +31,13 @@ function readSoon() {
 
 async function read() {
   timer = undefined;
-  const response = await fetch(location.href, { signal: AbortSignal.timeout(READ_WITHIN_MS), credentials: "same-origin" }).catch(() => null);
+  const mine = ++reading;
+  const url = location.href;
+  const response = await fetch(url, { signal: AbortSignal.timeout(READ_WITHIN_MS), credentials: "same-origin" }).catch(() => null);
   if (!response?.ok || response.redirected) return;
-  const fresh = find("#alerts", new DOMParser().parseFromString(await response.text(), "text/html"));
+  const text = await response.text();
+  if (mine !== reading || url !== location.href) return; // another filter meanwhile is a list of its own
+  const fresh = find("#alerts", new DOMParser().parseFromString(text, "text/html"));
   reconcile(/** @type {HTMLElement[]} */ ([...fresh.querySelectorAll(".alert-card")]));
 }
 
@@ -40,11 +48,19 @@ function reconcile(fresh) {
     held.offer("list", () => swap(section));
     return;
   }
+  const there = new Set(fresh.map(({ id }) => id));
+  for (const id of entering) if (!there.has(id)) held.withdraw(id); // it is over before anybody saw it here
+  entering.clear();
   for (const card of fresh) {
     const old = shown.get(card.id);
     shown.delete(card.id);
-    if (!old) held.offer(card.id, () => enter(card));
-    else if (old.dataset.mark !== card.dataset.mark) replace(old, card);
+    if (!old) {
+      entering.add(card.id);
+      held.offer(card.id, () => enter(card));
+      continue;
+    }
+    held.withdraw(card.id); // it was to go, and is here again
+    if (old.dataset.mark !== card.dataset.mark) replace(old, card);
   }
   for (const gone of shown.values()) held.offer(gone.id, () => gone.remove());
 }

@@ -13,6 +13,7 @@ const list = find("#health .components");
 const whole = find("#health [data-whole]");
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let reading;
+let asked = 0;
 /** @type {Set<(summary: any) => void>} */
 const listeners = new Set();
 
@@ -23,8 +24,9 @@ export const readSoon = () => (reading ??= setTimeout(read, AT_MOST_EVERY_MS));
 
 async function read() {
   reading = undefined;
+  const mine = ++asked;
   const summary = await get("/api/monitoring/summary/").catch(() => null);
-  if (!summary) return;
+  if (!summary || mine !== asked) return; // nothing, or older than what is on its way
   show(summary);
   for (const listener of listeners) listener(summary);
 }

@@ -29,7 +29,7 @@ function read() {
 }
 
 /** All lists anew. */
-const again = () => swap(rules, location.href, [policies, watches]);
+const again = () => swap(rules, undefined, [policies, watches]);
 
 /** @param {number} id */
 const rowOf = (id) => seek(`#rule-${id}`, rules);

@@ -33,6 +33,8 @@ export class Basket {
   #zone;
   #section = find("#basket");
   #toggle = find("[data-collect]");
+  /** Changes are tried one after the other. @type {Promise<unknown>} */
+  #trying = Promise.resolve();
   #marked;
   #saved;
   #edit;
@@ -76,14 +78,16 @@ export class Basket {
    * @param {any} change @param {Row | null} base
    */
   async add(change, base) {
-    const key = base?.id ?? Math.min(0, ...this.#items.map((item) => item.key)) - 1;
-    await this.#keepIfGood([...this.#items.filter((item) => item.key !== key), { key, change, base }]);
+    await this.#keepIfGood((items) => {
+      const key = base?.id ?? Math.min(0, ...items.map((item) => item.key)) - 1;
+      return [...items.filter((item) => item.key !== key), { key, change, base }];
+    });
     say(`Collected. ${counted(this.#items.length, "change")} to be saved.`);
   }
 
   /** A collected new record, typed anew. @param {number} key @param {any} change */
   async replace(key, change) {
-    await this.#keepIfGood(this.#items.map((item) => (item.key === key ? { ...item, change } : item)));
+    await this.#keepIfGood((items) => items.map((item) => (item.key === key ? { ...item, change } : item)));
   }
 
   /** Somebody saved a record of which something is collected. @param {Row} record @param {string} who */
@@ -115,12 +119,20 @@ export class Basket {
 
   // -- what is kept --------------------------------------------------------------------------------------------------------
 
-  /** @param {Item[]} items */
-  async #keepIfGood(items) {
-    const { warnings } = await this.#ask(items, true);
-    this.#items = items;
-    this.#warnings = warnings;
-    this.#show();
+  /**
+   * What else was collected, dropped or saved while the server looked at it stays so.
+   * @param {(items: Item[]) => Item[]} collect
+   */
+  #keepIfGood(collect) {
+    const attempt = async () => {
+      const { warnings } = await this.#ask(collect(this.#items), true);
+      this.#items = collect(this.#items);
+      this.#warnings = warnings;
+      this.#show();
+    };
+    const tried = this.#trying.then(attempt);
+    this.#trying = tried.catch(() => {});
+    return tried;
   }
 
   /** @param {Item[]} items @param {boolean} dryRun @param {string} [comment] */
@@ -185,10 +197,12 @@ export class Basket {
     button.setAttribute("aria-disabled", "true");
     try {
       const changeSet = await this.#ask(items, false, comment.value);
-      this.#items = this.#warnings = [];
+      this.#items = this.#items.filter((item) => !items.includes(item));
+      this.#warnings = [];
       comment.value = "";
       this.#tell("");
-      this.#collect(false);
+      if (this.#items.length) this.#show();
+      else this.#collect(false);
       this.#saved(changeSet);
       if (changeSet.id) offerUndo(this.#zone, changeSet, `Saved ${counted(items.length, "change")} together`);
       this.#toggle.focus();

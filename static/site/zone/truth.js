@@ -12,13 +12,17 @@ const TOLD_AT_MOST_EVERY_MS = 500;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
+let reading = 0;
 
 /** Read the part of the page again that tells it. */
 async function refresh() {
   clearTimeout(timer);
+  const mine = ++reading;
   const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
   if (!answer?.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const text = await answer.text();
+  if (mine !== reading) return; // a newer answer is on its way
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   const now = seek("#truth", fresh);
   const here = find("#truth");
   if (!now || now.innerHTML === here.innerHTML) return;
@@ -36,6 +40,7 @@ function told({ data }) {
 }
 
 for (const name of ["zone_drift_detected", "zone_synced", "zone_sync_failed", "zone_updated"]) events.on(name, told);
+events.onResync(refresh);
 
 /** @param {HTMLButtonElement} button @param {() => Promise<any>} act @param {string} done */
 async function run(button, act, done) {
