@@ -6,6 +6,7 @@ oldest first. A push may be cut off at any point and done again: what is served 
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from zones import forwarding, mirroring, secondaries
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
-from zones.nameserver.comparison import RRsetChange, differences
+from zones.nameserver.comparison import RRsetChange, differences, same
 from zones.nameserver.endpoint import Endpoint, endpoint
 from zones.nameserver.errors import Drifted, NameServerError, NotHosted
 from zones.nameserver.hosting import add_zone, delete_zone
@@ -165,31 +166,57 @@ def _settle(zone: Zone, where: Endpoint) -> None:
 
 
 def _push_change_sets(zone: Zone, where: Endpoint) -> dict[int | None, NameServerError]:
-    """Oldest first. One that cannot be served holds up those that touch the same names, not the others."""
+    """Oldest first. One that cannot be served holds up those that touch the same names, not the others; they may put right
+    what was wrong with it, so in the end they are tried together."""
     failures: dict[int | None, NameServerError] = {}
-    held_up: set[str] = set()
+    stuck: list[list[ChangeSet]] = []  # one that was refused, and those behind it
     sets = list(ChangeSet.objects.waiting(zone))
     for change_set in sets:
-        changes = [_rrset_change(entry) for entry in change_set.rrsets]
-        names = {change.name for change in changes}
-        if names & held_up:
-            held_up |= names
-            continue
-        try:
-            serial = update(where, zone.name, changes, timeout_s=TIMEOUT_S)
-        except NotHosted:
-            raise
-        except NameServerError as error:
-            failures[change_set.pk] = error
-            if error.retry:
-                break
-            held_up |= names
-        else:
-            last = change_set is sets[-1] and not failures and not zone.drift
-            record_served(zone, serial, [change_set.pk], last=last)
+        ahead = [those for those in stuck if any(_names(each) & _names(change_set) for each in those)]
+        if not ahead:
+            try:
+                changes = [_rrset_change(entry) for entry in change_set.rrsets]
+                serial = update(where, zone.name, changes, timeout_s=TIMEOUT_S)
+            except NotHosted:
+                raise
+            except NameServerError as error:
+                failures[change_set.pk] = error
+                if error.retry:
+                    return failures
+            else:
+                last = change_set is sets[-1] and not failures and not zone.drift
+                record_served(zone, serial, [change_set.pk], last=last)
+                continue
+        stuck = [those for those in stuck if those not in ahead]
+        stuck.append([*itertools.chain(*ahead), change_set])
+    for those in stuck:
+        serial_together = _push_together(zone, where, those) if len(those) > 1 else None
+        if serial_together is not None:
+            pks = [each.pk for each in those]
+            failures = {pk: error for pk, error in failures.items() if pk not in pks}
+            record_served(zone, serial_together, pks)
     if not sets:
         record_served(zone, update(where, zone.name, [], timeout_s=TIMEOUT_S), [])
     return failures
+
+
+def _push_together(zone: Zone, where: Endpoint, sets: Sequence[ChangeSet]) -> int | None:
+    """Bring about what the last of `sets` leads to, of which the first was refused. Returns the serial; `None` when that is
+    refused as well, or the name server has what none of them knows of, which is not ours to overwrite."""
+    known: dict[tuple[str, str], list[RRset | None]] = {}
+    for change in (_rrset_change(entry) for change_set in sets for entry in change_set.rrsets):
+        known.setdefault((change.name, change.type), [change.before]).append(change.after)
+    try:
+        served = {(rrset.name, rrset.type): rrset for rrset in transfer(where, zone.name).rrsets}
+        changes = [RRsetChange(*key, served.get(key), states[-1]) for key, states in known.items()]
+        for change in changes:
+            states = known[change.name, change.type]
+            if not any(same(change.before, state, zone.name, ttl=False) for state in states):
+                return None
+        return update(where, zone.name, changes, timeout_s=TIMEOUT_S)
+    except NameServerError as error:
+        logger.info("%s: what was refused is not put right by what came after it: %s", zone.name, error)
+        return None
 
 
 def _host(zone: Zone, where: Endpoint) -> int:
@@ -265,6 +292,10 @@ def _wanted(zone: Zone) -> tuple[list[RR], list[int]]:
         waiting = ChangeSet.objects.waiting(zone).values_list("pk", flat=True)
         records = Record.rows.filter(zone=zone).values_list("name", "type", "ttl", "content")
         return [RR(*values) for values in records.iterator()], list(waiting)
+
+
+def _names(change_set: ChangeSet) -> set[str]:
+    return {entry["name"] for entry in change_set.rrsets}
 
 
 def _rrset_change(entry: Mapping[str, Any]) -> RRsetChange:

@@ -336,7 +336,7 @@ POINTING = frozenset(declared.name for declared in _DECLARED if declared.targets
 DNSSEC_TYPES = frozenset({"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"})
 """Types that the name server makes when it signs a zone; people do not write them."""
 
-META_TYPES = frozenset({"ANY", "AXFR", "IXFR", "MAILA", "MAILB", "OPT", "TSIG", "TKEY", "NULL", "SIG", "NXT"})
+META_TYPES = frozenset({"TYPE0", "ANY", "AXFR", "IXFR", "MAILA", "MAILB", "OPT", "TSIG", "TKEY", "NULL", "SIG", "NXT"})
 """What is no record of a zone: types of questions and of messages, and what RFC 3755 made obsolete."""
 
 

@@ -40,6 +40,18 @@ def test_the_difference_is_kept_with_the_zone(drifted: Zone) -> None:
     assert drifted.drift["found_at"]
 
 
+def test_the_api_answers_what_is_different_now(drifted: Zone, client: Any, django_user_model: Any) -> None:
+    client.force_login(django_user_model.objects.create_superuser("olivia"))
+    answer = client.get(f"/api/zones/{drifted.name}/drift/").json()
+    assert (answer["count"], answer["waiting"]) == (2, False)
+    assert answer["differences"][0] == {
+        "name": "new",
+        "type": "TXT",
+        "wanted": None,
+        "served": {"ttl": 60, "rdata": ['"hello"']},
+    }
+
+
 def test_accepted_it_is_a_change_set_of_whoever_did_and_needs_no_push(drifted: Zone, django_user_model: Any) -> None:
     olivia = django_user_model.objects.create_superuser("olivia")
     with acting(olivia, origin="page"):

@@ -16,8 +16,8 @@ from django.utils import timezone
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, in_state, make_zone, served, until
 from zones import leases, pushing, standing, synchronizer
-from zones.changes import create_zone, delete_zone
-from zones.models import ChangeSet, SyncState, Zone
+from zones.changes import change_set, create_zone, delete_zone
+from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint, new_key, write_secret
 from zones.nameserver.hosting import zone_status
 from zones.nameserver.private import PrivateNamed
@@ -250,6 +250,35 @@ def test_a_change_that_was_overtaken_at_the_server_fails_and_holds_up_only_its_o
     assert served(zone) == ["192.0.2.3"]
     assert set(ChangeSet.objects.filter(zone=zone).values_list("state", flat=True)) == {SyncState.SERVED}
     assert in_state(zone, SyncState.SERVED)()
+
+
+def add(zone: Zone, name: str, kind: str, content: str) -> ChangeSet:
+    with change_set(zone) as changes:
+        changes.create(name=name, type=kind, ttl=300, content=content)
+    assert changes.result
+    return changes.result
+
+
+@pytest.mark.parametrize("kind", ["TYPE58", "TYPE65534"], ids=["refused", "accepted and ignored"])
+def test_what_was_refused_is_put_right_by_a_later_change_of_the_same_name(server: Endpoint, kind: str) -> None:
+    zone = make_zone()
+    pushing.push(zone.pk)
+    with change_set(zone) as changes:
+        changes.create(name="new", type="TXT", ttl=300, content='"served at once where the other is ignored"')
+        changes.create(name="new", type=kind, ttl=300, content="\\# 4 01020304")
+    pushing.push(zone.pk)
+    assert in_state(zone, SyncState.FAILED)()
+    add(zone, "new", "A", "192.0.2.9")
+    pushing.push(zone.pk)
+    assert in_state(zone, SyncState.FAILED)()
+    with change_set(zone) as changes:
+        for record in Record.objects.filter(zone=zone, name="new").exclude(type="A"):
+            changes.delete(record)
+    pushing.push(zone.pk)
+    assert in_state(zone, SyncState.SERVED)()
+    assert not ChangeSet.objects.waiting(zone).exists()
+    assert served(zone, "new") == ["192.0.2.9"]
+    assert pushing.compare(zone).changes == ()
 
 
 # -- crashes and races -------------------------------------------------------------------------------------------------

@@ -78,6 +78,13 @@ def test_errors_are_told_by_field_all_at_once(api: Api, olivia: User, zone: Zone
     assert "63" in answer.data["errors"]["name"][0]
 
 
+@pytest.mark.parametrize("kind", ["AXFR", "TYPE0", "TYPE128", "nonsense"])
+def test_what_is_no_type_of_records_is_refused(api: Api, olivia: User, zone: Zone, kind: str) -> None:
+    answer = api(olivia).post(RECORDS, {"name": "a", "type": kind, "ttl": 60, "content": "\\# 0"})
+    assert answer.status_code == 400
+    assert list(answer.data["errors"]) == ["type"]
+
+
 def test_missing_fields_are_named(api: Api, olivia: User, zone: Zone) -> None:
     answer = api(olivia).post(RECORDS, {"name": "x"})
     assert (answer.status_code, set(answer.data["errors"])) == (400, {"type", "ttl", "content"})

@@ -115,7 +115,7 @@ class DriftView(View):
             {
                 "serial": found.serial,
                 "count": len(found.changes),
-                "differences": [pushing.difference(change) for change in found.changes[:MOST_SHOWN]],
+                "differences": msgspec.to_builtins([pushing.difference(each) for each in found.changes[:MOST_SHOWN]]),
                 "waiting": found.waiting,
             }
         )

@@ -77,6 +77,11 @@ class Exchange:
             if answer.id != message.id:
                 raise NameServerError("bad_answer", f"{self.who} answered another question", retry=True)
             if self._key is not None and not answer.had_tsig and signature is None:
+                if answer.rcode() == dns.rcode.FORMERR:  # it did not get as far as the signature
+                    raise NameServerError(
+                        "not_understood",
+                        f"{self.who} cannot read the message (FORMERR): a value in it is not one of its type",
+                    )
                 raise NameServerError(
                     "bad_answer", f"the answer of {self.who} is not signed: {dns.rcode.to_text(answer.rcode())}"
                 )
