@@ -1,6 +1,7 @@
 import { tellAges } from "./clock.js";
 import { find, seek } from "./dom.js";
 import { events } from "./live.js";
+import { documentAt, inTime } from "./reading.js";
 import { toast } from "./toasts.js";
 
 /**
@@ -9,7 +10,6 @@ import { toast } from "./toasts.js";
  */
 
 const WAIT_MS = 250;
-const READ_WITHIN_MS = 30_000;
 /** @type {AbortController | undefined} */
 let reading;
 /** Where the reading that is under way leads to: a list that is read again meanwhile is read there. */
@@ -35,12 +35,9 @@ async function read(section, url, others) {
   target = url;
   section.setAttribute("aria-busy", "true");
   try {
-    const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(READ_WITHIN_MS)]);
-    const response = await fetch(url, { signal, credentials: "same-origin" });
-    if (response.redirected && response.url.includes("/accounts/login/")) return location.assign(response.url);
-    if (!response.ok) return location.assign(url);
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const fresh = await documentAt(url, inTime(mine.signal));
     if (mine.signal.aborted) return undefined;
+    if (!fresh) return location.assign(url);
     unread.clear();
     const focused = document.activeElement?.id;
     const [, position] = (fresh.querySelector("meta[name=dnsadmin-position]")?.getAttribute("content") ?? "").split(":");

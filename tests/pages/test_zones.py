@@ -6,7 +6,7 @@ import time
 
 from playwright.sync_api import expect
 
-from tests.pages.conftest import live, row
+from tests.pages.conftest import change, live, record_of, row
 
 
 def test_a_zone_is_added_and_served(site, profile):
@@ -174,3 +174,30 @@ def test_where_the_questions_of_a_forward_zone_go_is_changed(site, profile):
         ["127.0.0.1", "127.0.0.2"],
         False,
     )
+
+
+def test_the_number_of_records_follows_what_happens_on_other_pages_of_the_list(site, make_zone, profile):
+    zone = make_zone(*[(f"n{number:03}", "A", "192.0.2.1") for number in range(110)])
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    count = page.locator("#records [data-count]")
+    expect(count).to_have_text("112")
+    oscar = site.client("oscar")
+
+    change(site, "oscar", zone, "n000", ttl=60)  # what came before it has come, too
+    made = oscar.post(f"/api/zones/{zone}/records/", {"name": "z", "type": "A", "ttl": 60, "content": "192.0.2.9"})
+    expect(count).to_have_text("113")
+    oscar.delete(f"/api/zones/{zone}/records/{made.data['id']}/")
+    expect(count).to_have_text("112")
+    oscar.delete(f"/api/zones/{zone}/records/{record_of(site, zone, 'n109')['id']}/")
+    expect(count).to_have_text("111")
+
+    page.get_by_role("button", name="Add record").click()
+    page.locator(".editor [name=name]").fill("zz")
+    page.get_by_label("IPv4 address").fill("192.0.2.8")
+    page.keyboard.press("Enter")
+    expect(row(page, "zz")).to_be_visible()
+    expect(count).to_have_text("112")
+    change(site, "oscar", zone, "n001", ttl=61)
+    expect(row(page, "n001").locator("[data-slot=ttl]")).to_contain_text("61")
+    expect(count).to_have_text("112")

@@ -5,6 +5,7 @@ import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events, service } from "../live.js";
 import { markNews } from "../news.js";
+import { documentAt, inTime, oneAfterAnother } from "../reading.js";
 import { alarm, mention } from "../saying.js";
 import { line, stand } from "./lines.js";
 
@@ -103,14 +104,10 @@ events.onWaiting((count) => paused() && showPause(true, count));
 // -- the figures of the dashboard --------------------------------------------------------------------------------------
 
 const figures = seek("#figures");
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let timer;
 
-async function readFigures() {
-  timer = undefined;
-  const response = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
-  if (!response?.ok || response.redirected || !figures) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+const readFigures = oneAfterAnother(async (signal) => {
+  const fresh = await documentAt(location.href, signal).catch(() => null);
+  if (!fresh || !figures) return;
   for (const figure of figures.querySelectorAll("[data-figure]")) {
     const now = find(`[data-figure="${/** @type {HTMLElement} */ (figure).dataset.figure}"]`, fresh).textContent;
     if (figure.textContent !== now) figure.textContent = now;
@@ -118,7 +115,7 @@ async function readFigures() {
   for (const state of figures.querySelectorAll("[data-state-of]"))
     state.setAttribute("data-state", find(`[data-state-of="${/** @type {HTMLElement} */ (state).dataset.stateOf}"]`, fresh).dataset.state ?? "none");
   showUnserved(seek(".unserved", fresh));
-}
+}, FIGURES_MS);
 
 /** @param {HTMLElement | null} fresh */
 function showUnserved(fresh) {
@@ -128,22 +125,22 @@ function showUnserved(fresh) {
   else if (fresh) held.offer("unserved", () => feed.before(fresh));
 }
 
-async function askNameServer() {
+const askNameServer = oneAfterAnother(async (signal) => {
   const place = find("#name-server");
   if (document.visibilityState !== "visible") return;
   const details = find("[data-details]", /** @type {HTMLElement} */ (place.parentElement));
   try {
-    const answer = await get(place.dataset.from ?? "");
+    const answer = await get(place.dataset.from ?? "", { signal });
     if (seek(".state", place)?.textContent !== answer.words) place.replaceChildren(standing(answer.state, answer.words));
     details.textContent = answer.details;
   } catch (error) {
     place.replaceChildren(standing("none", "Not known"));
     details.textContent = /** @type {Error} */ (error).message;
   }
-}
+});
 
 if (figures) {
-  for (const name of ["zone_*", "change_set_*"]) events.on(name, () => (timer ??= setTimeout(readFigures, FIGURES_MS)));
+  for (const name of ["zone_*", "change_set_*"]) events.on(name, readFigures);
   for (const name of ["zone_sync_failed", "zone_synced"]) events.on(name, () => setTimeout(askNameServer, FIGURES_MS));
   askNameServer();
   setInterval(askNameServer, NAME_SERVER_MS);
@@ -156,12 +153,11 @@ document.addEventListener("click", async (event) => {
   if (!(link instanceof HTMLAnchorElement)) return;
   event.preventDefault();
   link.textContent = "Loading …";
-  const response = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
-  if (!response?.ok) {
+  const fresh = await documentAt(link.href, inTime()).catch(() => null);
+  if (!fresh) {
     link.textContent = "Not loaded; try again";
     return;
   }
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const lines = [...find(".lines", fresh).children];
   list.append(...lines);
   tellAges(list);

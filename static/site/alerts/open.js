@@ -1,6 +1,7 @@
 import { get } from "../api.js";
 import { left } from "../dom.js";
 import { events } from "../live.js";
+import { oneAfterAnother } from "../reading.js";
 
 /**
  * The alerts that nobody looks after yet, as everybody's pages know them: from the page as it was read, then event by event.
@@ -35,17 +36,15 @@ events.on(["alert_acknowledged", "alert_resolved"], (/** @type {any} */ { data }
   if (open.delete(data.alert)) tell();
 });
 
-const READ_WITHIN_MS = 30_000;
-
 /** Events wait meanwhile: one that was acknowledged since the answer was made must not come back. */
-const readAgain = () => events.during(read);
+const readAgain = oneAfterAnother((signal) => events.during(() => read(signal)));
 
-async function read() {
-  const signal = AbortSignal.timeout(READ_WITHIN_MS);
-  const { results } = await get("/api/alerts/?state=open&muted=false&page_size=500", { signal }).catch(() => ({ results: null }));
-  if (!results) return;
+/** @param {AbortSignal} signal */
+async function read(signal) {
+  const answer = await get("/api/alerts/?state=open&muted=false&page_size=500", { signal }).catch(() => null);
+  if (!answer) return;
   open.clear();
-  for (const { id, severity, title } of results) open.set(id, { id, severity, title });
+  for (const { id, severity, title } of answer.results) open.set(id, { id, severity, title });
   tell();
 }
 

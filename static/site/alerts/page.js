@@ -5,6 +5,7 @@ import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events } from "../live.js";
 import { markNews } from "../news.js";
+import { documentAt, oneAfterAnother } from "../reading.js";
 import { alarm, mention, say } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { RAISING } from "./open.js";
@@ -12,33 +13,22 @@ import { RAISING } from "./open.js";
 /** The list of alerts. A card changes in its place, at once; cards come and go when nobody points at the list. */
 
 const GATHER_MS = 150;
-const READ_WITHIN_MS = 30_000;
 const section = find("#alerts");
 const held = new Held(section, find("[data-held]", section), () => Boolean(seek("[data-acts] input:focus", section)));
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let timer;
-/** Counts the readings: an answer that a newer one has overtaken says nothing. */
-let reading = 0;
 /** Cards that wait to come in. @type {Set<string>} */
 const entering = new Set();
 
 const cards = () => /** @type {HTMLElement[]} */ ([...section.querySelectorAll(".alert-card")]);
 
 /** Read the page again, soon, and let its cards in one by one. */
-function readSoon() {
-  timer ??= setTimeout(() => events.during(read), GATHER_MS);
-}
+const readSoon = oneAfterAnother((signal) => events.during(() => read(signal)), GATHER_MS);
 
-async function read() {
-  timer = undefined;
-  const mine = ++reading;
+/** @param {AbortSignal} signal */
+async function read(signal) {
   const url = location.href;
-  const response = await fetch(url, { signal: AbortSignal.timeout(READ_WITHIN_MS), credentials: "same-origin" }).catch(() => null);
-  if (!response?.ok || response.redirected) return;
-  const text = await response.text();
-  if (mine !== reading || url !== location.href) return; // another filter meanwhile is a list of its own
-  const fresh = find("#alerts", new DOMParser().parseFromString(text, "text/html"));
-  reconcile(/** @type {HTMLElement[]} */ ([...fresh.querySelectorAll(".alert-card")]));
+  const fresh = await documentAt(url, signal).catch(() => null);
+  if (!fresh || url !== location.href) return; // another filter meanwhile is a list of its own
+  reconcile(/** @type {HTMLElement[]} */ ([...find("#alerts", fresh).querySelectorAll(".alert-card")]));
 }
 
 /** @param {HTMLElement[]} fresh */

@@ -101,7 +101,7 @@ class Chart {
     this.#drawSoon();
   }
 
-  /** @param {string} metric @returns {[number, number][]} the points of a metric as they are drawn: seconds, value */
+  /** @param {string} metric @returns {[number, number][]} the points of a metric as they were `drawn`: seconds, value */
   values(metric) {
     const [times, ...columns] = this.#window.columns(Date.now() / 1000);
     const column = columns[this.#metrics.findIndex(({ dataset }) => dataset.metric === metric)] ?? [];
@@ -124,11 +124,13 @@ class Chart {
   }
 
   #draw() {
+    if (this.gone) return; // while it was read
     this.#drawn = performance.now();
     const columns = /** @type {any} */ (this.#window.columns(Date.now() / 1000));
     if (this.#plot) this.#plot.setData(columns);
     else this.#plot = new uPlot(this.#options(), columns, find("[data-plot]", this.#figure));
     this.#metrics.forEach((place) => this.#tell(place, this.#window.newest(place.dataset.metric ?? "")));
+    this.#figure.dispatchEvent(new Event("drawn"));
   }
 
   /** @param {HTMLElement} place @param {number | null | undefined} value */

@@ -3,6 +3,7 @@ import { get } from "../api.js";
 import { element, find, seek, standing } from "../dom.js";
 import { events } from "../live.js";
 import { onSummary, readSoon } from "../monitoring/health.js";
+import { oneAfterAnother } from "../reading.js";
 
 /** The short lists of the dashboard: open alerts, forwarders, what is asked most. None of them grows or moves others. */
 
@@ -42,16 +43,16 @@ events.on("forwarder_status_change", readSoon);
 
 const top = seek("#top");
 
-async function readTop() {
+const readTop = oneAfterAnother(async (signal) => {
   if (!top || document.visibilityState !== "visible") return;
-  const answer = await get(`/api/queries/stats/?from=-${top.dataset.seconds}&top=${SHOWN}`).catch(() => null);
+  const answer = await get(`/api/queries/stats/?from=-${top.dataset.seconds}&top=${SHOWN}`, { signal }).catch(() => null);
   if (!answer) return;
   for (const list of top.querySelectorAll("[data-top]")) {
     const name = /** @type {HTMLElement} */ (list).dataset.top ?? "";
     const rows = (answer.top?.[name] ?? []).filter((/** @type {any} */ { value }) => value !== null).slice(0, SHOWN);
     list.replaceChildren(...(rows.length ? rows.map((/** @type {any} */ row) => counted(row, name === "clients")) : [element("li", { class: "soft" }, EMPTY[name])]));
   }
-}
+});
 
 /** Domain names are read from the right, addresses are not. @param {{value: string, count: number}} row @param {boolean} address */
 const counted = ({ value, count }, address) =>

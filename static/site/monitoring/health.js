@@ -2,6 +2,7 @@ import { get } from "../api.js";
 import { setMoment } from "../clock.js";
 import { copyOf, fill, find, seek, slot } from "../dom.js";
 import { events } from "../live.js";
+import { oneAfterAnother } from "../reading.js";
 
 /** The health of every component, read again whenever one of them has changed. */
 
@@ -11,25 +12,18 @@ const WORDS = { up: "All is well", degraded: "Something works less well", down: 
 
 const list = find("#health .components");
 const whole = find("#health [data-whole]");
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let reading;
-let asked = 0;
 /** @type {Set<(summary: any) => void>} */
 const listeners = new Set();
 
 /** Hear of each summary that is read. @param {(summary: any) => void} listener */
 export const onSummary = (listener) => listeners.add(listener);
 
-export const readSoon = () => (reading ??= setTimeout(read, AT_MOST_EVERY_MS));
-
-async function read() {
-  reading = undefined;
-  const mine = ++asked;
-  const summary = await get("/api/monitoring/summary/").catch(() => null);
-  if (!summary || mine !== asked) return; // nothing, or older than what is on its way
+export const readSoon = oneAfterAnother(async (signal) => {
+  const summary = await get("/api/monitoring/summary/", { signal }).catch(() => null);
+  if (!summary) return;
   show(summary);
   for (const listener of listeners) listener(summary);
-}
+}, AT_MOST_EVERY_MS);
 
 /** @param {any} summary */
 function show({ state, components }) {

@@ -3,6 +3,7 @@ import { element, fill, find, seek } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events, service } from "../live.js";
+import { oneAfterAnother } from "../reading.js";
 import { mention, say } from "../saying.js";
 import { act, offerActs } from "./acts.js";
 import { rowOf } from "./rows.js";
@@ -24,6 +25,8 @@ const older = /** @type {HTMLButtonElement} */ (find("button[data-older]", tail)
 /** @type {any[]} rows that wait, the newest last */
 let waiting = [];
 let waitingCount = 0;
+/** The list was read up to this time: what is told of it later is in there. */
+let readTo = "";
 const held = new Held(list, find("[data-held]", tail), () => list.contains(document.activeElement), () => waitingCount);
 
 // -- rows -----------------------------------------------------------------------------------------------------------------
@@ -35,10 +38,11 @@ function arrive({ data }) {
   shown += data.shown;
   asked += data.total;
   mention("new query", "new queries");
-  waiting.push(...data.queries);
-  waitingCount += data.queries.length;
+  const fresh = data.queries.filter((/** @type {any} */ { time }) => time > readTo);
+  waiting.push(...fresh);
+  waitingCount += fresh.length;
   if (waiting.length > MOST_ROWS) waiting = waiting.slice(-MOST_ROWS);
-  held.offer("rows", letIn);
+  if (waiting.length) held.offer("rows", letIn);
 }
 
 function letIn() {
@@ -124,10 +128,14 @@ async function resume() {
   say("Live again.");
 }
 
-/** What was asked meanwhile, from the log. */
-async function readAgain() {
-  const answer = await get(`/api/queries/?${new URLSearchParams({ ...flow, page_size: "100" })}`).catch(() => null);
+/** What was asked meanwhile, from the log; what streams by waits, and follows it. */
+const readAgain = oneAfterAnother((signal) => events.during(() => readLog(signal)));
+
+/** @param {AbortSignal} signal */
+async function readLog(signal) {
+  const answer = await get(`/api/queries/?${new URLSearchParams({ ...flow, page_size: "100" })}`, { signal }).catch(() => null);
   if (!answer) return;
+  readTo = answer.results[0]?.time ?? "";
   [waiting, waitingCount] = [[], 0];
   list.replaceChildren(...answer.results.map(rowOf));
   place(answer.next);
@@ -174,6 +182,6 @@ shortcut("b", () => {
   if (row instanceof HTMLElement) act("block", row);
 });
 offerActs(list);
-events.onResync(() => readAgain());
+events.onResync(readAgain);
 if (flow) listen();
 if (tail.dataset.seesAll === "true") showStatistics();

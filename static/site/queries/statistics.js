@@ -1,6 +1,7 @@
 import { get } from "../api.js";
 import { element, fill, find, seek } from "../dom.js";
 import { events, service } from "../live.js";
+import { oneAfterAnother } from "../reading.js";
 
 /** Counts beside the stream, once a second, and whether they can be believed. */
 
@@ -43,15 +44,15 @@ export function showStatistics() {
 }
 
 /** The hour as the database has it. */
-async function readHour() {
-  const answer = await get("/api/queries/stats/?from=-3600&top=1").catch(() => null);
+const readHour = oneAfterAnother(async (signal) => {
+  const answer = await get("/api/queries/stats/?from=-3600&top=1", { signal }).catch(() => null);
   for (const minute of answer?.series ?? []) {
     const known = minutes.get(Date.parse(minute.start));
     if (!known || known.total < minute.total) minutes.set(Date.parse(minute.start), minute); // the stream is ahead of it
   }
   hourRead ||= Boolean(answer);
   showCounts();
-}
+});
 
 /** @param {any} minute */
 function take(minute) {

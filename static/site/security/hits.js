@@ -1,5 +1,4 @@
-import { draw } from "../charts/chart.js";
-import { get } from "../api.js";
+import { draw, shownValues } from "../charts/chart.js";
 import { setMoment } from "../clock.js";
 import { open } from "../dialogs.js";
 import { find, seek } from "../dom.js";
@@ -42,19 +41,21 @@ const dialog = /** @type {HTMLDialogElement} */ (find("#hits-over-time"));
 const blank = /** @type {HTMLElement} */ (find("[data-figure]", dialog).cloneNode(true));
 
 /** @param {string} metric @param {string} name */
-async function showOverTime(metric, name) {
+function showOverTime(metric, name) {
   const figure = /** @type {HTMLElement} */ (blank.cloneNode(true));
   find("li", figure).dataset.metric = metric;
   find("[data-figure]", dialog).replaceWith(figure);
   find("[data-of]", dialog).textContent = name;
   const total = find("[data-total]", dialog);
   total.textContent = "";
+  figure.addEventListener("drawn", () => {
+    const values = shownValues(figure, metric).map(([, value]) => value);
+    const sum = (/** @type {number[]} */ some) => some.reduce((one, other) => one + other, 0);
+    const words = values.length ? `${counted(sum(values.slice(-24)), "hit")} in 24 hours, ${sum(values)} in 7 days.` : "";
+    if (total.textContent !== words) total.textContent = words;
+  });
   open(dialog);
   draw(figure); // it is as wide as it gets only now
-  const { points } = await get(`/api/rpz/hits/?metric=${encodeURIComponent(metric)}`);
-  const values = points.map((/** @type {{value: number}} */ { value }) => value);
-  const sum = (/** @type {number[]} */ some) => some.reduce((one, other) => one + other, 0);
-  total.textContent = `${counted(sum(values.slice(-24)), "hit")} in 24 hours, ${sum(values)} in 7 days.`;
 }
 
 document.addEventListener("click", (event) => {

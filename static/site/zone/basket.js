@@ -207,15 +207,15 @@ export class Basket {
       if (changeSet.id) offerUndo(this.#zone, changeSet, `Saved ${counted(items.length, "change")} together`);
       this.#toggle.focus();
     } catch (error) {
-      this.#failed(/** @type {Problem} */ (error));
+      this.#failed(/** @type {Problem} */ (error), items);
     } finally {
       button.removeAttribute("aria-disabled");
     }
   }
 
-  /** Nothing was saved: what is collected stays. @param {Problem} problem */
-  #failed(problem) {
-    const item = this.#items[problem.data?.index ?? -1];
+  /** Nothing was saved: what is collected stays. @param {Problem} problem @param {Item[]} sent */
+  #failed(problem, sent) {
+    const item = sent[problem.data?.index ?? -1];
     if (problem.status === 409 && item) {
       const current = problem.data.current;
       if (current) this.changed(current, current.updated_by || "Somebody");

@@ -214,8 +214,8 @@ const here = presence(zone, (id, who) => {
 });
 
 /** @param {any} event @returns {import("./records.js").Origin} */
-const origin = ({ source_user: user, timestamp, data }) => ({
-  who: user?.username ?? "the system", userId: user?.id ?? null, at: timestamp, changeSet: data.change_set, changes: data.changes });
+const origin = ({ source_user: user, timestamp, position, data }) => ({
+  who: user?.username ?? "the system", userId: user?.id ?? null, at: timestamp, position, changeSet: data.change_set, changes: data.changes });
 
 /** @param {any} record */
 const asRecord = (record) => ({ ...record, comment: record.comment ?? record.private_comment });

@@ -9,10 +9,12 @@ import { BEYOND, permits } from "./rights.js";
 /**
  * @typedef {{id: number, name: string, type: string, ttl: number, content: string, comment: string, private: boolean,
  *   version: number, [more: string]: any}} Record
- * @typedef {{who: string, userId: number | null, at: string, changeSet: number | null, changes?: {field: string, old: any, new: any}[]}} Origin
+ * @typedef {{who: string, userId: number | null, at: string, changeSet: number | null,
+ *   position?: number | null, changes?: {field: string, old: any, new: any}[]}} Origin
  */
 
 const SERVED_MS = 6_000;
+const MOST_SERVED = 1000;
 
 /** The rows of the records: what is shown, and how changes come into it without moving what somebody looks at. */
 export class Records {
@@ -22,6 +24,10 @@ export class Records {
   #editors = new Map();
   /** Change sets that are served, and at which serial: the news may come before the answer to our own save. @type {Map<number, number>} */
   #served = new Map();
+  /** Records of the list that are not on this page of it, and came since it was read. @type {Set<number>} */
+  #elsewhere = new Set();
+  /** Those that were deleted since, here or elsewhere: the list no longer counts them. @type {Set<number>} */
+  #gone = new Set();
   #section;
   #held;
   #serial = "";
@@ -37,6 +43,8 @@ export class Records {
   /** What the server's page says. */
   #read() {
     this.#records = new Map((left("record-data") ?? []).map((/** @type {Record} */ record) => [record.id, record]));
+    this.#elsewhere.clear();
+    this.#gone.clear();
     for (const record of this.#records.values()) {
       const row = this.row(record.id);
       if (row && record.unserved) row.dataset.changeSet = record.unserved.change_set;
@@ -125,6 +133,7 @@ export class Records {
   /** @param {Record} record @param {Origin} origin */
   created(record, origin) {
     if (this.#records.has(record.id)) return this.#mark(record.id, origin);
+    if (this.#elsewhere.has(record.id) || this.#wasRead(origin)) return;
     if (!this.#fits(record)) return this.#held.withdraw(`insert ${record.id}`);
     this.#tell(origin, "record added", "records added");
     this.#held.offer(`insert ${record.id}`, () => this.#insert(record, origin, true, false));
@@ -133,9 +142,10 @@ export class Records {
   /** @param {Record} record @param {Origin} origin @param {boolean} [own] */
   deleted(record, origin, own = false) {
     const row = this.row(record.id);
-    if (!row) return this.#held.withdraw(`insert ${record.id}`);
+    if (!row) return this.#deletedElsewhere(record, origin);
     this.#held.withdraw(`update ${record.id}`);
     this.#records.delete(record.id);
+    this.#gone.add(record.id);
     if (!own) this.#tell(origin, "record deleted", "records deleted");
     this.#editors.get(record.id)?.gone(origin.who);
     this.#say(row, origin);
@@ -153,6 +163,20 @@ export class Records {
     else setTimeout(() => this.#held.offer(`remove ${record.id}`, remove), 4000);
   }
 
+  /** Of a record that has no row here. @param {Record} record @param {Origin} origin */
+  #deletedElsewhere(record, origin) {
+    if (this.#held.waits(`insert ${record.id}`)) return this.#held.withdraw(`insert ${record.id}`);
+    if (this.#gone.has(record.id) || this.#wasRead(origin)) return;
+    if (!this.#elsewhere.delete(record.id) && !this.#fits(record)) return;
+    this.#gone.add(record.id);
+    this.#count("[data-count]", -1);
+  }
+
+  /** Whether the list was read after that, and so has it. @param {Origin} origin */
+  #wasRead({ position }) {
+    return typeof position === "number" && position <= Number(this.#section.dataset.readAt ?? 0);
+  }
+
   /** The rows are no longer what the server has: offer to read them again. @param {() => void} read */
   outdated(read) {
     this.#held.offer("read again", read);
@@ -164,6 +188,7 @@ export class Records {
   served(changeSets, serial) {
     this.#serial = String(serial);
     for (const id of changeSets) this.#served.set(id, serial);
+    for (const id of [...this.#served.keys()].slice(0, -MOST_SERVED)) this.#served.delete(id);
     this.#stand(changeSets, "served", serial);
     for (const [id, record] of this.#records) if (record.type === "SOA") this.#rewrite(id);
   }
@@ -209,7 +234,11 @@ export class Records {
     const body = seek("table.records > tbody", this.#section);
     if (!body || this.row(record.id)) return;
     const place = this.#place(record);
-    if (place === undefined && !own) return this.#count("[data-count]", 1);
+    this.#gone.delete(record.id); // one that was deleted may come back as itself
+    if (place === undefined && !own) {
+      this.#elsewhere.add(record.id);
+      return this.#count("[data-count]", 1);
+    }
     const row = copyOf("record-row");
     const shown = this.#asShown({ ...record, comment: record.comment ?? "" });
     row.id = `record-${record.id}`;
@@ -219,7 +248,7 @@ export class Records {
     this.#say(row, origin);
     body.insertBefore(row, place ?? null);
     this.#mark(record.id, origin);
-    this.#count("[data-count], [data-end]", 1);
+    this.#count(this.#elsewhere.delete(record.id) ? "[data-end]" : "[data-count], [data-end]", 1);
     if (news) this.#markNews(row, "created");
   }
 

@@ -2,6 +2,7 @@ import { get, post, request, zoneUrl } from "../api.js";
 import { tellAges } from "../clock.js";
 import { element, find, seek } from "../dom.js";
 import { events } from "../live.js";
+import { documentAt, oneAfterAnother } from "../reading.js";
 import { toast } from "../toasts.js";
 
 /** What the name server really serves: differences and how they end, how a copy stands, which servers have the serial. */
@@ -10,33 +11,21 @@ const head = find("#zone");
 const zone = head.dataset.zone ?? "";
 const TOLD_AT_MOST_EVERY_MS = 500;
 
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let timer;
-let reading = 0;
-
 /** Read the part of the page again that tells it. */
-async function refresh() {
-  clearTimeout(timer);
-  const mine = ++reading;
-  const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
-  if (!answer?.ok) return;
-  const text = await answer.text();
-  if (mine !== reading) return; // a newer answer is on its way
-  const fresh = new DOMParser().parseFromString(text, "text/html");
-  const now = seek("#truth", fresh);
+const refresh = oneAfterAnother(async (signal) => {
+  const fresh = await documentAt(location.href, signal).catch(() => null);
+  const now = fresh && seek("#truth", fresh);
   const here = find("#truth");
   if (!now || now.innerHTML === here.innerHTML) return;
   const focused = here.contains(document.activeElement);
   here.replaceChildren(...now.childNodes);
   tellAges(here);
   if (focused) find("#main").focus();
-}
+}, TOLD_AT_MOST_EVERY_MS);
 
 /** @param {any} event */
 function told({ data }) {
-  if (data.zone !== zone) return;
-  clearTimeout(timer);
-  timer = setTimeout(refresh, TOLD_AT_MOST_EVERY_MS);
+  if (data.zone === zone) refresh();
 }
 
 for (const name of ["zone_drift_detected", "zone_synced", "zone_sync_failed", "zone_updated"]) events.on(name, told);
