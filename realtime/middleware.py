@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -12,10 +13,15 @@ from realtime.actors import acting
 Handler = Callable[[HttpRequest], HttpResponse]
 
 POSITION_HEADER = "X-Dnsadmin-Position"
+TRACE_PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""Of W3C Trace Context, version 00: the trace, the caller's part of it, flags."""
 
 
 class ActorMiddleware:
-    """Run a signed-in request on behalf of its user. Token requests are named by the API itself, which knows them later."""
+    """Run a signed-in request on behalf of its user. Token requests are named by the API itself, which knows them later.
+
+    The events that it causes carry the trace that its `traceparent` names, by which whoever sent it knows them again.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -24,7 +30,9 @@ class ActorMiddleware:
         origin = "api" if request.path.startswith("/api/") else "page"
         if request.user.is_authenticated and (origin == "page" or not request.user.is_superuser):
             audience.know(request.user)
-        with acting(request.user, origin=origin, address=request.META.get("REMOTE_ADDR")):
+        traced = TRACE_PARENT.fullmatch(request.headers.get("traceparent", ""))
+        trace_id = traced[1] if traced else None
+        with acting(request.user, origin=origin, address=request.META.get("REMOTE_ADDR"), trace_id=trace_id):
             return self.get_response(request)
 
 

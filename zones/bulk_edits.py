@@ -5,14 +5,14 @@ Each zone gets a change set of its own, with its rules, history and events; all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from zones.changes import Changes, change_set
+from zones.changes import Changes, change_set, newest_change
 from zones.models import Change, Record, Zone
 from zones.operations import operation
 from zones.refusals import InvalidChange
@@ -36,7 +36,8 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ZoneEdit(msgspec.Struct, kw_only=True):
-    """What an edit does to one zone. problems: why it cannot; then nothing is changed anywhere."""
+    """What an edit does to one zone. problems: why it cannot; then nothing is changed anywhere. based_on: in a preview, the
+    zone's `newest_change`."""
 
     zone: Any
     count: int = 0
@@ -44,6 +45,7 @@ class ZoneEdit(msgspec.Struct, kw_only=True):
     change_set: int | None = None
     warnings: list[Problem] = []
     problems: list[Problem] = []
+    based_on: int | None = None
 
 
 class Edited(msgspec.Struct, kw_only=True):
@@ -61,7 +63,7 @@ def preview(zones: Iterable[Zone], edit: Edit) -> Edited:
     """What an edit would do. Writes nothing; what is wrong is told by zone."""
     found = []
     for zone in zones:
-        edited, matched = ZoneEdit(zone=zone), 0
+        edited, matched = ZoneEdit(zone=zone, based_on=newest_change(zone)), 0
         try:
             with change_set(zone, dry_run=True) as changes:
                 matched = _ask(changes, zone, edit)
@@ -74,8 +76,13 @@ def preview(zones: Iterable[Zone], edit: Edit) -> Edited:
     return Edited(zones=found)
 
 
-def carry_out(zones: Sequence[Zone], edit: Edit, *, comment: str = "") -> Edited:
-    """Make an edit. Raises `InvalidChange`, `StaleVersion`, `Cancelled`; then nothing of it is kept."""
+def carry_out(
+    zones: Sequence[Zone], edit: Edit, *, comment: str = "", based_on: Mapping[str, int] | None = None
+) -> Edited:
+    """Make an edit. based_on: by the names of the zones that a preview showed, what it was based on.
+
+    Raises `InvalidChange`, `StaleVersion`, `Outdated`, `Cancelled`; then nothing of it is kept.
+    """
     total = sum(_matching(zone, edit).count() for zone in zones)
     alone = zones[0] if len(zones) == 1 else None
     if not total:
@@ -84,7 +91,9 @@ def carry_out(zones: Sequence[Zone], edit: Edit, *, comment: str = "") -> Edited
         done = Edited(zones=[], operation=watched.row.pk)
         for zone in zones:
             watched.reached(done.count, total)
-            with change_set(zone, comment=comment or _in_words(edit)) as changes:
+            with change_set(
+                zone, comment=comment or _in_words(edit), based_on=(based_on or {}).get(zone.name)
+            ) as changes:
                 _ask(changes, zone, edit)
             if changes.result is not None:
                 made = changes.done

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from zones import access, grants, names, rdata, reverse
@@ -29,7 +29,7 @@ from zones.nameserver.forwarding import Forwarding
 from zones.nameserver.hosting import checked_name
 from zones.nameserver.peers import MOST, peers
 from zones.plan import BULK, FIELDS, Asked, Plan, by_id, differing, note, pend, snapshot
-from zones.refusals import ChangeError, Conflict, InvalidChange, StaleVersion, UnknownRecord
+from zones.refusals import ChangeError, Conflict, InvalidChange, Outdated, StaleVersion, UnknownRecord
 from zones.replacement import Replacement
 from zones.rrsets import APEX, RRset
 from zones.validation import MAX_COMMENT, Problem
@@ -41,12 +41,14 @@ __all__ = (
     "Changes",
     "Conflict",
     "InvalidChange",
+    "Outdated",
     "Problem",
     "StaleVersion",
     "UnknownRecord",
     "change_set",
     "create_zone",
     "delete_zone",
+    "newest_change",
     "restore",
     "revert",
     "snapshot",
@@ -161,15 +163,16 @@ def change_set(
     reverts: ChangeSet | None = None,
     unlimited: bool = False,
     as_served: bool = False,
+    based_on: int | None = None,
 ) -> Iterator[Changes]:
     """Collect changes of `zone` and carry them out together when the block ends; with `dry_run`, only check them.
 
     The author and origin are those of `realtime.actors.current_actor()`, whose rights count for each record
     (`zones.access`). reverts: the change set that this one takes back. unlimited: for what follows from something that the
     author was allowed to do. as_served: for `replace` by what the name server serves already: rules have no say about it,
-    and it needs no push.
-    Raises `StaleVersion`, `UnknownRecord`, `InvalidChange`, `PermissionDenied`, or
-    `Zone.DoesNotExist` when the zone was deleted meanwhile.
+    and it needs no push. based_on: the `newest_change` when somebody looked at what this would do.
+    Raises `StaleVersion`, `UnknownRecord`, `InvalidChange`, `PermissionDenied`, `Outdated` when it has another newest change
+    by now, or `Zone.DoesNotExist` when the zone was deleted meanwhile.
     """
     changes = Changes(zone, unlimited=unlimited, as_served=as_served)
     yield changes
@@ -178,7 +181,25 @@ def change_set(
         if not (zone.writable or as_served):
             message = f"the records of {zone.name} come from elsewhere ({_where_from(zone)}); change them there"
             raise InvalidChange([Problem(code="not_writable", message=message)])
+        if based_on is not None:
+            _refuse_outdated(zone, based_on)
         changes.carry_out(comment=_comment(comment), dry_run=dry_run, reverts=reverts)
+
+
+def newest_change(zone: Zone) -> int:
+    """The newest change set of the zone's records: what a preview of more changes is based on. 0 when there is none."""
+    newest: int | None = _of_records(zone).values_list("pk", flat=True).first()
+    return newest or 0
+
+
+def _refuse_outdated(zone: Zone, based_on: int) -> None:
+    newest = _of_records(zone).first()
+    if newest is not None and newest.pk != based_on:
+        raise Outdated(zone.name, newest.author_name)
+
+
+def _of_records(zone: Zone) -> QuerySet[ChangeSet]:
+    return zone.change_sets.filter(change_count__gt=0).defer("rrsets").order_by("-id")
 
 
 def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Changes:

@@ -20,13 +20,13 @@ from realtime.actors import acting, current_actor
 from realtime.broadcasting import emit
 from realtime.events import EventType
 from zones import bulk, names, validation
-from zones.changes import change_set, create_zone
+from zones.changes import change_set, create_zone, newest_change
 from zones.events import ZoneTransferred
 from zones.models import ChangeSet, Operation, Record, Zone, ZoneKind
 from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import checked_name
 from zones.operations import Cancelled, operation
-from zones.refusals import InvalidChange
+from zones.refusals import InvalidChange, Outdated
 from zones.replacement import Replacement
 from zones.rrsets import APEX, RR, RRset, group, ungroup
 from zones.validation import Entry
@@ -60,7 +60,8 @@ class ZoneDiffers(Exception):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import would do. new: there is no such zone yet. records, serial: of the file."""
+    """What an import would do. new: there is no such zone yet. records, serial: of the file. based_on: the zone's
+    `newest_change`, for an import that shall do just this."""
 
     zone: str
     new: bool
@@ -68,6 +69,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     serial: int
     difference: Difference
     warnings: tuple[Problem, ...]
+    based_on: int
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ def preview(text: bytes, name: str, *, form: Form = "dns", merge: bool = False) 
     zone_name = _checked_name(name)
     zone_file = read(text, zone_name, form)
     zone = _present(zone_name)
+    based_on = newest_change(zone) if zone is not None else 0  # read first: what comes meanwhile makes it outdated
     present = _rrsets(zone)
     rrsets = _wanted(group(zone_file.records), present, merge=merge)
     if zone is not None:
@@ -103,6 +106,7 @@ def preview(text: bytes, name: str, *, form: Form = "dns", merge: bool = False) 
         serial=zone_file.serial,
         difference=difference(present, rrsets),
         warnings=(*zone_file.warnings, *warnings),
+        based_on=based_on,
     )
 
 
@@ -115,6 +119,7 @@ def import_zone(
     replace: bool = False,
     merge: bool = False,
     comment: str = "",
+    based_on: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Import:
     """Make the zone `name` what a file says. It is served as soon as the synchronizer has pushed it.
@@ -122,8 +127,9 @@ def import_zone(
     user: on whose behalf, where no actor says so already. form: of the file, a zone file or a table.
     replace: an existing zone may be changed; otherwise it has to be the same already.
     merge: RRsets that the file does not name stay as they are.
+    based_on: of the preview that this shall do; `None` does not look.
     progress: called with the records done and to be done, now and then; everybody else hears it as events.
-    Raises `ZoneFileError` (also for what only rules between records forbid), `ZoneDiffers`, `Cancelled`.
+    Raises `ZoneFileError` (also for what only rules between records forbid), `ZoneDiffers`, `Outdated`, `Cancelled`.
     """
     zone_name = _checked_name(name)
     present = _present(zone_name)
@@ -136,7 +142,7 @@ def import_zone(
         zone_file = read(text, zone_name, form)
         watched.reached(0, len(zone_file.records))
         with watched.counting_rows(), transaction.atomic():
-            zone, made = _write(zone_name, zone_file, replace=replace, merge=merge, comment=comment)
+            zone, made = _write(zone_name, zone_file, replace, merge, comment, based_on)
             done = _import(zone, made, zone_file, watched.row, new=present is None)
             _tell(done)
             result = {"created": done.created, "updated": done.updated, "deleted": done.deleted}
@@ -219,19 +225,21 @@ def _wanted(rrsets: list[RRset], present: list[RRset], *, merge: bool) -> list[R
 
 
 def _write(
-    name: str, zone_file: ZoneFile, *, replace: bool, merge: bool, comment: str
+    name: str, zone_file: ZoneFile, replace: bool, merge: bool, comment: str, based_on: int | None
 ) -> tuple[Zone, ChangeSet | None]:
     """The records in the database: a new zone, or the old one changed."""
     zone = _present(name)
     rrsets = group(zone_file.records)
     try:
+        if zone is None and based_on:
+            raise ZoneFileError([Problem(None, f"the zone {name} was deleted since the difference was made")])
         if zone is None:
             return _new_zone(name, zone_file.serial, rrsets, comment)
         if not merge:
             rrsets = _wanted(rrsets, _apex(zone), merge=False)
         if not replace and (would := difference(present := _rrsets(zone), _wanted(rrsets, present, merge=merge))):
             raise ZoneDiffers(name, would)
-        with change_set(zone, comment=comment or "import of a file") as changes:
+        with change_set(zone, comment=comment or "import of a file", based_on=based_on) as changes:
             changes.replace(rrsets, keep_others=merge, comments=zone_file.comments)
         return zone, changes.result
     except InvalidChange as error:
@@ -296,4 +304,4 @@ def _acting_for(user: Any) -> Iterator[None]:
 def _messages(error: Exception) -> list[str]:
     if isinstance(error, ZoneFileError):
         return [str(problem) for problem in error.problems]
-    return [str(error)] if isinstance(error, ZoneDiffers) else []
+    return [str(error)] if isinstance(error, (ZoneDiffers, Outdated)) else []

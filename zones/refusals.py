@@ -32,6 +32,15 @@ class StaleVersion(ChangeError):
         self.index = index
 
 
+class Outdated(ChangeError):
+    """What was looked at before, and was to be done, would no longer be what is done. who: changed the zone since, last."""
+
+    def __init__(self, zone: str, who: str) -> None:
+        super().__init__(f"{who or 'the system'} has changed {zone} since the difference was made")
+        self.zone = zone
+        self.who = who
+
+
 class UnknownRecord(ChangeError):
     """The zone has no such record, and never had. index: of the change in the set."""
 

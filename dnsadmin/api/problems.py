@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from security.guards import NeedsConfirmation
-from zones.changes import Conflict, InvalidChange, StaleVersion, UnknownRecord
+from zones.changes import Conflict, InvalidChange, Outdated, StaleVersion, UnknownRecord
 from zones.nameserver.errors import NameServerError
 from zones.zonefile.problems import ZoneFileError
 
@@ -68,6 +68,9 @@ def _document(error: Exception) -> dict[str, Any] | None:
                 "sent": error.sent,
                 "index": error.index,
             }
+        case Outdated():
+            detail = f"Nothing was changed, because {error}."
+            return {"status": 409, "code": "outdated", "detail": detail, "zone": error.zone}
         case UnknownRecord():
             detail = f"Nothing was changed, because {error}."
             return {"status": 404, "code": "not_found", "detail": detail, "index": error.index}

@@ -41,6 +41,12 @@ const BY_STATUS = {
   429: "Too many requests in a short time. Wait a moment, then try again.",
 };
 
+/** @param {number} octets @returns {string} in hexadecimal digits */
+const random = (octets) => Array.from(crypto.getRandomValues(new Uint8Array(octets)), (octet) => octet.toString(16).padStart(2, "0")).join("");
+
+/** What a request can be known by in the events that it causes (W3C Trace Context). */
+export const newTrace = () => random(16);
+
 /** The address of a zone in the API. @param {string} zone @param {string} [rest] */
 export const zoneUrl = (zone, rest = "") => `/api/zones/${encodeURIComponent(zone)}/${rest}`;
 
@@ -49,14 +55,15 @@ export const zoneUrl = (zone, rest = "") => `/api/zones/${encodeURIComponent(zon
  * @param {string} method
  * @param {string} path
  * @param {any} [data] sent as JSON, or as it is when it is a form, a file or text with `type`
- * @param {{type?: string, signal?: AbortSignal}} [options]
+ * @param {{type?: string, signal?: AbortSignal, trace?: string}} [options] trace: what the events that it causes carry
  * @returns {Promise<any>} the answer's JSON, or null; rejected with `Problem`
  */
-export async function request(method, path, data, { type, signal } = {}) {
+export async function request(method, path, data, { type, signal, trace } = {}) {
   const token = /** @type {HTMLInputElement | null} */ (seek("[name=csrfmiddlewaretoken]"))?.value ?? "";
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json", "X-CSRFToken": token };
   let body = data;
+  if (trace) headers.traceparent = `00-${trace}-${random(8)}-01`;
   if (type) headers["Content-Type"] = type;
   else if (data !== undefined && !(data instanceof FormData)) {
     headers["Content-Type"] = "application/json";
@@ -75,7 +82,8 @@ export async function request(method, path, data, { type, signal } = {}) {
 
 export const get = (/** @type {string} */ path, /** @type {{signal?: AbortSignal}} */ options = {}) =>
   request("GET", path, undefined, options);
-export const post = (/** @type {string} */ path, /** @type {any} */ data) => request("POST", path, data);
+export const post = (/** @type {string} */ path, /** @type {any} */ data, /** @type {{trace?: string}} */ options = {}) =>
+  request("POST", path, data, options);
 
 /**
  * Save changes of one zone as one change set.

@@ -89,3 +89,55 @@ def test_somebody_who_looks_at_the_zone_sees_the_import(site, make_zone, profile
     expect(page.locator("#notes")).to_contain_text("olivia imported a zone file")
     expect(row(page, "mail")).to_be_visible()
     expect(row(page, "www").locator("[data-slot=content]")).to_contain_text("192.0.2.2")
+
+
+def test_what_others_change_after_the_difference_is_told_before_anything_is_imported(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    _open(page, "Import")
+    page.get_by_label("or its text").fill(FILE)
+    page.get_by_role("button", name="Show the difference").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".difference li").filter(has_text="www A")).to_be_visible()
+
+    added = {"name": "theirs", "type": "A", "ttl": 60, "content": "192.0.2.7"}
+    assert site.client("oscar").post(f"/api/zones/{zone}/records/", added).status == 201
+    expect(dialog.locator("[data-outdated]")).to_contain_text(f"oscar has changed {zone} since")
+    dialog.get_by_role("button", name="Import", exact=True).click()
+
+    expect(dialog.locator("[data-outdated]")).to_contain_text("Nothing was changed, because oscar")
+    expect(dialog.locator(".difference li").filter(has_text="theirs A")).to_contain_text("deleted")
+    assert record_of(site, zone, "theirs")["content"] == "192.0.2.7"
+    assert record_of(site, zone, "www")["content"] == "192.0.2.1"
+
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("Imported the zone file.", exact=True)).to_be_visible()
+    assert record_of(site, zone, "www")["content"] == "192.0.2.2"
+
+
+def test_two_imports_of_one_person_show_each_its_own_progress(site, make_zone, profile):
+    zones = [make_zone(), make_zone()]
+    page = profile(site).sign_in("olivia", f"/zones/{zones[0]}/")
+    live(page)
+
+    page.evaluate(
+        """async (files) => {
+            const { request, zoneUrl } = await import("/static/site/api.js");
+            const { withProgress } = await import("/static/site/zones/progress.js");
+            for (const [zone, text] of files) {
+                const place = document.createElement("div");
+                place.id = zone;
+                document.querySelector("#main").append(place);
+                withProgress(place, "Importing", async (trace) => {
+                    await request("POST", `${zoneUrl(zone, "import/")}?replace=1`, text, { type: "text/dns", trace });
+                    await new Promise(() => {});
+                });
+            }
+        }""",
+        [[zones[0], FILE], [zones[1], f"{FILE}more IN A 192.0.2.4\n"]],
+    )
+
+    for zone, records in zip(zones, (4, 5), strict=True):
+        place = page.locator(f"[id='{zone}']")
+        expect(place).to_contain_text(f"of {records} records")
+        expect(place.get_by_role("button", name="Cancel")).to_be_visible()

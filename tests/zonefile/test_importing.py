@@ -18,6 +18,7 @@ from zones.exporting import export_zone
 from zones.importing import Cancelled, ZoneDiffers, import_zone, preview, summary
 from zones.models import Change, ChangeSet, Operation, OperationState, Record, Zone
 from zones.nameserver.endpoint import Endpoint
+from zones.refusals import Outdated
 from zones.rrsets import RR
 from zones.zonefile.problems import ZoneFileError
 from zones.zonefile.read import read_zone_file
@@ -278,3 +279,19 @@ def test_an_export_comes_back_as_the_same_zone() -> None:
     assert text.startswith("$ORIGIN example.test.\n@ ")
     assert not preview(text.encode(), "example.test").difference
     assert RR("www", "A", 300, "192.0.2.4") in read_zone_file(text.encode(), "example.test").records
+
+
+def test_what_somebody_changed_after_the_preview_is_not_overwritten_unseen() -> None:
+    zone = import_zone(FILE, "example.test").zone
+    other = FILE.replace(b"192.0.2.4", b"192.0.2.5")
+    seen = preview(other, "example.test")
+    with change_set(zone) as changes:
+        changes.create(name="theirs", type="A", ttl=60, content="192.0.2.7")
+
+    with pytest.raises(Outdated):
+        import_zone(other, "example.test", replace=True, based_on=seen.based_on)
+    assert zone.records.filter(name="theirs").exists()
+    assert not zone.records.filter(content="192.0.2.5").exists()
+
+    import_zone(other, "example.test", replace=True, based_on=preview(other, "example.test").based_on)
+    assert zone.records.filter(content="192.0.2.5").exists()

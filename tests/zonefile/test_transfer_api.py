@@ -103,6 +103,7 @@ def test_a_dry_run_answers_the_difference_and_changes_nothing(operator: APIClien
             "changed_count": 1,
         },
         "warnings": [{"line": 7, "reason": "ignoring out-of-zone data (x.other)"}],
+        "based_on": ChangeSet.objects.get().pk,
     }
     assert ChangeSet.objects.count() == 1
 

@@ -84,3 +84,27 @@ def test_zones_that_one_may_not_edit_are_not_edited(api: Api, zoe: User, vera: U
 
 def test_an_edit_has_to_say_what_it_does(api: Api, olivia: User, both: list[Zone]) -> None:
     assert api(olivia).post(PATH, {"zones": ["example.com"]}).status_code == 400
+
+
+def test_nothing_is_changed_in_a_zone_that_somebody_changed_after_the_preview(
+    api: Api, olivia: User, both: list[Zone]
+) -> None:
+    client, seen = api(olivia), contents(type="A")
+    shown = client.post(PATH, EDIT | {"dry_run": True}).json()
+    based_on = {zone["zone"]: zone["based_on"] for zone in shown["zones"]}
+    with change_set(both[1]) as changes:
+        changes.create(name="new", type="TXT", ttl=300, content='"192.0.2.9"')
+
+    refused = client.post(PATH, EDIT | {"based_on": based_on})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "outdated")
+    assert refused.json()["zone"] == "example.org"
+    assert contents(type="A") == seen
+    assert client.post(PATH, EDIT).status_code == 201
+
+
+def test_its_events_carry_the_trace_that_the_request_names(api: Api, olivia: User, both: list[Zone]) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    api(olivia).post(PATH, EDIT, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    bulk = LogEvent.objects.filter(event_type__startswith="bulk_operation")
+    assert {event.trace_id for event in bulk} == {trace}

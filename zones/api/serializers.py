@@ -451,6 +451,11 @@ class BulkEditRequest(serializers.Serializer):
     ttl = _ttl(allow_null=True, default=None)
     comment = serializers.CharField(allow_blank=True, default="")
     dry_run = serializers.BooleanField(default=False)
+    based_on = serializers.DictField(
+        child=serializers.IntegerField(),
+        default=dict,
+        help_text="By zone, as the preview says: where somebody has changed the zone since, 409 and nothing is changed.",
+    )
 
     def validate(self, edit: dict[str, Any]) -> dict[str, Any]:
         if not edit["find"] and edit["ttl"] is None:
@@ -467,6 +472,7 @@ class ZoneEditSerializer(serializers.Serializer):
     change_set = serializers.IntegerField(allow_null=True)
     warnings = WarningSerializer(many=True)
     problems = WarningSerializer(many=True)
+    based_on = serializers.IntegerField(allow_null=True)
 
     @extend_schema_field(ChangeSerializer(many=True))
     def get_changes(self, edited: Any) -> Any:

@@ -138,6 +138,7 @@ class PreviewSerializer(serializers.Serializer):
     serial = serializers.IntegerField(help_text="Of the SOA in the file.")
     difference = DifferenceSerializer()
     warnings = ProblemSerializer(many=True)
+    based_on = serializers.IntegerField(help_text="The zone's newest change, for an import that shall do just this.")
 
 
 class ImportSerializer(serializers.Serializer):
@@ -182,6 +183,7 @@ class ImportView(View):
             _flag("replace", "A zone that exists may be changed."),
             _flag("merge", "RRsets that the file does not name stay as they are."),
             OpenApiParameter("comment", OpenApiTypes.STR, description="For the history."),
+            OpenApiParameter("based_on", OpenApiTypes.INT, description="Of the preview that this import shall do."),
         ],
         responses={
             200: OpenApiResponse(PreviewSerializer, description="The difference (`dry_run`), or what was changed."),
@@ -192,9 +194,9 @@ class ImportView(View):
         """Import a zone file, or a table as CSV or JSON with the columns `name, type, ttl, content, comment`.
 
         Of a name that does not exist, a new zone is made: 201. A zone that exists with other records answers 409 with the
-        difference, unless `replace` or `merge` is given; afterwards it is what the file says. Tables may leave out SOA and
-        NS. A file that `named` would not load, one with `$INCLUDE`, and one that is too large answer 400 with line and
-        reason of each problem."""
+        difference, unless `replace` or `merge` is given; afterwards it is what the file says. With `based_on`, one that
+        somebody has changed since the preview answers 409, too. Tables may leave out SOA and NS. A file that `named` would
+        not load, one with `$INCLUDE`, and one that is too large answer 400 with line and reason of each problem."""
         name = self._name(zone_name)
         try:
             text, form = self._text()
@@ -209,6 +211,7 @@ class ImportView(View):
                 replace=self._flag("replace") or merge,
                 merge=merge,
                 comment=request.query_params.get("comment", ""),
+                based_on=self._based_on(),
             )
         except (ZoneFileError, ZoneDiffers, Cancelled) as error:
             return refusal_of(error)
@@ -236,6 +239,12 @@ class ImportView(View):
         if file is None:
             raise ValidationError({"file": "Send the zone file as the body (text/dns), or as the field “file”."})
         return bytes(file.read(MAX_BYTES + 1)), _SUFFIXES.get(PurePath(file.name or "").suffix.lower(), "dns")
+
+    def _based_on(self) -> int | None:
+        sent = self.request.query_params.get("based_on", "")
+        if sent and not (sent.isascii() and sent.isdigit() and len(sent) < 19):
+            raise ValidationError({"based_on": "not the number that a preview gave"}, code="invalid")
+        return int(sent) if sent else None
 
     def _flag(self, name: str) -> bool:
         value = self.request.query_params.get(name, "")
@@ -349,6 +358,7 @@ def _preview(found: Preview) -> dict[str, Any]:
         "serial": found.serial,
         "difference": _difference(found.difference),
         "warnings": _problems(found.warnings),
+        "based_on": found.based_on,
     }
 
 

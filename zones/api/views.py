@@ -484,8 +484,8 @@ class BulkEditsView(View):
             raise ValidationError({"zones": message}, code="unknown_zone")
         if locked := [zone.name for zone in zones if not may(request.user, "edit", zone)]:
             raise PermissionDenied(f"You may see {', '.join(locked)}, but not edit.")
-        dry_run, comment = asked.pop("dry_run"), asked.pop("comment")
+        dry_run, how = asked.pop("dry_run"), {name: asked.pop(name) for name in ("comment", "based_on")}
         edit = bulk_edits.Edit(**asked)
-        done = bulk_edits.preview(zones, edit) if dry_run else bulk_edits.carry_out(zones, edit, comment=comment)
+        done = bulk_edits.preview(zones, edit) if dry_run else bulk_edits.carry_out(zones, edit, **how)
         data = shapes.BulkEditSerializer(done, context={"user": request.user}).data
         return Response(data, status=201 if done.operation else 200)

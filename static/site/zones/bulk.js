@@ -3,7 +3,8 @@ import { element, find, seek } from "../dom.js";
 import { alarm, say } from "../saying.js";
 import { counted } from "../words.js";
 import { difference, warned } from "../zone/difference.js";
-import { showProgress } from "./progress.js";
+import { Basis } from "./basis.js";
+import { withProgress } from "./progress.js";
 
 /** Find and replace over zones: what it would do is shown first; then it is done in all of them or in none. */
 
@@ -25,6 +26,7 @@ function begin(form) {
   /** @param {boolean} now */
   const step = (now) => {
     looked = now;
+    if (!now) basis.set({});
     choose.hidden = now;
     preview.hidden = back.hidden = !now;
     submit.hidden = false;
@@ -45,15 +47,19 @@ function begin(form) {
       element("p", {}, element("strong", {}, count ? `${counted(count, "record")} in ${counted(zones.length, "zone")} would change.` : "Nothing matches."), wrong ? " What is marked is not possible, so nothing is." : " Nothing is changed yet."),
       ...zones.map(shown)));
     step(true);
+    basis.set(Object.fromEntries(zones.map((/** @type {any} */ { zone, based_on: basedOn }) => [zone, basedOn])));
     submit.hidden = wrong || !count;
     say(`${counted(count, "record")} would change. Nothing is changed yet.`);
     submit.disabled = false;
     (submit.hidden ? back : submit).focus();
   };
 
-  const carryOut = async () => {
-    const end = showProgress(preview, "Changing", "bulk_edit");
-    const { zones, change_count: count, operation } = await post("/api/bulk-edits/", { ...asked(), dry_run: false }).finally(end);
+  const basis = new Basis(preview, look);
+
+  /** In the zones that were shown, and no others. @param {Record<string, number>} basedOn */
+  const carryOut = async (basedOn) => {
+    const { zones, change_count: count, operation } = await withProgress(preview, "Changing", (trace) =>
+      post("/api/bulk-edits/", { ...asked(), zones: Object.keys(basedOn), based_on: basedOn, dry_run: false }, { trace }));
     preview.replaceChildren(element("div", { class: "stack" },
       element("p", {}, element("strong", {}, `Changed ${counted(count, "record")} in ${counted(zones.length, "zone")}.`), " Each zone has it in its history, where it can be taken back."),
       element("ul", {}, ...zones.map((/** @type {any} */ { zone, change_count: changed, change_set: id }) => element("li", {},
@@ -77,7 +83,7 @@ function begin(form) {
     problem.replaceChildren();
     submit.disabled = true;
     try {
-      await (looked ? carryOut() : look());
+      await (looked ? basis.carryOut(carryOut) : look());
     } catch (error) {
       tell(error);
       step(false);

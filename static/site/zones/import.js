@@ -4,7 +4,8 @@ import { alarm, say } from "../saying.js";
 import { toast } from "../toasts.js";
 import { offerUndo } from "../undo.js";
 import { counted } from "../words.js";
-import { showProgress } from "./progress.js";
+import { Basis } from "./basis.js";
+import { withProgress } from "./progress.js";
 
 /** Import of a zone file: choose it, look at the difference, then import. Nothing is changed before the last step. */
 
@@ -62,6 +63,7 @@ function begin(form) {
   /** @param {boolean} preview */
   const step = (preview) => {
     looked = preview;
+    if (!preview) basis.set({});
     choose.hidden = preview;
     shown.hidden = !preview;
     back.hidden = !preview;
@@ -82,11 +84,11 @@ function begin(form) {
     return /^"?name"?,/i.test(given.trim()) ? "text/csv" : "text/dns";
   };
 
-  /** @param {string} query */
-  const send = (query) => {
+  /** @param {string} query @param {string} [trace] */
+  const send = (query, trace) => {
     const given = content();
     const merge = new FormData(form).has("merge") ? "&merge=1" : "";
-    return request("POST", `${zoneUrl(zone(), "import/")}?${query}${merge}`, given, { type: kind(given) });
+    return request("POST", `${zoneUrl(zone(), "import/")}?${query}${merge}`, given, { type: kind(given), trace });
   };
 
   /** @param {unknown} error */
@@ -100,7 +102,7 @@ function begin(form) {
   };
 
   const look = async () => {
-    const { difference, warnings, new: isNew } = await send("dry_run=1");
+    const { difference, warnings, new: isNew, based_on: basedOn } = await send("dry_run=1");
     shown.replaceChildren(
       element("div", { class: "stack" },
         isNew && element("p", {}, "There is no zone ", element("strong", { class: "mono" }, zone()), " yet; it will be added."),
@@ -108,13 +110,16 @@ function begin(form) {
         ...warnings.map((/** @type {any} */ { line, reason }) => element("p", { class: "note wait" }, line ? `Line ${line}: ${reason}` : reason))));
     submit.disabled = rows(difference).length === 0;
     step(true);
+    basis.set({ [zone()]: basedOn });
     say("The difference is shown. Nothing is imported yet.");
     submit.focus();
   };
 
-  const carryOut = async () => {
-    const end = showProgress(shown, "Importing", "zone_import");
-    const done = await send("replace=1").finally(end);
+  const basis = new Basis(shown, look);
+
+  /** @param {Record<string, number>} basedOn */
+  const carryOut = async (basedOn) => {
+    const done = await withProgress(shown, "Importing", (trace) => send(`replace=1&based_on=${basedOn[zone()]}`, trace));
     dialog.close();
     if (!form.dataset.zone) return location.assign(`/zones/${zone()}/`);
     if (done.change_set) offerUndo(zone(), { id: done.change_set }, "Imported the zone file");
@@ -128,7 +133,7 @@ function begin(form) {
     problem.replaceChildren();
     submit.disabled = true;
     try {
-      if (looked) await carryOut();
+      if (looked) await basis.carryOut(carryOut);
       else await look();
     } catch (error) {
       tell(error);

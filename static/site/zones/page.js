@@ -11,7 +11,7 @@ import { zoneStanding } from "../words.js";
 import "./adopt.js";
 import "./bulk.js";
 import "./import.js";
-import { showProgress } from "./progress.js";
+import { withProgress } from "./progress.js";
 
 /** The list of zones: states and counts change in their rows; new and deleted zones come by reading the list again. */
 
@@ -93,12 +93,12 @@ form?.addEventListener("submit", async (event) => {
   for (const place of form.querySelectorAll(".problem")) place.textContent = "";
   button.disabled = true;
   const progress = find("[data-progress]", form);
-  const end = kind.value === "clone" ? showProgress(progress, "Cloning", "zone_clone") : () => {};
   try {
-    const { name } = await post("/api/zones/", { name: value("name"), kind: kind.value, comment: value("comment"), ...origin() });
+    const asked = { name: value("name"), kind: kind.value, comment: value("comment"), ...origin() };
+    const send = (/** @type {string} */ trace = "") => post("/api/zones/", asked, { trace });
+    const { name } = await (kind.value === "clone" ? withProgress(progress, "Cloning", send) : send());
     location.assign(`/zones/${name}/`);
   } catch (error) {
-    end();
     progress.replaceChildren();
     button.disabled = false;
     const problem = /** @type {Problem} */ (error);

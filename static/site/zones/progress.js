@@ -1,28 +1,34 @@
-import { Problem, post } from "../api.js";
-import { element, me } from "../dom.js";
+import { Problem, newTrace, post } from "../api.js";
+import { element } from "../dom.js";
 import { events } from "../live.js";
 import { alarm } from "../saying.js";
 import { counted } from "../words.js";
 
 /**
- * How far our own long operation is, as the events tell; it may be cancelled until it is done.
- *
+ * Send what takes long, and show how far it is, as the events of this very request tell; it may be cancelled until it is done.
+ * @template T
  * @param {HTMLElement} place what it is shown in
  * @param {string} doing as in "Importing"
- * @param {string} kind of the operation
- * @returns {() => void} ends it
+ * @param {(trace: string) => Promise<T>} send
+ * @returns {Promise<T>}
  */
-export function showProgress(place, doing, kind) {
+export async function withProgress(place, doing, send) {
+  const trace = newTrace();
   const bar = element("progress", { "aria-label": doing });
   const words = element("p", {}, `${doing} …`);
   const cancel = element("button", { type: "button", hidden: true }, "Cancel");
   place.replaceChildren(element("div", { class: "stack" }, words, bar, cancel));
-  return events.on(["bulk_operation_started", "bulk_operation_progress"], (/** @type {any} */ { data, source_user: user }) => {
+  const stop = events.on(["bulk_operation_started", "bulk_operation_progress"], (/** @type {any} */ { data, trace_id: of }) => {
+    if (of !== trace) return;
     const { id, done, total } = data.operation;
-    if (user?.id !== me.id || data.operation.kind !== kind) return;
     cancel.hidden = false;
     cancel.onclick = () => post(`/api/operations/${id}/cancel/`, {}).catch((/** @type {Problem} */ { message }) => alarm(`Not cancelled: ${message}`));
     words.textContent = `${doing}: ${done} of ${counted(total, "record")}`;
     if (total) Object.assign(bar, { max: total, value: done });
   });
+  try {
+    return await send(trace);
+  } finally {
+    stop();
+  }
 }
