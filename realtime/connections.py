@@ -17,6 +17,7 @@ from realtime.subscriptions import Wants
 
 if TYPE_CHECKING:
     from realtime.authentication import Claim
+    from realtime.presence import Told
     from realtime.routes import Route
     from realtime.transports import Transport
 
@@ -103,7 +104,7 @@ class WebSocketConnection:
         self.reader: asyncio.Task[None] | None = None
         self.left_out: Counter[str] = Counter()
         self.dropped = 0
-        self.told: object = None
+        self.told: Told | None = None
         self.frames = 0
         self.sent = 0
         self.confirmed = 0

@@ -46,7 +46,7 @@ class FrontDesk:
         self._commands: dict[int, TokenBucket] = {}
         self._looks: Together[int, tuple[Account, Audience]] = Together(self._look_up)
         self._arrivals: Together[WebSocketConnection, int] = Together(
-            self._write_down, abandoned=lambda connection, _: self.depart(connection.presence_id)
+            self._write_down, abandoned=lambda connection: self.depart(connection.presence_id)
         )
         self._gone: list[int] = []
         self._unsaved: dict[tuple[int, str], Wants] = {}

@@ -380,12 +380,13 @@ class Node:
                     self._expire(connection, CloseCode.NOT_SIGNED_IN, "the session has expired: sign in again")
 
     async def _reconcile(self) -> None:
-        """Displace whoever should have been told and was not: the order may have been lost with the layer."""
+        """Displace whoever should have been told and was not: the order may have been lost with the layer, or their
+        process may have died, and only its rows are left."""
         # From two looks ago: of two rows that are written at the same time the lower may become visible after the greater.
         latest, arrived = await in_database(presence.newcomers, self._reconciled[0])
         self._reconciled = self._reconciled[1], latest
         slots = arrived & {(c.user_id, c.client) for c in self.manager}
         if slots:
             limit = self.conf.connections_per_user
-            for (user_id, client), oldest in (await in_database(presence.oldest_staying, slots, limit)).items():
+            for (user_id, client), oldest in (await in_database(presence.make_way, slots, limit)).items():
                 self._displace(user_id, client, oldest)

@@ -49,14 +49,29 @@ def _row(member: WebSocketConnection, node: str, now: datetime) -> Presence:
 
 def oldest_staying(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:
     """For each slot (user id, client name) the lowest presence id that may stay; 0 where nobody has to go."""
-    wanted = set(slots)
-    newest: dict[tuple[int, str], list[int]] = {slot: [] for slot in wanted}
-    rows = Presence.objects.filter(user_id__in={user for user, _ in wanted}, last_seen__gte=_fresh_since())
+    return {slot: _oldest(ids, limit) for slot, ids in _newest_first(slots).items()}
+
+
+def make_way(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int, str], int]:
+    """As `oldest_staying`; and the rows of those who have to go are struck out, also where the process that would do so
+    has died: who comes back after its end is not listed twice until its rows run out."""
+    found = _newest_first(slots)
+    _strike_out(Presence.objects.filter(pk__in=[pk for ids in found.values() for pk in ids[limit:]]))
+    return {slot: _oldest(ids, limit) for slot, ids in found.items()}
+
+
+def _newest_first(slots: Iterable[tuple[int, str]]) -> dict[tuple[int, str], list[int]]:
+    """The presence ids of each slot."""
+    found: dict[tuple[int, str], list[int]] = {slot: [] for slot in slots}
+    rows = Presence.objects.filter(user_id__in={user for user, _ in found}, last_seen__gte=_fresh_since())
     for user_id, client, pk in rows.order_by("-pk").values_list("user_id", "client", "pk"):
-        ids = newest.get((user_id, client))
-        if ids is not None and len(ids) <= limit:
-            ids.append(pk)
-    return {slot: ids[limit - 1] if len(ids) > limit else 0 for slot, ids in newest.items()}
+        if (user_id, client) in found:
+            found[user_id, client].append(pk)
+    return found
+
+
+def _oldest(ids: list[int], limit: int) -> int:
+    return ids[limit - 1] if len(ids) > limit else 0
 
 
 def newcomers(after: int) -> tuple[int, set[tuple[int, str]]]:
@@ -89,6 +104,7 @@ def _return(members: Mapping[int, WebSocketConnection], node: str, now: datetime
             row = _row(member, node, now)
             row.pk = pk
             rows.append(row)
+            member.told = None
     Presence.objects.bulk_create(rows, ignore_conflicts=True)
 
 
@@ -102,15 +118,15 @@ class Told(msgspec.Struct, frozen=True):
 
 def _write_figures(members: Iterable[WebSocketConnection]) -> None:
     """Bring the rows of those up to date of whom there is news since the last time; mostly that are figures only."""
-    figures, listed = [], []
+    figures, listed, news = [], [], []
     for member in members:
         before, now = member.told, Told(_figures(member), member.wants, member.audience)
-        if not isinstance(before, Told) or before.figures != now.figures:
+        if before is None or before.figures != now.figures:
             figures.append((*now.figures, member.presence_id))
-        if not isinstance(before, Told) or before.wants is not now.wants or before.audience is not now.audience:
+        if before is None or before.wants is not now.wants or before.audience is not now.audience:
             types = subscriptions.listed(now.wants, now.audience)
             listed.append((msgspec.json.encode(types).decode(), member.presence_id))
-        member.told = now
+        news.append((member, now))
     if figures or listed:
         table = connection.ops.quote_name(Presence._meta.db_table)
         with transaction.atomic(), connection.cursor() as cursor:  # in one: SQLite would commit each row to the disk
@@ -119,6 +135,8 @@ def _write_figures(members: Iterable[WebSocketConnection]) -> None:
                 figures,
             )
             cursor.executemany(f"UPDATE {table} SET subscriptions = %s WHERE id = %s", listed)  # noqa: S608
+    for member, told in news:  # now that it is written: the database may have been away
+        member.told = told
 
 
 def _figures(member: WebSocketConnection) -> tuple[str, int, int, int]:
@@ -133,8 +151,9 @@ def clear(node: str) -> None:
 def _strike_out(rows: QuerySet[Presence]) -> None:
     found = dict(rows.values_list("pk", "connection_id"))
     if found:
-        Presence.objects.filter(pk__in=found).delete()
-        departed.send(sender=None, connection_ids=list(found.values()))
+        with transaction.atomic():  # who hears of it may fail: then the rows are still there for the next time
+            Presence.objects.filter(pk__in=found).delete()
+            departed.send(sender=None, connection_ids=list(found.values()))
 
 
 def _fresh_since() -> datetime:

@@ -20,13 +20,13 @@ class Together(Generic[Item, Answer]):
     """Collects what is asked for and answers it visit by visit.
 
     visit: answers a list of items with a list as long; an answer that is an exception is raised to who asked, and what
-    `visit` itself raises to everyone. abandoned: called with the item and answer of whoever gave up meanwhile.
+    `visit` itself raises to everyone. abandoned: called with the item of whoever gave up meanwhile, whatever became of it.
     """
 
     def __init__(
         self,
         visit: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
-        abandoned: Callable[[Item, Answer], None] = lambda item, answer: None,
+        abandoned: Callable[[Item], None] = lambda item: None,
     ) -> None:
         self._visit = visit
         self._abandoned = abandoned
@@ -50,11 +50,10 @@ class Together(Generic[Item, Answer]):
                 except Exception as problem:  # noqa: BLE001  # it is theirs to handle, not this task's
                     answers = [problem] * len(batch)
                 for (item, answered), answer in zip(batch, answers, strict=True):
-                    if isinstance(answer, Exception):
-                        if not answered.done():
-                            answered.set_exception(answer)
-                    elif answered.done():
-                        self._abandoned(item, answer)
+                    if answered.done():
+                        self._abandoned(item)
+                    elif isinstance(answer, Exception):
+                        answered.set_exception(answer)
                     else:
                         answered.set_result(answer)
         finally:

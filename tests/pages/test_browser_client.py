@@ -192,6 +192,7 @@ def test_a_server_that_is_killed_is_waited_for_and_nothing_is_lost(site: Site, i
         wait_for_state(tab, "live")
         wait_for_records(tab, ["before", "meanwhile", "too", "after"])
         assert tab.evaluate("client.resyncs") == []
+    wait_for_sockets(site, "olivia", 1)  # of her former one only the row had been left
 
 
 def test_a_server_that_says_nothing_any_more_is_noticed_and_nothing_is_lost(

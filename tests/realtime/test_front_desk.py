@@ -96,6 +96,27 @@ async def test_who_leaves_while_being_written_down_is_struck_out(database: dict[
     assert database["rows"] == {}
 
 
+async def test_who_leaves_while_being_written_down_is_struck_out_also_when_the_rest_of_the_visit_fails(
+    database: dict[str, Any],
+) -> None:
+    front = desk()
+
+    def fail() -> None:
+        database["during"] = None
+        assert arriving.cancel()
+        raise RuntimeError("the database went away after the row was written")
+
+    database["during"] = fail
+    arriving = asyncio.ensure_future(front.arrive(Somebody(1)))  # type: ignore[arg-type]
+    with pytest.raises(asyncio.CancelledError):
+        await arriving
+    for _ in range(6):
+        await asyncio.sleep(0)
+    assert len(database["rows"]) == 1
+    await front.catch_up()
+    assert database["rows"] == {}
+
+
 async def test_a_failure_to_write_is_told_to_each_and_the_next_are_served(database: dict[str, Any]) -> None:
     front = desk()
     database["fails"] = True
