@@ -137,6 +137,24 @@ def test_addresses_of_clients_are_for_those_who_may_see_them(site, profile):
     assert site.client("vera").get(f"/api/rpz/rules/{made.data['id']}/").data["trigger"] is None
 
 
+def test_a_rule_that_a_colleague_changes_or_deletes_while_it_is_edited_keeps_what_was_typed(site, profile):
+    rule = site.client("admin").post("/api/rpz/rules/", {"trigger": "shared.blocked.test", "category": "old"}).data
+    sam = page_of(profile, site, "sam")
+    rule_row(sam, rule["trigger"]).get_by_role("button", name="Edit").click()
+    form, path = sam.locator("#rule-form"), f"/api/rpz/rules/{rule['id']}/"
+    form.locator("#rule-comment").fill("asked for by the bank")
+
+    assert site.client("admin").patch(path, {"category": "new"}).status == 200
+    expect(form.locator("[data-meanwhile]")).to_contain_text("admin has changed this rule meanwhile: category new")
+    assert site.client("admin").delete(path).status == 204
+    expect(form.locator("[data-meanwhile]")).to_contain_text("admin has deleted this rule meanwhile")
+    expect(form.locator("#rule-comment")).to_have_value("asked for by the bank")
+
+    form.get_by_role("button", name="Save").click()
+    expect(rule_row(sam, rule["trigger"])).to_contain_text("asked for by the bank")
+    assert site.client("sam").get("/api/rpz/rules/", search=rule["trigger"]).data["count"] == 1
+
+
 TENS = [
     pytest.param(HOSTILE[place::6], id=str(place), marks=() if place == 3 else pytest.mark.soak) for place in range(6)
 ]

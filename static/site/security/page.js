@@ -9,7 +9,7 @@ import { toast } from "../toasts.js";
 import "./check.js";
 import "./hits.js";
 import { listensForFeeds } from "./policies.js";
-import { openRule } from "./rule_form.js";
+import { openRule, ruleBecame } from "./rule_form.js";
 import { watchesHits } from "./watches.js";
 import { policyStanding, ruleStanding, untilWords } from "./words.js";
 
@@ -41,9 +41,10 @@ function stand(rule) {
 }
 
 /** @param {any} event */
-function ruleChanged({ data, event_type: type }) {
+function ruleChanged({ data, event_type: type, source_user: user }) {
   const verb = { rpz_rule_created: "added", rpz_rule_deleted: "deleted" }[/** @type {string} */ (type)] ?? "changed";
   mention(`rule ${verb}`, `rules ${verb}`);
+  ruleBecame(data.rule.id, verb === "deleted" ? null : data.rule, user?.username ?? "The system");
   held.offer(`rule ${data.rule.id}`, again);
 }
 
