@@ -44,6 +44,22 @@ def test_the_first_event_after_a_quiet_spell_goes_at_once_and_those_that_follow_
     assert notes(client.frames)[2:] == [["fourth"]]
 
 
+def test_the_wait_for_others_begins_when_everybody_has_what_was_sent(bench: MakeBench) -> None:
+    """Sending to a thousand takes as long as a short wait does; else it would be over before another event could come."""
+    site = bench(wait_high_ms=10)
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    client.on_frame = lambda frame: site.turn_clock(0.008)
+    site.publish(event(HIGH, text="first"))
+    client.on_frame = lambda frame: None
+    site.publish(event(HIGH, text="second"))
+    site.pass_time(0.008)
+    site.publish(event(HIGH, text="third"))
+    assert notes(client.frames) == [["first"]]
+    site.pass_time(0.003)
+    assert notes(client.frames) == [["first"], ["second", "third"]]
+
+
 def test_what_one_transaction_brought_goes_at_once_and_together(bench: MakeBench) -> None:
     site = bench()
     client = site.connect(1, OPERATOR)
