@@ -161,7 +161,7 @@ def check_views(crowd: Crowd) -> None:
     for member in crowd.members:
         event = member.first_event
         assert event is not None
-        shown = event["data"]["record"]["private_comment"] is not None
+        shown = event["data"]["record"]["comment"] is not None
         if shown is ("redacted" in event):
             raise Broken(f"neither whole nor redacted: {event}")
     redacted = sum("redacted" in (member.first_event or {}) for member in crowd.members)

@@ -124,13 +124,15 @@ def announce_logout(sender: Any, request: Any, user: Any, **_: Any) -> None:
 
 @receiver(user_login_failed)
 def announce_failed_login(sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
+    username = str(credentials.get("username", ""))[:150]
     payload = SessionPayload(
-        username=str(credentials.get("username", ""))[:150],
+        username=username,
         method="password",
         address=request.META.get("REMOTE_ADDR") if request is not None else None,
     )
+    tried = User.objects.filter(username=username).values_list("pk", flat=True).first()  # who should hear of it
     with transaction.atomic():
-        emit(EventType.AUTHENTICATION_FAILED, payload)
+        emit(EventType.AUTHENTICATION_FAILED, payload, subject_id=tried)
 
 
 # -- accounts -----------------------------------------------------------------------------------------------------------

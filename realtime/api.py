@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ParseError
-from rest_framework.permissions import IsAdminUser
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from realtime import audience as audiences
 from realtime import doorbell, log, presence
+from realtime.administrators import IsAdministrator
 from realtime.export import asyncapi
 from realtime.filters import view
 from realtime.models import LogEvent
@@ -25,7 +27,11 @@ MOST_READ = 20_000
 
 
 class EventsView(APIView):
-    """The durable log, as far as the user may see it."""
+    """The durable log, as far as the user may see it.
+
+    `count` is that of this answer: the whole of a log is not counted. `next` is there as long as there is more to be read,
+    be it that the user sees nothing of it.
+    """
 
     @extend_schema(
         parameters=[
@@ -52,16 +58,16 @@ class EventsView(APIView):
             return [public(s) for s in seen if s is not None]
 
         if "since" in request.query_params:
-            return self._since(request.query_params["since"], here, limit, shown)
+            return self._since(request, here, limit, shown)
         return self._latest(request, here, limit, shown)
 
-    def _since(self, text: str, here: log.Position, limit: int, shown: Any) -> Response:
+    def _since(self, request: Request, here: log.Position, limit: int, shown: Any) -> Response:
         try:
-            since = log.Position.parse(text)
+            since = log.Position.parse(request.query_params["since"])
         except ValueError as error:
             raise ParseError(str(error)) from None
         if since.epoch != here.epoch or since.position > here.position:
-            return Response({"recovered": False, "reason": "epoch_changed", "results": [], "upto": str(here)})
+            return _page(request, [], None, recovered=False, reason="epoch_changed", upto=str(here))
         results: list[dict[str, Any]] = []
         upto = since.position
         try:
@@ -73,25 +79,37 @@ class EventsView(APIView):
                     results.extend(shown([event]))
                     upto = event.position or upto
         except log.TooOld:
-            return Response({"recovered": False, "reason": "too_old", "results": [], "upto": str(here)})
-        position = log.Position(here.epoch, upto)
-        return Response({"recovered": True, "results": results, "upto": str(position), "head": str(here)})
+            return _page(request, [], None, recovered=False, reason="too_old", upto=str(here))
+        position = str(log.Position(here.epoch, upto))
+        following = {"since": position} if upto < here.position else None
+        return _page(request, results, following, recovered=True, upto=position, head=str(here))
 
     def _latest(self, request: Request, here: log.Position, limit: int, shown: Any) -> Response:
         before = _number(request, "before", here.position + 1, here.position + 1)
         results: list[dict[str, Any]] = []
-        read = 0
+        read, more = 0, True
         while len(results) < limit and read < MOST_READ:
             rows = list(LogEvent.objects.filter(position__lt=before).order_by("-position")[: log.CHUNK])
-            if not rows:
-                break
+            more = len(rows) == log.CHUNK
             read += len(rows)
             for row in rows:
                 if len(results) == limit:
                     break
                 results.extend(shown([log.as_event(row)]))
                 before = row.position or before
-        return Response({"results": results, "before": before, "upto": str(here)})
+            if not more:
+                break
+        following = {"before": before} if more or (rows and before != rows[-1].position) else None
+        return _page(request, results, following, before=before, upto=str(here))
+
+
+def _page(request: Request, results: list[dict[str, Any]], following: dict[str, Any] | None, **more: Any) -> Response:
+    """A list like any other, which goes on at `following` (parameters of its address; `None`: there is no more)."""
+    address = None
+    if following is not None:
+        query = urlencode({**request.query_params.dict(), **following})
+        address = request.build_absolute_uri(f"{request.path}?{query}")
+    return Response({"count": len(results), "next": address, "previous": None, "results": results, **more})
 
 
 def _user_id(request: Request) -> int:
@@ -136,7 +154,7 @@ class EventTypesView(APIView):
 class ConnectionsView(APIView):
     """Who is connected, on every node."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (IsAdministrator,)
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request) -> Response:
@@ -147,7 +165,7 @@ class ConnectionsView(APIView):
 class DisconnectView(APIView):
     """Close somebody's connection."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (IsAdministrator,)
 
     @extend_schema(request=None, responses={202: dict, 404: dict})
     def post(self, request: Request, connection_id: str) -> Response:
@@ -158,7 +176,9 @@ class DisconnectView(APIView):
 
 
 class AsyncApiView(APIView):
-    """The WebSocket protocol as an AsyncAPI 3 document."""
+    """The WebSocket protocol as an AsyncAPI 3 document, for everybody, as that of HTTP is."""
+
+    permission_classes = (AllowAny,)
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request) -> Response:

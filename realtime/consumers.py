@@ -60,7 +60,9 @@ CLOSE_WITHIN_S = 2.0
 """Seconds that a close may be held back by what the client does not read; then the connection is cut."""
 MOST_UNREAD = 2 * WINDOW
 """Bytes of answers that may pile up for a client that asks without reading."""
-CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+CLIENT_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]{1,64}", re.ASCII)
+"""What can stand in a subprotocol list (a token of RFC 9110, section 5.6.2)."""
+ODD_NAME = "The name of a client may have 64 letters, digits and signs like . _ - of ASCII."
 
 
 class UnifiedWebSocketConsumer(AsyncConsumer):
@@ -126,7 +128,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         )
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         self.since = query["since"][0] if "since" in query else None
-        self.named = next((p[7:] for p in offered if p.startswith("client.")), None)
+        self.named = next((p[7:] for p in offered if p.startswith("client.")), None) or None
         self.deflate = "feature.deflate" in offered
         try:
             self.node.desk.take_place(self.address)
@@ -139,6 +141,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             return
         if "token" in query:
             await self.refuse("A token does not belong in the address: it ends up in logs. Send it as a subprotocol.")
+        elif self.named and not CLIENT_NAME.fullmatch(self.named):
+            self.turn_down(None, ErrorCode.INVALID_MESSAGE, ODD_NAME)
+            await self.end(CloseCode.PROTOCOL_ERRORS, ODD_NAME)
         elif self.node.draining:
             await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))
         elif self.credentials.token is not None:
@@ -168,7 +173,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             if not self.belongs_here(claim.user_id):
                 await self.node.mover.look()  # the refusal is final for the client: by what is decided now
             if not self.belongs_here(claim.user_id):
-                await self.end(CloseCode.OTHER_SYSTEM, "this user is on the old system: use the legacy endpoints")
+                await self.refuse("this user is on the old system: use the legacy endpoints", CloseCode.OTHER_SYSTEM)
             elif not self.closed:
                 await self.enter(claim, account, audience, changes)
         except AuthenticationFailed as problem:
@@ -211,11 +216,11 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         # From here on the feed tells of changed rights; those that changed while it was coming in are read again.
         member.stale += changes != self.node.desk.changes
         resumed = None
-        member.upto = upto = self.node.feed.position
+        member.upto = self.node.feed.position
         if self.since is not None:
-            resumed, member.upto, upto = await self._replay_from(self.since)
+            resumed, member.upto = await self._replay_from(self.since)
             metrics.resumes.labels(resumed.get("reason", "recovered")).inc()
-        member.deliver(self.welcome(resumed, upto))
+        member.deliver(self.welcome(resumed))
         member.next_ping = time.monotonic() + self.node.conf.heartbeat_s * random.uniform(0.5, 1.0)
         member.entering = False
         self.node.reader.rewind(member)
@@ -231,28 +236,24 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         return subscriptions.defaults(audience)
 
     def client_name(self, claim: Claim) -> str:
-        name = self.named or ("web" if claim.method == "session" else "api")
-        return name if CLIENT_NAME.fullmatch(name) else "api"
+        return self.named or ("web" if claim.method == "session" else "api")
 
-    async def _replay_from(self, since: str | log.Position) -> tuple[dict[str, Any], int, int]:
-        """What is told of a wish to resume from `since`, the position to go on from, and how far the replay goes.
-
-        The first position equals the second when there is nothing to go back to.
-        """
+    async def _replay_from(self, since: str | log.Position) -> tuple[dict[str, Any], int]:
+        """What is told of a wish to resume from `since`, and the position to go on from."""
         feed = self.node.feed
         try:
             position = log.Position.parse(since) if isinstance(since, str) else since
             if position.epoch != feed.epoch or position.position < 0 or not await feed.reach(position.position):
-                return {"recovered": False, "reason": "epoch_changed"}, feed.position, feed.position
-            upto = feed.position
-            replayed = await count_visible(feed, self.member, position.position, upto)
+                return {"recovered": False, "reason": "epoch_changed"}, feed.position
+            replayed = await count_visible(feed, self.member, position.position, feed.position)
         except ValueError:
-            return {"recovered": False, "reason": "epoch_changed"}, feed.position, feed.position
+            return {"recovered": False, "reason": "epoch_changed"}, feed.position
         except log.TooOld:
-            return {"recovered": False, "reason": "too_old"}, feed.position, feed.position
-        return {"recovered": True, "replayed": replayed}, position.position, upto
+            return {"recovered": False, "reason": "too_old"}, feed.position
+        return {"recovered": True, "replayed": replayed}, position.position
 
-    def welcome(self, resumed: dict[str, Any] | None, upto: int) -> Frame:
+    def welcome(self, resumed: dict[str, Any] | None) -> Frame:
+        """The first frame. `resume`: where to come back to if the connection ended now, before anything is replayed."""
         member = self.member
         return frame(
             "welcome",
@@ -262,7 +263,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             user={"id": member.user_id, "username": member.username, "is_admin": member.audience.is_admin},
             subscriptions=subscriptions.listed(member.wants, member.audience),
             available=permitted_types(member.audience),
-            resume={"epoch": self.node.feed.epoch, "position": upto},
+            resume={"epoch": self.node.feed.epoch, "position": member.upto},
             resumed=resumed,
             heartbeat_s=self.node.conf.heartbeat_s,
             token_expires_at=self._expiry(),
@@ -330,14 +331,17 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         if not isinstance(token, str):
             self.complain(given.id, ErrorCode.INVALID_MESSAGE, "`data.token` is missing.")
             return
-        if isinstance(client, str):
-            self.named = client
+        if client is not None and not (isinstance(client, str) and CLIENT_NAME.fullmatch(client)):
+            self.complain(given.id, ErrorCode.INVALID_MESSAGE, ODD_NAME)
+            return
+        self.named = client or self.named
         features = given.data.get("features")
         self.deflate |= isinstance(features, list) and "deflate" in features
         if isinstance(resume, dict):
             resume = f"{resume.get('epoch')}:{resume.get('position')}"
         if isinstance(resume, str):
             self.since = resume
+        self.command_id = given.id
         await self.sign_in(token)
         if self.admitted:
             self.member.deliver(response(given.id, {"token_expires_at": self._expiry()}))
@@ -364,7 +368,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
     async def resume(self, since: log.Position) -> None:
         """Send again from `since`; the answer follows the events."""
         command_id, member = self.command_id, self.member
-        outcome, position, _ = await self._replay_from(since)
+        outcome, position = await self._replay_from(since)
         metrics.resumes.labels(outcome.get("reason", "recovered")).inc()
         member.on_level.append(lambda: member.deliver(response(command_id, outcome)))
         self.node.reader.rewind(member, position if outcome["recovered"] else None)
@@ -402,7 +406,8 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         if wait_s:
             why = "Too many failed attempts from this address."
             if not self.closed:
-                self.transport.write(error(None, ErrorCode.RATE_LIMITED, why, {"retry_after_s": round(wait_s, 1)}))
+                details = {"retry_after_s": round(wait_s, 1)}
+                self.transport.write(error(self.command_id, ErrorCode.RATE_LIMITED, why, details))
             await self.end(CloseCode.TOO_MANY, why, int(wait_s * 1000))
         elif isinstance(problem, TokenExpired):
             await self.refuse(str(problem), CloseCode.TOKEN_EXPIRED)
@@ -410,10 +415,11 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             await self.refuse(str(problem))
 
     async def refuse(self, why: str, code: CloseCode = CloseCode.NOT_SIGNED_IN) -> None:
-        """Turn a client away that could not show who it is."""
+        """Turn a client away: it could not show who it is, or is not for this socket."""
         if not self.closed:
-            told = ErrorCode.PERMISSION_DENIED if code is CloseCode.NOT_ALLOWED else ErrorCode.NOT_AUTHENTICATED
-            self.transport.write(error(None, told, why))
+            known = code in (CloseCode.NOT_ALLOWED, CloseCode.OTHER_SYSTEM)
+            told = ErrorCode.PERMISSION_DENIED if known else ErrorCode.NOT_AUTHENTICATED
+            self.transport.write(error(self.command_id, told, why))
         await self.end(code, why)
 
     async def end(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:

@@ -65,7 +65,7 @@ class DataSensitivityFilter:
 def _mask(value: Any, path: list[str]) -> Any:
     """`value` with `None` at `path` (`*` for each item of a list); the same object when there is nothing to mask.
 
-    A step `rule[trigger_type=client_ip]` goes on only where that field of the object has that value.
+    A step `rule[trigger_type=client_ip]` goes on only where that field of the object has that value, spelt as in JSON.
     """
     if not path:
         return None
@@ -74,7 +74,9 @@ def _mask(value: Any, path: list[str]) -> Any:
     step = step[: condition.start()] if condition else step
 
     def within(inner: Any) -> Any:
-        chosen = not condition or (isinstance(inner, dict) and str(inner.get(condition["field"])) == condition["value"])
+        chosen = not condition or (
+            isinstance(inner, dict) and _spelt(inner.get(condition["field"])) == condition["value"]
+        )
         return _mask(inner, rest) if chosen else inner
 
     if step == "*" and isinstance(value, list):
@@ -84,6 +86,10 @@ def _mask(value: Any, path: list[str]) -> Any:
         inner = within(value[step])
         return value if inner is value[step] else {**value, step: inner}
     return value
+
+
+def _spelt(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class RateLimitFilter:

@@ -74,7 +74,7 @@ class Presence(models.Model):
 
     connection_id = models.CharField(max_length=32, unique=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
-    client = models.CharField(max_length=40)
+    client = models.CharField(max_length=64)
     node = models.CharField(max_length=64)
     address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=200, blank=True)
@@ -99,7 +99,7 @@ class SavedSubscription(models.Model):
     """What a user's client wanted last, restored when it comes back."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    client = models.CharField(max_length=40)
+    client = models.CharField(max_length=64)
     wanted = models.JSONField(default=dict)
     updated_at = models.DateTimeField(auto_now=True)
 

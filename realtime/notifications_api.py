@@ -8,19 +8,12 @@ from django.core.exceptions import ValidationError as ModelError
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from realtime import notifications
+from realtime.administrators import IsAdministrator
 from realtime.notification_models import Delivery, EscalationStep, NotificationChannel
-
-
-class IsSuperuser(IsAdminUser):
-    """Administrators: who may see everything anyway, since a channel sends it elsewhere."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user and request.user.is_active and request.user.is_superuser)
 
 
 class ChannelSerializer(serializers.ModelSerializer):
@@ -74,7 +67,7 @@ class ChannelViewSet(viewsets.ModelViewSet):
 
     queryset = NotificationChannel.objects.all()
     serializer_class = ChannelSerializer
-    permission_classes = (IsSuperuser,)
+    permission_classes = (IsAdministrator,)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
@@ -95,7 +88,7 @@ class StepViewSet(viewsets.ModelViewSet):
 
     queryset = EscalationStep.objects.all()
     serializer_class = StepSerializer
-    permission_classes = (IsSuperuser,)
+    permission_classes = (IsAdministrator,)
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
@@ -103,7 +96,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
 
     queryset = Delivery.objects.select_related("alert")
     serializer_class = DeliverySerializer
-    permission_classes = (IsSuperuser,)
+    permission_classes = (IsAdministrator,)
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])

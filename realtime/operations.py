@@ -9,13 +9,13 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, NotFound
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from realtime import presence, rollout, tracing
 from realtime.actors import acting
+from realtime.administrators import IsAdministrator
 from realtime.guard import LIVE
 from realtime.models import MetricSample, Presence
 
@@ -38,7 +38,7 @@ class RolloutStep(serializers.Serializer):
 class StatsView(APIView):
     """Figures of every web process, as each last wrote them down, and of the site as a whole."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (IsAdministrator,)
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request) -> Response:
@@ -62,7 +62,7 @@ class StatsView(APIView):
 class TraceView(APIView):
     """The way of one event of the last hour."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (IsAdministrator,)
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request, event_id: str) -> Response:
@@ -75,7 +75,7 @@ class TraceView(APIView):
 class RolloutView(APIView):
     """The roll-out of the unified WebSocket: how it goes (GET), and its next step (POST)."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (IsAdministrator,)
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request) -> Response:

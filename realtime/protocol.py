@@ -24,6 +24,10 @@ VERSION = 1
 LARGEST_COMMAND = 64 * 1024
 """Bytes of a client's frame; a larger one is answered `too_large`. The transport's own limit lies above, at 256 KiB."""
 LARGEST_BATCH = 64 * 1024
+"""Bytes of a frame with several events; an event that is larger comes alone."""
+ROOM_IN_BATCH = LARGEST_BATCH - 64
+"""Bytes of it for the events, each with what parts it from the next."""
+PARTING = 2
 MOST_IN_BATCH = 200
 WORTH_DEFLATING = 1024
 """Bytes from which a frame is compressed for clients that asked for it (`feature.deflate`)."""

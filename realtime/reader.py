@@ -18,8 +18,9 @@ from realtime.connections import WebSocketConnection
 from realtime.events import Event
 from realtime.log import TooOld
 from realtime.protocol import (
-    LARGEST_BATCH,
     MOST_IN_BATCH,
+    PARTING,
+    ROOM_IN_BATCH,
     CloseCode,
     batch_frame,
     event_frame,
@@ -192,13 +193,16 @@ class LogReader:
             if connection.stale or connection.lagging:
                 break
             encoded = look.body(event, self._replays)
-            if encoded is not None and (is_critical(event) or len(bodies) >= MOST_IN_BATCH or size >= LARGEST_BATCH):
+            more = 0 if encoded is None else len(encoded) + PARTING
+            if encoded is not None and (
+                is_critical(event) or size + more > ROOM_IN_BATCH or len(bodies) >= MOST_IN_BATCH
+            ):
                 send()
             assert event.position is not None
             upto = event.position
             if encoded is not None:
                 bodies.append(encoded)
-                size += len(encoded)
+                size += more
                 if is_critical(event):
                     send()
         send()

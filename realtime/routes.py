@@ -25,7 +25,7 @@ from realtime.flow_filter import ABOUT_QUERIES, EVERY_QUERY, FlowFilter
 from realtime.interests import Interest, interest_of
 from realtime.layers import LocalChannelLayer
 from realtime.moments import Moments
-from realtime.protocol import LARGEST_BATCH, MOST_IN_BATCH, batch_frame, body, event_frame, gap_frame
+from realtime.protocol import MOST_IN_BATCH, PARTING, ROOM_IN_BATCH, batch_frame, body, event_frame, gap_frame
 from realtime.registry import registry
 from realtime.subscriptions import subscriptions
 
@@ -125,13 +125,17 @@ class Route:
         if self._before_first is None:
             self._before_first = self._head() - (event.position is not None)
         self._bodies.append(encoded)
-        self._bytes += len(encoded)
+        self._bytes += len(encoded) + PARTING
         if event.position is None:
             self._flow_waiting[event.event_type] += 1
+        if self._bytes > ROOM_IN_BATCH and len(self._bodies) > 1:
+            self._flush_in_turn(but=event)
+            if not self._bodies:
+                return  # that was the last straw for the last member
         # The source of a stream that is cut has its own pace; to wait here as well would only make it late.
         wait = 0.0 if spec.cut else self._waits[priority]
         due = min(self._flushed_at, self._loop.time()) + wait
-        if not wait or self._bytes >= LARGEST_BATCH or len(self._bodies) >= MOST_IN_BATCH:
+        if not wait or self._bytes >= ROOM_IN_BATCH or len(self._bodies) >= MOST_IN_BATCH:
             self._flush_in_turn()
         elif self._timer is None or due < self._due:
             # Also what is due: it goes when the loop has its next turn, together with what else has come by then, as the
@@ -151,8 +155,8 @@ class Route:
             self._before_first = self._head() - (position is not None)
         self._bodies, self._bytes = [], 0
 
-    def _flush_in_turn(self) -> None:
-        """Send all that waits; what comes next waits its time from when that is done.
+    def _flush_in_turn(self, but: Event | None = None) -> None:
+        """Send all that waits, or all but the last; what comes next waits its time from when that is done.
 
         Sending to a thousand members takes about as long as a short wait does. Counted from its beginning, hardly any
         event would wait for another.
@@ -160,21 +164,30 @@ class Route:
         self._flushed_at = float("inf")
         # uvloop writes to the sockets at the end of the next turn, and its clock stands still within one.
         self._loop.call_soon(self._loop.call_soon, self._note_flushed)
-        self.flush()
+        self.flush(but)
 
     def _note_flushed(self) -> None:
         self._flushed_at = self._loop.time()
 
-    def flush(self) -> None:
-        """Send all that waits, as one frame. Out of turn, when somebody joins, it holds nothing back that comes next: with
-        many coming and going, everybody's events would wait for each of them."""
+    def flush(self, but: Event | None = None) -> None:
+        """Send all that waits, as one frame; all but the last, if it is given. Out of turn, when somebody joins, it holds
+        nothing back that comes next: with many coming and going, everybody's events would wait for each of them."""
         self._cancel_timer()
         if self._before_first is None:
             return
         bodies, self._bodies, self._bytes, self._before_first = self._bodies, [], 0, None
         self._flow_waiting.clear()
-        self.sent.note(self._head())
-        frame = event_frame(bodies[0], self._head()) if len(bodies) == 1 else batch_frame(bodies, self._head())
+        upto = self._head()
+        if but is not None:
+            self._bodies = [bodies.pop()]
+            self._bytes = len(self._bodies[0]) + PARTING
+            if but.position is None:
+                self._flow_waiting[but.event_type] = 1
+            else:
+                upto -= 1
+            self._before_first = upto  # for those for whom this frame is the last straw, too
+        self.sent.note(upto)
+        frame = event_frame(bodies[0], upto) if len(bodies) == 1 else batch_frame(bodies, upto)
         self._layer.deliver(self.group, frame)
 
     def unsent_flow(self) -> Counter[EventType]:
@@ -198,6 +211,7 @@ class Route:
     def end(self) -> None:
         """Stop: the last member has left."""
         self._cancel_timer()
+        self._bodies = []
         if self._gap_timer is not None:
             self._gap_timer.cancel()
 
@@ -240,8 +254,9 @@ class Router:
 
     def pass_by(self, event: Event) -> None:
         """Pass a flow event to the routes; connections that are catching up miss it, and are told how many."""
+        behind = tuple(self.readers)  # not those who become one by this event, which they have
         encodings = self._offer(event)
-        for connection in self.readers:
+        for connection in behind:
             if self._for_reader(encodings, connection) is not None:
                 connection.left_out[event.event_type] += 1
 

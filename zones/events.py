@@ -1,8 +1,7 @@
 """The events of zones: what they carry, who sees them. Imported when the site starts (`realtime.registry`).
 
 Every event about a zone is shown to those who may view all zones and, by scope, to those with a grant on it. The comment
-of a record marked private travels apart from the public one, for people who may change records everywhere; owners of
-single zones read it from the API.
+of a record marked private is masked for who may not change records everywhere; owners of single zones read it from the API.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordData(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as it is after the event (before it, when deleted). `comment` is null when the record is `private`."""
+    """A record as it is after the event (before it, when deleted). `comment` of a `private` one: for editors."""
 
     id: int
     name: str
@@ -40,7 +39,6 @@ class RecordData(msgspec.Struct, frozen=True, kw_only=True):
     ttl: int
     content: str
     comment: str | None
-    private_comment: str | None = None
     private: bool
     version: int
 
@@ -52,8 +50,7 @@ class RecordData(msgspec.Struct, frozen=True, kw_only=True):
             type=record.type,
             ttl=record.ttl,
             content=record.content,
-            comment=None if record.private else record.comment,
-            private_comment=record.comment if record.private else None,
+            comment=record.comment,
             private=record.private,
             version=record.version,
         )
@@ -217,7 +214,7 @@ _bulk = partial(
 )
 
 
-_PRIVATE = {"record.private_comment": SEES_PRIVATE_COMMENTS}
+_PRIVATE = {"record[private=true].comment": SEES_PRIVATE_COMMENTS}
 
 registry.declare_scope("zone", visible_zone_keys)
 registry.declare(

@@ -58,7 +58,8 @@ def _plant(value: Any, path: list[str]) -> None:
     step, rest = path[0], path[1:]
     if condition := _SELECTOR.match(step):
         step = condition["field"]
-        value[0 if step == "*" else step][condition["name"]] = condition["value"]
+        chosen: Any = {"true": True, "false": False}.get(condition["value"], condition["value"])
+        value[0 if step == "*" else step][condition["name"]] = chosen
     if step == "*":
         if not isinstance(value[0], dict) and rest:
             value[0] = {}

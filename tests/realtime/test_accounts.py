@@ -158,6 +158,14 @@ def test_a_failed_sign_in_names_who_was_tried_and_no_password(client: Any) -> No
     assert "not-her-password" not in str(tried)
 
 
+def test_a_failed_sign_in_is_about_the_account_that_was_tried_if_there_is_one(client: Any, user: User) -> None:
+    def attempt(username: str) -> Callable[[], Any]:
+        return lambda: client.post("/accounts/login/", {"username": username, "password": "not-the-password"})
+
+    assert told(attempt("uma"), EventType.AUTHENTICATION_FAILED) == [user.pk]
+    assert told(attempt("nobody-of-that-name"), EventType.AUTHENTICATION_FAILED) == [None]
+
+
 def test_a_session_is_named_by_a_digest_that_opens_nothing(client: Any, user: User) -> None:
     before = log.position().position
     client.post("/accounts/login/", {"username": "uma", "password": "a-password-of-hers"})

@@ -53,6 +53,13 @@ def test_who_may_only_look_makes_no_step(transactional_db: None) -> None:
     assert rollout.status()["percent"] == 100
 
 
+@pytest.mark.parametrize("path", ["connections/", "stats/", "trace/x/", "rollout/"])
+def test_staff_are_no_administrators_over_http(transactional_db: None, path: str) -> None:
+    browser = Client()
+    browser.force_login(get_user_model().objects.create(username="clerk", is_staff=True))
+    assert browser.get(f"/api/realtime/{path}").status_code == 403
+
+
 def test_staff_see_no_more_in_the_admin_than_elsewhere(transactional_db: None) -> None:
     clerk = get_user_model().objects.create(username="clerk", is_staff=True)
     clerk.groups.set(Group.objects.filter(name="Viewers"))

@@ -43,6 +43,26 @@ def test_without_since_the_newest_come_first_page_by_page(site: Site, beginning:
     assert len(set(both)) == 6
 
 
+@pytest.mark.parametrize("begin", [{}, {"since": True}])
+def test_it_is_a_list_like_any_other_whose_next_leads_through_all_of_it(
+    site: Site, beginning: str, begin: dict[str, Any]
+) -> None:
+    vera = site.client("vera")
+    wanted = {"since": beginning} if begin else {}
+    answer = vera.get(EVENTS, event_type="zone_created", limit=1, **wanted)
+    found: list[str] = []
+    while True:
+        assert answer.data["count"] == len(answer.data["results"])
+        assert answer.data["previous"] is None
+        found += [event["data"]["zone"] for event in answer.data["results"]]
+        if answer.data["next"] is None:
+            break
+        answer = vera.get(answer.data["next"].removeprefix(site.url))
+    made = ["http-one.test", "http-two.test"]
+    assert [zone for zone in found if zone in made] == (made if begin else made[::-1])
+    assert len(found) == len(set(found))
+
+
 def test_an_event_is_the_same_object_as_on_the_socket(site: Site, beginning: str) -> None:
     event = site.client("admin").get(EVENTS, since=beginning, limit=1).data["results"][0]
     assert {"type", "event_type", "id", "position", "category", "priority", "severity", "timestamp", "data"} <= set(
@@ -80,6 +100,10 @@ def test_another_epoch_and_a_position_ahead_are_told_apart_from_nothing_new(site
         assert (answer.data["recovered"], answer.data["reason"], answer.data["results"]) == (False, "epoch_changed", [])
     head = admin.get(EVENTS, limit=1).data["upto"]
     assert admin.get(EVENTS, since=head).data["recovered"] is True
+
+
+def test_what_the_protocol_is_can_be_read_by_everybody(site: Site) -> None:
+    assert site.client().get("/api/asyncapi.json").data["asyncapi"].startswith("3.")
 
 
 def test_nobody_gets_nothing(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import jwt
@@ -201,6 +202,13 @@ async def test_before_the_sign_in_every_other_command_is_refused_but_a_ping_is_a
         assert (await nobody.ask("authenticate", token=site.token("olivia")))["type"] == "response"
 
 
+async def test_a_first_authenticate_that_is_refused_is_answered_as_the_command_that_it_is(site: Site) -> None:
+    async with Peer(site.socket_url()) as nobody:
+        answer = await nobody.ask("authenticate", token="not.a.token")
+        assert (answer["type"], answer["code"]) == ("error", "not_authenticated")
+        assert await nobody.closed() == 4501
+
+
 async def test_who_says_nothing_is_sent_away_after_ten_seconds(site: Site) -> None:
     begun = time.monotonic()
     await refused(Peer(site.socket_url()))
@@ -213,13 +221,25 @@ async def test_an_unknown_path_is_told_after_the_handshake(site: Site) -> None:
         assert "nothing" in (await refused(nowhere, 4504)).lower()
 
 
-async def test_an_odd_name_of_a_client_becomes_the_usual_one(site: Site) -> None:
-    async with as_person(site, "olivia", name="a") as first, as_person(site, "olivia", name="b" * 41) as second:
-        await first.welcome()
-        await second.welcome()
-        async with as_person(site, "olivia") as third:  # `api`, which is what the second was taken for
-            await third.welcome()
-            assert await second.closed() == 4509
+async def test_clients_of_long_and_odd_names_are_clients_of_their_own(site: Site) -> None:
+    names = ["check.one", "check.two", f"check-{'0' * 57}1", f"check-{'0' * 57}2"]
+    async with AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(as_person(site, "olivia", name=name)) for name in names]
+        for peer in peers:
+            await peer.welcome()
+        await peers[0].ask("ping")
+        assert [peer.code for peer in peers] == [None] * 4
+
+
+async def test_a_name_that_is_none_is_refused_rather_than_taken_for_another(site: Site) -> None:
+    async with as_person(site, "olivia", name="b" * 65) as second:
+        assert await second.closed() == 4500
+        assert (await second.frame("error"))["code"] == "invalid_message"
+    async with Peer(site.socket_url()) as third:
+        for name in ("a b", "", "ä", 7, "legacy:health"):
+            answer = await third.ask("authenticate", token=site.token("olivia"), client=name)
+            assert answer["code"] == "invalid_message"
+        assert (await third.ask("authenticate", token=site.token("olivia"), client="c"))["type"] == "response"
 
 
 # -- where to go on -------------------------------------------------------------------------------------------------------

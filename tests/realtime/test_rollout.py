@@ -121,6 +121,7 @@ async def test_a_roll_back_takes_open_connections_away_and_a_start_lets_them_in_
         assert (await olivia.frame("bye"))["code"] == 4510
     async with as_person(site, "olivia") as refused:
         assert await refused.closed() == 4510
+        assert [frame["type"] for frame in refused.frames] == ["error", "bye"]
     locked = await asyncio.to_thread(site.manage, "realtime_rollout", "start", "--percent", "100", check=False)
     assert locked.returncode == 1
     await step(site, "resume")

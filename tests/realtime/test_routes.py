@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 
@@ -142,7 +143,26 @@ def test_a_batch_is_closed_at_64_kib(bench: MakeBench) -> None:
     client = site.connect(1, OPERATOR)
     site.turn(20)
     site.publish(*(event(LOW, text=str(n) + "x" * 10_000) for n in range(9)))
-    assert [len(texts) for texts in notes(client.frames)] == [1, 7]
+    assert [len(texts) for texts in notes(client.frames)] == [1, 6]
+    assert client.frames[-1]["upto"] == 7, "nothing of what did not fit"
+    site.pass_time(2)
+    assert [len(texts) for texts in notes(client.frames)] == [1, 6, 2]
+    assert client.frames[-1]["upto"] == 9
+
+
+@pytest.mark.parametrize("size", [1, 150, 1_000, 30_000, 70_000])
+def test_no_batch_is_larger_than_64_kib_live_or_read_again(bench: MakeBench, size: int) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    site.publish(*(event(LOW, text="x" * size) for _ in range(450)))
+    site.pass_time(2)
+    again = site.connect(2, OPERATOR, since=0)
+    site.turn(2000)
+    for each in (client, again):
+        assert sum(len(events_of(frame)) for frame in each.frames) == 450
+        batches = [frame for frame in each.frames if frame["type"] == "batch"]
+        assert all(len(json.dumps(frame, separators=(",", ":"))) <= 64 * 1024 for frame in batches)
 
 
 def test_equal_rights_and_subscriptions_share_one_route_and_one_encoding(bench: MakeBench) -> None:
@@ -282,6 +302,16 @@ def test_the_last_member_takes_the_route_and_its_pending_events_along(bench: Mak
     site.pass_time(5)  # a timer that was left would fail here
 
 
+def test_a_welcome_tells_to_come_back_to_before_the_replay_that_is_still_to_come(bench: MakeBench) -> None:
+    site = bench()
+    site.publish(*(event(HIGH, text=str(n)) for n in range(9)))
+    back = site.connect(1, OPERATOR, since=4)
+    site.turn(200)
+    assert back.frames[0]["resumed"] == {"recovered": True, "replayed": 5}
+    assert back.frames[0]["resume"] == {"epoch": "e", "position": 4}
+    assert back.frames[-1]["upto"] == 9
+
+
 def test_whoever_joins_gets_nothing_from_before_and_everything_from_then_on(bench: MakeBench) -> None:
     site = bench()
     first = site.connect(1, OPERATOR)
@@ -347,6 +377,39 @@ def test_what_a_reader_misses_of_the_flow_is_counted_and_only_what_it_might_have
     site.settle()
     gaps = [f for f in client.frames if f["type"] == "gap"]
     assert [(gap["event_type"], gap["dropped"]) for gap in gaps] == [(FLOW, 1)]
+
+
+@pytest.mark.parametrize("size", [30_000, 70_000])
+def test_flow_that_was_the_last_straw_is_either_there_or_counted(bench: MakeBench, size: int) -> None:
+    site = bench(flow_per_s=1000)
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    client.answers_pings = False
+    for number in range(60):
+        site.stream(event(FLOW, text=f"{number} " + "x" * size))
+    site.pass_time(2)
+    assert client.member.lagging
+    client.answers_pings = True
+    client.answer()
+    site.settle()
+    assert gaps(client)[FLOW] > 0
+    assert len(client.events()) + gaps(client)[FLOW] == 60
+
+
+@pytest.mark.parametrize("size", [30_000, 40_000])
+def test_what_did_not_fit_is_not_lost_to_whom_the_batch_before_it_was_the_last_straw(
+    bench: MakeBench, size: int
+) -> None:
+    site = bench()
+    client = site.connect(1, OPERATOR)
+    site.turn(20)
+    client.answers_pings = False
+    site.publish(*(event(LOW, text="x" * size) for _ in range(60)))
+    assert client.member.lagging
+    client.answers_pings = True
+    client.answer()
+    site.settle()
+    assert [each["position"] for each in client.events()] == list(range(1, 61))
 
 
 def test_flow_that_waited_for_others_is_counted_for_whoever_leaves_meanwhile(bench: MakeBench) -> None:

@@ -86,7 +86,7 @@ def masked(role: str, spec: EventSpec, data: dict[str, Any]) -> set[tuple[str, .
             (name in ("client", "client_ip", "clients") and "top" not in path and role not in SEES_CLIENTS)
             or (path == ("top", "clients", "*", "value") and role not in SEES_CLIENTS)
             or (name == "evidence" and role not in SEES_EVIDENCE)
-            or (name == "private_comment" and role not in SEES_PRIVATE)
+            or (path == ("record", "comment") and data["record"]["private"] and role not in SEES_PRIVATE)
             or (spec.event_type in CONFIGURATION and name in ("old", "new") and role != ADMINISTRATOR)
             or (
                 spec.category in (EventCategory.USER, EventCategory.CONNECTION)

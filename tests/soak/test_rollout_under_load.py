@@ -124,7 +124,8 @@ class Page:
         socket = await connect(url, subprotocols=protocols, **PLAINLY)
         first = json.loads(await socket.recv())
         if first["type"] != "welcome":
-            assert first.get("code") == 4510, first
+            goodbye = json.loads(await socket.recv())  # after the error that says why
+            assert (first["type"], goodbye["code"]) == ("error", 4510), (first, goodbye)
             return False
         if not first["resumed"]["recovered"]:
             self.problems.append(f"not resumed: {first['resumed']}")

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db import connection
 from django.urls import URLPattern
 from rest_framework.test import APIClient
 
+from realtime import audience as audiences
+from realtime import log
+from realtime.filters import view
 from realtime.models import LogEvent
 from realtime.registry import EVERYTHING
 from tests.zones.examples import Api, Make, www
@@ -123,12 +130,38 @@ def test_private_comments_are_for_editors(api: Api, olivia: User, vera: User, zo
     assert api(olivia).get("/api/zones/example.com/records/?search=safe").data["count"] == 1
 
 
-def test_a_private_comment_is_in_events_only_where_it_is_masked(api: Api, olivia: User, zone: Zone) -> None:
+def test_a_private_comment_is_in_events_only_where_it_is_masked(api: Api, olivia: User, vera: User, zone: Zone) -> None:
     path = f"/api/zones/example.com/records/{www(zone).pk}/"
     api(olivia).patch(path, {"comment": "the safe is behind the rack", "private": True})
-    data = json.loads(LogEvent.objects.get(event_type="record_updated").data)
-    assert data["record"].pop("private_comment") == "the safe is behind the rack"
-    assert "safe" not in json.dumps(data)
+    event = log.as_event(LogEvent.objects.get(event_type="record_updated"))
+    for person, comment, redacted in (
+        (olivia, "the safe is behind the rack", ()),
+        (vera, None, ("record.comment",)),
+    ):
+        seen = view(event, audiences.load(person.pk)[1])
+        assert seen is not None
+        assert (seen.event.data["record"]["comment"], seen.redacted) == (comment, redacted)
+        assert ("safe" in json.dumps(seen.event.data)) is (comment is not None)
+
+
+def test_private_comments_of_before_are_masked_as_those_of_today(api: Api, olivia: User, zone: Zone) -> None:
+    path = f"/api/zones/example.com/records/{www(zone).pk}/"
+    api(olivia).patch(path, {"comment": "the safe is behind the rack", "private": True})
+    told = LogEvent.objects.filter(event_type="record_updated")
+    today = json.loads(told.get().data)
+    before = {**today, "record": {**today["record"], "comment": None, "private_comment": today["record"]["comment"]}}
+    told.update(data=json.dumps(before))
+    migration = import_module("zones.migrations.0011_private_comments")
+    migration.put_together(apps, SimpleNamespace(connection=connection))
+    assert json.loads(told.get().data) == today
+
+
+def test_a_public_comment_is_for_all_who_see_the_record(api: Api, olivia: User, vera: User, zone: Zone) -> None:
+    api(olivia).patch(f"/api/zones/example.com/records/{www(zone).pk}/", {"comment": "rack 7"})
+    event = log.as_event(LogEvent.objects.get(event_type="record_updated"))
+    seen = view(event, audiences.load(vera.pk)[1])
+    assert seen is not None
+    assert (seen.event.data["record"]["comment"], seen.redacted) == ("rack 7", ())
 
 
 def test_a_grant_given_and_taken_through_the_api_tells_the_person(

@@ -217,19 +217,16 @@ const here = presence(zone, (id, who) => {
 const origin = ({ source_user: user, timestamp, position, data }) => ({
   who: user?.username ?? "the system", userId: user?.id ?? null, at: timestamp, position, changeSet: data.change_set, changes: data.changes });
 
-/** @param {any} record */
-const asRecord = (record) => ({ ...record, comment: record.comment ?? record.private_comment });
-
 /** @param {string} name @param {(event: any) => void} handle */
 const onZone = (name, handle) => events.on(name, (/** @type {any} */ event) => event.data.zone === zone && handle(event));
 
-onZone("record_created", (event) => records.created(asRecord(event.data.record), origin(event)));
+onZone("record_created", (event) => records.created(event.data.record, origin(event)));
 onZone("record_updated", (event) => {
-  records.updated(asRecord(event.data.record), origin(event));
-  if (event.source_user?.id !== me.id) basket?.changed(asRecord(event.data.record), origin(event).who);
+  records.updated(event.data.record, origin(event));
+  if (event.source_user?.id !== me.id) basket?.changed(event.data.record, origin(event).who);
 });
 onZone("record_deleted", (event) => {
-  records.deleted(asRecord(event.data.record), origin(event));
+  records.deleted(event.data.record, origin(event));
   if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
 });
 for (const name of ["change_set_applied", "change_set_reverted"])
