@@ -87,6 +87,7 @@ class EventsView(APIView):
     def _latest(self, request: Request, here: log.Position, limit: int, shown: Any) -> Response:
         before = _number(request, "before", here.position + 1, here.position + 1)
         results: list[dict[str, Any]] = []
+        rows: list[LogEvent] = []
         read, more = 0, True
         while len(results) < limit and read < MOST_READ:
             rows = list(LogEvent.objects.filter(position__lt=before).order_by("-position")[: log.CHUNK])
