@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Func, JSONField, Q, QuerySet, Subquery
 
 from realtime.actors import current_actor
 from realtime.registry import EVERYTHING, ScopeKeys
@@ -93,20 +93,37 @@ class OpenGrants(msgspec.Struct, frozen=True):
     keys: frozenset[str]
 
 
-def know(user: Any) -> None:
-    """Look up all that a user object was granted, before anybody asks: one query for a page, whose parts all ask. It knows
-    nothing of later changes, as with Django's permissions."""
+def visible_zone(user: Any, name: str) -> Any:
+    """The living zone of this name, if `user` may see it, or `None`. All that they were granted, there and elsewhere, is
+    read with it, so that nobody who has this user object asks again; it knows nothing of later changes, as with Django's
+    permissions."""
     from zones.models import ZoneGrant
 
-    if not user.is_active or _by_role(user, "manage"):
-        return
-    by_zone: dict[int, list[tuple[str, str, str, str]]] = {}
-    keys = set()
-    rows = ZoneGrant.objects.filter(_of(user), closed_at=None).values_list("zone_id", "zone__key", *_WORDS)
-    for pk, key, *words in rows:
-        by_zone.setdefault(pk, []).append(tuple(words))
-        keys.add(key)
-    user.open_grants = OpenGrants(by_zone, frozenset(keys))
+    found = visible_zones(user).filter(name=name)
+    if _by_role(user, "manage"):
+        return found.first()
+    open_grants = ZoneGrant.objects.filter(_of(user), closed_at=None).order_by()
+    zone = found.annotate(granted=_Rows(open_grants.values("zone_id", "zone__key", *_WORDS))).first()
+    if zone is not None:
+        by_zone: dict[int, list[tuple[str, str, str, str]]] = {}
+        for pk, _, *words in zone.granted:
+            by_zone.setdefault(pk, []).append(tuple(words))
+        user.open_grants = OpenGrants(by_zone, frozenset(key for _, key, *_ in zone.granted))
+    return zone
+
+
+class _Rows(Func):
+    """All rows of a query, as a list of lists: read together with another row."""
+
+    template = "(SELECT JSON_GROUP_ARRAY(JSON_ARRAY(%(columns)s)) FROM %(expressions)s AS listed)"
+    output_field = JSONField()
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        super().__init__(Subquery(rows), columns=", ".join(f'"{column}"' for column in rows.query.values_select))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        listed = "(SELECT COALESCE(JSONB_AGG(JSONB_BUILD_ARRAY(%(columns)s)), '[]') FROM %(expressions)s AS listed)"
+        return self.as_sql(compiler, connection, template=listed)
 
 
 _WORDS = ("level", "names", "types", "actions")

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 CHUNK = 1000
 """Rows per call to the database, between which whoever counts them hears of it."""
-USUAL_ROOM_KIB, ROOM_KIB = 2000, 32_000
+ROOM_KIB = 32_000
 """Of pages that SQLite keeps in memory."""
 
 _listener: ContextVar[Callable[[int], None] | None] = ContextVar("listener", default=None)
@@ -75,19 +75,24 @@ def many(model: type[models.Model]) -> Iterator[None]:
     find none, does not run."""
     collected, connection = gc.isenabled(), _connection(model)
     gc.disable()
-    _give_room(connection, ROOM_KIB)
+    usual = _given_room(connection, -ROOM_KIB)
     try:
         yield
     finally:
-        _give_room(connection, USUAL_ROOM_KIB)
+        _given_room(connection, usual)
         if collected:
             gc.enable()
 
 
-def _give_room(connection: Any, kib: int) -> None:
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA cache_size = -{kib}")
+def _given_room(connection: Any, room: int) -> int:
+    """Give SQLite room for so many pages, or where it is below zero so many KiB. Returns what it had."""
+    if connection.vendor != "sqlite":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA cache_size")
+        (usual,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA cache_size = {room}")
+    return int(usual)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The records of a zone as pages and the API list them: each page costs about the same, whatever the zone's size.
 
 Every order has an index with all of it, so that of the records before a page no more than the index is read. A search looks
-at the first few thousand records in that order; where they do not fill the page, an index of the text names the few that can.
+at the first thousand records in that order; where they do not fill the page, an index of the text names the few that can.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ ORDERS: dict[str, tuple[Any, ...]] = {
 }
 """What records are sorted by -> all of the order. A minus turns all of it round, so that the same index has it."""
 
-LOOKED_AT = 2000
+LOOKED_AT = 1000
 """Records that a search looks at one by one."""
-COUNTED = 2000
+COUNTED = 1000
 """Records found that are counted; beyond that, there are more. Whoever goes on from page to page reaches them all."""
 
 

@@ -2,8 +2,9 @@
 
 `matching` says which records those are. It alone reads every record of a zone; `likely` narrows a search beforehand to few
 records too many, by an index of trigrams: runs of three characters of the whole text (a table of SQLite's FTS5, an index of
-PostgreSQL's pg_trgm; migrations 0007, 0010). Of two characters, SQLite knows the trigrams that begin with them. What is
-sought without such an index, as a single character is, is found all the same, only later.
+PostgreSQL's pg_trgm; migrations 0007, 0010, 0011). Of two characters, SQLite knows the trigrams that begin with them, and
+PostgreSQL is asked for all that may. What is sought without such an index, as a single character is, is found all the same,
+only later.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import connections
-from django.db.models import BooleanField, F, Func, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, F, Func, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from zones.models import Record
@@ -38,8 +39,10 @@ def likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record
         return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=zones)
     records = Record.rows.filter(zone__in=zones)
     if connection.vendor == "postgresql":
-        part = Value(f"%{connection.ops.prep_for_like_query(text)}%", output_field=TextField())
-        return records.filter(_HasPart(part))
+        if len(text) == 2 and text.isascii() and text.isalnum():
+            pair = text.upper()
+            return records.filter(_TextOf(_HAS_PAIR, [pair + _ANY_OF_ASCII, f"%{pair}", f"%{pair}%"]))
+        return records.filter(_TextOf(_HAS_PART, [f"%{connection.ops.prep_for_like_query(text)}%"]))
     return records
 
 
@@ -67,16 +70,23 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
 
 
-class _HasPart(Func):
-    """Whether the text of a record, in the very words of PostgreSQL's index, has a part."""
+_HAS_PART = "UPPER({text}) LIKE UPPER(%s)"
+_HAS_PAIR = r"UPPER({text}) ~ %s OR UPPER({text}) LIKE %s OR (UPPER({text}) ~ '[^\x01-\x7f]' AND UPPER({text}) LIKE %s)"
+"""Two characters have no trigram of their own. With what follows they have: one of ASCII, or the end of the text. Where
+other characters are in the text there is an index of such records, which are few."""
+_ANY_OF_ASCII = r"[\x01-\x7f]"
+
+
+class _TextOf(Func):
+    """Whether the text of a record, in the very words of PostgreSQL's indexes, fits a condition with `values` in it."""
 
     output_field = BooleanField()
 
-    def __init__(self, part: Value) -> None:
-        super().__init__(F("name"), F("content"), F("comment"), part)
+    def __init__(self, condition: str, values: list[str]) -> None:
+        super().__init__(F("name"), F("content"), F("comment"))
+        self._condition, self._values = condition, values
 
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
-        sides = [compiler.compile(each) for each in self.get_source_expressions()]
-        *columns, part = (sql for sql, _ in sides)
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[str]]:
+        columns = [compiler.compile(each)[0] for each in self.get_source_expressions()]
         text = r" || E'\n' || ".join(columns)
-        return f"(UPPER({text}) LIKE UPPER({part}))", [value for _, values in sides for value in values]
+        return f"({self._condition.format(text=text)})", self._values

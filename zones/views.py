@@ -13,12 +13,12 @@ import msgspec
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from zones import history, listing, rdata
-from zones.access import editing, know, may, may_create_zones, visible_zones
+from zones.access import editing, may, may_create_zones, visible_zone, visible_zones
 from zones.changes import BULK, takes_back
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable
@@ -64,8 +64,7 @@ def zone_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     """One zone with its records: `q` (part of name, content, comment), `type`, `sort`, `page`. 404 unless one may see it."""
-    zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
-    know(request.user)
+    zone = _zone(request, name)
     rights = editing(request.user, zone)
     may_edit, may_create = bool(rights.grants), may_create_zones(request.user)
     # The records of other kinds come from elsewhere; nobody writes them here.
@@ -107,8 +106,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
 def zone_history(request: HttpRequest, name: str) -> HttpResponse:
     """The change sets of a zone, newest first: `name` of a record, `author`, `origin`, `page`. Administrators see from which
     address each was made."""
-    zone = get_object_or_404(visible_zones(request.user), name=name.lower().rstrip("."))
-    know(request.user)
+    zone = _zone(request, name)
     named, author, origin = (request.GET.get(field, "").strip() or None for field in ("name", "author", "origin"))
     wanted = history.Wanted(name=named, author=author, origin=origin)
     made: Any = history.History(zone, wanted, CHANGES_SHOWN)
@@ -137,6 +135,14 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
             "may_edit": may_edit and zone.writable,
         },
     )
+
+
+def _zone(request: HttpRequest, name: str) -> Zone:
+    """The zone of the URL. Raises `Http404` unless one may see it."""
+    zone: Zone | None = visible_zone(request.user, name.lower().rstrip("."))
+    if zone is None:
+        raise Http404
+    return zone
 
 
 def _row(record: Record, unserved: dict[tuple[str, str], dict[str, Any]], *, comments: bool) -> dict[str, Any]:

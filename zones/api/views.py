@@ -25,7 +25,7 @@ from rest_framework.settings import api_settings
 
 from realtime.actors import current_actor
 from zones import adoption, bulk_edits, history, listing, names, rdata
-from zones.access import Level, editing, levels, may, may_create_zones, visible_zones
+from zones.access import Level, editing, levels, may, may_create_zones, visible_zone, visible_zones
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
@@ -52,7 +52,9 @@ class View(ActingView, GenericAPIView):
             name = names.zone_name(self.kwargs[self.zone_kwarg])
         except ValueError as error:
             raise Http404 from error
-        zone: Zone = get_object_or_404(visible_zones(self.request.user), name=name)
+        zone: Zone | None = visible_zone(self.request.user, name)
+        if zone is None:
+            raise Http404
         if level != "view" and not may(self.request.user, level, zone):
             raise PermissionDenied(f"You may see {zone.name}, but not {level} it.")
         return zone
@@ -208,7 +210,7 @@ class WasCancelled(APIException):
 
 
 class RecordPages(SitePages):
-    """Of a search that finds more than ten thousand, `count` is the least: `count_is_least`. `next` leads to all of them."""
+    """Of a search that finds more than are counted, `count` is the least: `count_is_least`. `next` leads to all of them."""
 
     django_paginator_class = listing.Pages
 
