@@ -85,20 +85,23 @@ class Changes:
         *,
         name: str,
         type: str,
-        ttl: int,
         content: str,
+        ttl: int | None = None,
         comment: str = "",
         private: bool = False,
         restore: Mapping[str, Any] | None = None,
     ) -> Record:
         """Add a record. The object returned has its id and canonical values after the block.
 
+        ttl: `None` for that of the RRset which it joins, or else of the zone's SOA.
         restore: the snapshot of a deleted record, whose id comes back with the version after its last.
         """
         record = Record(zone=self.zone)
         if restore is not None:
             record.pk, record.version = restore["id"], restore["version"] + 1
-        fields = {"name": name, "type": type, "ttl": ttl, "content": content, "comment": comment, "private": private}
+        fields = {"name": name, "type": type, "content": content, "comment": comment, "private": private}
+        if ttl is not None:
+            fields["ttl"] = ttl
         self._asked.append(Asked(op=ChangeKind.CREATE, record=record, fields=fields))
         return record
 

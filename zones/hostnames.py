@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from zones import rdata
 from zones.names import is_reverse
 from zones.rrsets import APEX
 
@@ -42,5 +43,5 @@ def unfit(kind: str, name: str, content: str, zone: str) -> str | None:
     """What in a record is no name of a host where one is wanted: its owner or its target."""
     if owner_unfit(kind, name):
         return name
-    target = content.rsplit(" ", 1)[-1]
-    return target if target_unfit(kind, target, zone) else None
+    target = rdata.target(kind, content)
+    return target if target is not None and target_unfit(kind, target, zone) else None

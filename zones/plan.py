@@ -54,7 +54,8 @@ class Plan:
     """The records at every name that is touched, as they would be.
 
     before: id -> the record as it was. index: of the change that asked, by `id()` of the record object (new ones have no
-    key yet). quiet: written in bulk, with one event for all.
+    key yet). without_ttl: the new records that came without one, in the same way. quiet: written in bulk, with one event
+    for all.
     """
 
     def __init__(self, zone: Zone) -> None:
@@ -62,6 +63,7 @@ class Plan:
         self.records: list[Record] = []
         self.before: dict[int, dict[str, Any]] = {}
         self.index: dict[int, int] = {}
+        self.without_ttl: set[int] = set()
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.done: list[tuple[Change, Record]] = []
@@ -83,6 +85,8 @@ class Plan:
         for index, (one, fields) in enumerate(zip(asked, cleaned, strict=True)):
             if one.record is not None:
                 created.append(self._set(one.record, fields, index))
+                if "ttl" not in fields:
+                    self.without_ttl.add(id(one.record))
             elif one.record_id not in rows:  # deleted by an earlier change of the same set
                 raise StaleVersion(None, one.sent(), index)
             elif one.op is ChangeKind.DELETE:
@@ -136,6 +140,7 @@ class Plan:
         for record in self.records:
             rrsets.setdefault((record.name, record.type), []).append(record)
         for (name, kind), members in rrsets.items():
+            self._fill_in_ttl(name, kind, members)
             if len({record.ttl for record in members}) == 1:
                 continue
             asked = [record for record in members if self._asks_for_ttl(record)]
@@ -151,6 +156,19 @@ class Plan:
                 record.ttl = ttl
             text = f"all {len(members)} {kind} records of {name} now have the TTL {ttl}: an RRset has one (RFC 2181)"
             self.warnings.append(Problem(code="ttl_of_rrset", message=text, field="ttl", index=index))
+
+    def _fill_in_ttl(self, name: str, kind: str, members: Sequence[Record]) -> None:
+        """Give those of an RRset that came without a TTL the one that it has or had, or else that of the zone's SOA."""
+        without = [record for record in members if id(record) in self.without_ttl]
+        if not without:
+            return
+        others = [record for record in members if id(record) not in self.without_ttl]
+        asked = [record.ttl for record in others if self._asks_for_ttl(record)]
+        had = [was["ttl"] for was in self.before.values() if (was["name"], was["type"]) == (name, kind)]
+        soa = [record.ttl for record in self.records if (record.name, record.type) == (APEX, "SOA")]
+        for ttl in [*asked, *(record.ttl for record in others), *had, *soa][:1]:
+            for record in without:
+                record.ttl = ttl
 
     def _asks_for_ttl(self, record: Record) -> bool:
         before = self.before.get(record.pk)

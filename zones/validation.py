@@ -184,10 +184,10 @@ def _rules_of_the_apex(entries: Sequence[Entry]) -> list[Problem]:
 def _pointing(touched: Mapping[str, Sequence[Entry]]) -> list[tuple[Entry, str]]:
     """The records that point to a host, each with its target."""
     return [
-        (entry, entry.rr.content.rsplit(" ", 1)[-1])
+        (entry, target)
         for entries in touched.values()
         for entry in entries
-        if entry.rr.type in rdata.POINTING
+        if (target := rdata.target(entry.rr.type, entry.rr.content)) is not None
     ]
 
 

@@ -83,3 +83,20 @@ def test_long_text_is_cut_into_strings_and_whole_again_in_its_field(site, make_z
     expect(row(page, "long")).to_be_visible()
     row(page, "long").get_by_role("button", name="Edit long TXT").click()
     expect(page.get_by_label("Text", exact=True)).to_have_value(text[:length])
+
+
+def test_what_saving_would_warn_of_is_said_while_one_types(site, make_zone, profile):
+    zone = make_zone()
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Add record").click()
+    page.locator(".editor [name=name]").fill("under_score")
+    page.get_by_label("IPv4 address").fill("192.0.2.1")
+
+    expect(page.locator(".editor [data-foreseen]")).to_contain_text("under_score is no host name")
+    assert site.client("olivia").get(f"/api/zones/{zone}/records/", name="under_score").data["count"] == 0
+    page.locator(".editor [name=name]").fill("underscore")
+    expect(page.locator(".editor [data-foreseen]")).to_be_empty()
+    page.get_by_role("button", name="Save").click()
+    expect(row(page, "underscore")).to_be_visible()
+    expect(page.locator("#toasts")).not_to_contain_text("but look")

@@ -87,7 +87,27 @@ def test_what_is_no_type_of_records_is_refused(api: Api, olivia: User, zone: Zon
 
 def test_missing_fields_are_named(api: Api, olivia: User, zone: Zone) -> None:
     answer = api(olivia).post(RECORDS, {"name": "x"})
-    assert (answer.status_code, set(answer.data["errors"])) == (400, {"type", "ttl", "content"})
+    assert (answer.status_code, set(answer.data["errors"])) == (400, {"type", "content"})
+
+
+def test_a_record_without_a_ttl_takes_that_of_its_rrset_or_of_the_zone(api: Api, olivia: User, zone: Zone) -> None:
+    client, soa = api(olivia), Record.objects.get(zone=zone, type="SOA")
+    client.patch(f"{RECORDS}{soa.pk}/", {"ttl": 7200})
+
+    joins = client.post(RECORDS, {"name": "www", "type": "A", "content": "192.0.2.3"})
+    stands_alone = client.post(RECORDS, {"name": "ftp", "type": "A", "content": "192.0.2.3"})
+    changes = [
+        {"op": "create", "name": "new", "type": "A", "content": "192.0.2.3"},
+        {"op": "create", "name": "new", "type": "A", "ttl": 60, "content": "192.0.2.4"},
+        *({"op": "delete", "id": record.pk} for record in zone.records.filter(name="www")),
+        {"op": "create", "name": "www", "type": "A", "content": "192.0.2.5"},
+    ]
+    together = client.post("/api/zones/example.com/changes/", {"changes": changes})
+
+    assert [joins.data["ttl"], stands_alone.data["ttl"]] == [300, 7200]
+    assert joins.data["warnings"] == stands_alone.data["warnings"] == []
+    made = {each["after"]["content"]: each["after"]["ttl"] for each in together.data["changes"] if each["after"]}
+    assert made == {"192.0.2.3": 60, "192.0.2.4": 60, "192.0.2.5": 300}
 
 
 def test_what_looks_wrong_is_saved_and_said(api: Api, olivia: User, zone: Zone) -> None:

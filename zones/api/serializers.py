@@ -234,20 +234,21 @@ class RecordFields(serializers.Serializer):
 
     name = serializers.CharField(max_length=1016)
     type = serializers.CharField(max_length=16, help_text=TYPES_HELP)
-    ttl = _ttl()
+    ttl = _ttl(required=False, help_text="Seconds. Without it, that of the RRset or else of the zone's SOA.")
     content = serializers.CharField(max_length=MAX_CONTENT)
     comment = serializers.CharField(allow_blank=True, required=False)
     private = serializers.BooleanField(required=False)
 
 
 class RecordChange(RecordFields):
-    """As for a new record; `version`: the one that the change starts from."""
+    """All fields of a record; `version`: the one that the change starts from."""
 
+    ttl = _ttl()
     version = serializers.IntegerField(min_value=1, required=False)
 
 
 class ChangeRequest(serializers.Serializer):
-    """One change of a set: `create` takes a record's fields, `update` an `id` and what changes, `delete` an `id`."""
+    """One change of a set: `create` takes the fields of a new record, `update` an `id` and what changes, `delete` an `id`."""
 
     op = serializers.ChoiceField(choices=ChangeKind.choices)
     id = serializers.IntegerField(min_value=1, required=False)
@@ -260,7 +261,7 @@ class ChangeRequest(serializers.Serializer):
     private = serializers.BooleanField(required=False)
 
     def validate(self, change: dict[str, Any]) -> dict[str, Any]:
-        needed = ("name", "type", "ttl", "content") if change["op"] == ChangeKind.CREATE else ("id",)
+        needed = ("name", "type", "content") if change["op"] == ChangeKind.CREATE else ("id",)
         if missing := {field: "This field is required." for field in needed if field not in change}:
             raise serializers.ValidationError(missing, code="required")
         return change

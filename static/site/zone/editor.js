@@ -1,9 +1,10 @@
-import { Problem, change } from "../api.js";
+import { Problem, change, post, zoneUrl } from "../api.js";
 import { element, find, seek } from "../dom.js";
 import { alarm, say } from "../saying.js";
 import { toast } from "../toasts.js";
 import { offerUndo } from "../undo.js";
 import { compare } from "./compare.js";
+import { warned } from "./difference.js";
 import { forget, keep } from "./drafts.js";
 import { merge } from "./merging.js";
 import { apart, together } from "./rdata.js";
@@ -52,7 +53,10 @@ export class Editor {
       event.preventDefault();
       this.save();
     });
-    this.form.addEventListener("input", () => this.#draft());
+    this.form.addEventListener("input", () => {
+      this.#draft();
+      this.#foreseeSoon();
+    });
     this.form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
@@ -132,6 +136,7 @@ export class Editor {
   /** @param {any} [merged] what was chosen between two versions */
   async save(merged) {
     if (this.#saving) return;
+    clearTimeout(this.#pause);
     const typed = merged ? { ...this.typed(), ...merged } : this.typed();
     if (this.#theirs && !merged) return this.#compare();
     if (this.#base && !this.#gone && !merged && same(typed, this.#base) && typed.private === this.#base.private) return this.cancel();
@@ -146,7 +151,8 @@ export class Editor {
       const own = result.changes.find((/** @type {any} */ each) => each.id === this.#base?.id || each.op === "create");
       for (const { id, after } of result.changes) if (after) this.#place.saved(after, result, id === own?.id);
       offerUndo(this.#place.zone, result, `${this.#base && !this.#gone ? "Changed" : "Added"} ${typed.name || "@"} ${typed.type}`);
-      for (const warning of result.warnings ?? []) toast(`Saved, but look: ${warning.message}.`, { seconds: 20 });
+      const news = (result.warnings ?? []).filter((/** @type {any} */ { message }) => !this.#foreseen.has(message));
+      for (const { message } of news) toast(`Saved, but look: ${message}.`, { seconds: 20 });
     } catch (error) {
       this.#failed(/** @type {Error} */ (error));
     } finally {
@@ -174,6 +180,7 @@ export class Editor {
   }
 
   #close() {
+    clearTimeout(this.#pause);
     this.#place.closed(this);
     this.row.remove();
   }
@@ -269,6 +276,7 @@ export class Editor {
         element("button", { type: "button", onclick: () => this.cancel() }, "Cancel"),
         element("button", { type: "button", class: "quiet", "data-as-text": true, onclick: () => this.#toggleText() }, "Edit as text"),
         element("p", { class: "help soft small", "data-help": true })),
+      element("div", { role: "status", "data-foreseen": true }),
       element("p", { class: "note wait", "data-note": true, hidden: true }));
     return form;
   }
@@ -369,6 +377,26 @@ export class Editor {
     keep(this.#place.zone, this.id, { base: this.#base, typed, at: Date.now() });
   }
 
+  // -- what saving would warn of ---------------------------------------------------------------------------------------
+
+  #pause = 0;
+  /** What the person has read of it. @type {Set<string>} */
+  #foreseen = new Set();
+
+  #foreseeSoon() {
+    clearTimeout(this.#pause);
+    this.#pause = window.setTimeout(() => this.#foresee(), PAUSE_MS);
+  }
+
+  /** Say it while one may still think better of it. What is half typed is refused, of which nobody needs to hear yet. */
+  async #foresee() {
+    const asked = this.#change(this.typed());
+    const { warnings } = await post(zoneUrl(this.#place.zone, "changes/"), { changes: [asked], dry_run: true }).catch(() => ({ warnings: [] }));
+    if (this.#saving || JSON.stringify(this.#change(this.typed())) !== JSON.stringify(asked)) return;
+    this.#foreseen = new Set(warnings.map((/** @type {any} */ { message }) => message));
+    find("[data-foreseen]", this.form).replaceChildren(...warned(warnings));
+  }
+
   // -- telling ---------------------------------------------------------------------------------------------------------
 
   /** @param {Record<string, string>} fields @returns {Set<string>} those that have a place */
@@ -410,6 +438,9 @@ export class Editor {
 
 const OTHER = "other";
 const FIELDS = /** @type {("name" | "ttl" | "content" | "comment")[]} */ (["name", "ttl", "content", "comment"]);
+
+/** Milliseconds after a key until somebody has stopped typing. */
+const PAUSE_MS = 500;
 
 /** Kinds of fields whose values may take several lines. */
 const LONG = ["text", "hex", "base64"];
