@@ -2,7 +2,7 @@
 
 `matching` says which records those are. It alone reads every record of a zone; `likely` narrows a search beforehand to few
 records too many, by an index of trigrams: runs of three characters of the whole text (a table of SQLite's FTS5, an index of
-PostgreSQL's pg_trgm; migrations 0007, 0010, 0011). Of two characters, SQLite knows the trigrams that begin with them, and
+PostgreSQL's pg_trgm; migrations 0007, 0010, 0012). Of two characters, SQLite knows the trigrams that begin with them, and
 PostgreSQL is asked for all that may. What is sought without such an index, as a single character is, is found all the same,
 only later.
 """

@@ -22,6 +22,6 @@ def carry_out(statement: str) -> Any:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("zones", "0010_two_characters")]
+    dependencies = [("zones", "0011_private_comments")]
 
     operations = [migrations.RunPython(carry_out(MAKE), carry_out("DROP INDEX zones_record_beyond_ascii"))]
