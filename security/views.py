@@ -129,6 +129,7 @@ def _row(rule: Rule, conflicts: list[str], *, clients: bool) -> dict[str, Any]:
         "action_name": rule.get_action_display(),
         "trigger_name": rule.get_trigger_type_display(),
         "target": rule.target,
+        "target_labels": rule.target.split("."),  # where a long name may be broken
         "category": rule.category,
         "comment": rule.comment,
         "enabled": rule.enabled,

@@ -259,10 +259,13 @@ def takes_back(settings: Iterable[Mapping[str, Any]]) -> bool:
     return all(each["field"] in SETTINGS and each["old"] is not None for each in settings)
 
 
-def restore(zone: Zone, *, serial: int, comment: str = "", dry_run: bool = False) -> Changes:
+def restore(
+    zone: Zone, *, serial: int, comment: str = "", dry_run: bool = False, based_on: int | None = None
+) -> Changes:
     """Take a zone back to what it was when `serial` was served, by a new change set. Comments and privacy come back too.
 
-    Raises `InvalidChange` when the history does not know that serial, or the rules forbid it by now.
+    based_on: as for `change_set`. Raises `InvalidChange` when the history does not know that serial, or the rules forbid it
+    by now, and `Outdated`.
     """
     with transaction.atomic():
         _lock(zone)
@@ -272,7 +275,8 @@ def restore(zone: Zone, *, serial: int, comment: str = "", dry_run: bool = False
             raise InvalidChange([Problem(code="unknown_serial", message=message, field="serial")])
         before, versions = _undone(zone, then)
         present = by_id(zone, before)
-        with change_set(zone, comment=comment or f"back to serial {serial}", dry_run=dry_run) as changes:
+        said = comment or f"back to serial {serial}"
+        with change_set(zone, comment=said, dry_run=dry_run, based_on=based_on) as changes:
             for pk, was in before.items():
                 if was is None:
                     if pk in present:

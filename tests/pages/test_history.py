@@ -72,3 +72,22 @@ def test_the_zone_is_brought_back_to_a_serial_by_keyboard(site, told, profile):
     page.keyboard.press("Enter")
     expect(page.locator(".change-set").first).to_contain_text(f"back to serial {serials[0]}")
     assert record_of(site, zone, "www")["content"] == "192.0.2.1"
+
+
+def test_going_back_takes_nobody_elses_change_back_unseen(site, told, profile):
+    zone, serials = told
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/history/")
+    live(page)
+    page.get_by_role("button", name=f"Back to this state of serial {serials[0]}").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 record would change")
+    site.client("oscar").post(
+        f"/api/zones/{zone}/records/", {"name": "new", "type": "A", "ttl": 60, "content": "192.0.2.7"}
+    )
+    expect(dialog.locator("[data-outdated]")).to_contain_text("oscar has changed")
+
+    dialog.get_by_role("button", name="Go back").click()
+
+    expect(dialog.locator("[data-outdated]")).to_contain_text("Nothing was changed, because oscar")
+    expect(dialog).to_contain_text("2 records would change")
+    assert record_of(site, zone, "www")["content"] == "192.0.2.3"

@@ -294,11 +294,13 @@ class RevertRequest(serializers.Serializer):
 
 
 class RestoreRequest(serializers.Serializer):
-    """To which serial a zone is taken back. `dry_run`: only say what that would do."""
+    """To which serial a zone is taken back. `dry_run`: only say what that would do. `based_on`: of such an answer, to do just
+    that: where somebody has changed the zone since, 409 and nothing is changed."""
 
     serial = serializers.IntegerField(min_value=0, max_value=2**32 - 1)
     comment = serializers.CharField(allow_blank=True, default="")
     dry_run = serializers.BooleanField(default=False)
+    based_on = serializers.IntegerField(allow_null=True, default=None)
 
 
 class HistoryFilter(serializers.Serializer):
@@ -356,7 +358,7 @@ class ChangeSetSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ChangeSet
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "comment",
             "author",
@@ -386,6 +388,16 @@ class ChangeSetSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_address(self, change_set: ChangeSet) -> str | None:
         return change_set.address or None if self.context["request"].user.is_superuser else None
+
+
+class RestoreSerializer(ChangeSetSerializer):
+    """A change set that takes a zone back, or would. `based_on`: the zone's newest change before."""
+
+    based_on = serializers.IntegerField()
+
+    class Meta(ChangeSetSerializer.Meta):
+        fields = (*ChangeSetSerializer.Meta.fields, "based_on")
+        read_only_fields = fields
 
 
 class OperationSerializer(serializers.ModelSerializer):

@@ -29,7 +29,18 @@ from zones.access import Level, editing, levels, may, may_create_zones, visible_
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
-from zones.changes import BULK, Changes, change_set, create_zone, delete_zone, restore, revert, takes_back, update_zone
+from zones.changes import (
+    BULK,
+    Changes,
+    change_set,
+    create_zone,
+    delete_zone,
+    newest_change,
+    restore,
+    revert,
+    takes_back,
+    update_zone,
+)
 from zones.cloning import clone
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
 from zones.operations import Cancelled
@@ -380,18 +391,21 @@ class ChangeSetView(View):
 class RestoreView(View):
     """A zone taken back to an earlier state."""
 
-    serializer_class = shapes.ChangeSetSerializer
+    serializer_class = shapes.RestoreSerializer
 
     @extend_schema(
         request=shapes.RestoreRequest,
-        responses={201: shapes.ChangeSetSerializer, 200: shapes.ChangeSetSerializer},
+        responses={201: shapes.RestoreSerializer, 200: shapes.RestoreSerializer},
     )
     def post(self, request: Request, zone_name: str) -> Response:
         """Make the records what they were when `serial` was served, by a new change set. With `dry_run`, or when they are
         like that already: 200, and no `id`."""
         zone = self.zone("edit")
         asked = self.valid(shapes.RestoreRequest)
-        return _made(self, zone, restore(zone, **asked), asked["comment"])
+        based_on = newest_change(zone)  # read first: what comes meanwhile makes the answer outdated
+        answer = _made(self, zone, restore(zone, **asked), asked["comment"])
+        answer.data["based_on"] = based_on
+        return answer
 
 
 class RevertView(View):

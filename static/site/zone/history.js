@@ -1,6 +1,6 @@
 import { Problem, post, zoneUrl } from "../api.js";
 import { open } from "../dialogs.js";
-import { find, slot, standing } from "../dom.js";
+import { element, find, slot, standing } from "../dom.js";
 import { Held } from "../held.js";
 import { moveAlong } from "../keyboard.js";
 import { events } from "../live.js";
@@ -9,6 +9,7 @@ import { swap, swapsItself } from "../swap.js";
 import { toast } from "../toasts.js";
 import { offerUndo, onUndone } from "../undo.js";
 import { changeStanding, counted } from "../words.js";
+import { Basis } from "../zones/basis.js";
 import { difference, warned } from "./difference.js";
 
 /** The history of a zone: what others do comes in live; each change can be taken back, the zone brought back to a serial. */
@@ -38,44 +39,65 @@ async function revert(item) {
   }
 }
 
-/** Show what going back would do, and do it when that is wanted. @param {string} serial */
-async function restore(serial) {
-  const path = zoneUrl(zone, "restore/");
-  const [preview, problem, go] = ["[data-preview]", "[data-problem]", "[data-go]"].map((place) => find(place, dialog));
-  find("[data-serial]", dialog).textContent = serial;
+// -- back to a serial: what that would do is shown first
+
+const path = zoneUrl(zone, "restore/");
+const [preview, problem, go] = ["[data-preview]", "[data-problem]", "[data-go]"].map((place) => find(place, dialog));
+const basis = new Basis(preview, look);
+let serial = 0;
+
+/** @param {number} wanted */
+async function offerToGoBack(wanted) {
+  serial = wanted;
+  find("[data-serial]", dialog).textContent = String(serial);
   preview.textContent = "Looking …";
   problem.textContent = "";
   go.hidden = true;
   open(dialog);
   try {
-    const { changes, change_count: count, warnings } = await post(path, { serial: Number(serial), dry_run: true });
-    go.hidden = count === 0;
-    if (count) preview.replaceChildren(`${counted(count, "record")} would change. Nothing is changed yet.`, difference(changes), ...warned(warnings));
-    else preview.textContent = "The zone is like that already.";
-    (count ? go : find("[data-closes]", dialog)).focus();
+    await look();
   } catch (error) {
     preview.textContent = "";
     problem.textContent = `That is not possible: ${words(error)}`;
   }
-  go.onclick = async () => {
-    try {
-      const made = await post(path, { serial: Number(serial) });
-      dialog.close();
-      offerUndo(zone, made, `Back to serial ${serial}`);
-      again();
-    } catch (error) {
-      problem.textContent = `Nothing was changed: ${words(error)}`;
-      alarm(problem.textContent);
-    }
-  };
 }
+
+async function look() {
+  const wanted = serial;
+  const { changes, change_count: count, warnings, based_on: basedOn } = await post(path, { serial, dry_run: true });
+  if (wanted !== serial) return; // another one is looked at by now
+  go.hidden = count === 0;
+  if (count) preview.replaceChildren(element("p", {}, `${counted(count, "record")} would change. Nothing is changed yet.`), difference(changes), ...warned(warnings));
+  else preview.textContent = "The zone is like that already.";
+  basis.set({ [zone]: basedOn });
+  (count ? go : find("[data-closes]", dialog)).focus();
+}
+
+/** @param {Record<string, number>} basedOn */
+async function goBack(basedOn) {
+  const made = await post(path, { serial, based_on: basedOn[zone] });
+  dialog.close();
+  offerUndo(zone, made, `Back to serial ${serial}`);
+  again();
+}
+
+go.addEventListener("click", async () => {
+  problem.textContent = "";
+  try {
+    await basis.carryOut(goBack);
+  } catch (error) {
+    problem.textContent = `Nothing was changed: ${words(error)}`;
+    alarm(problem.textContent);
+  }
+});
+dialog.addEventListener("close", () => basis.set({}));
 
 section.addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
   const item = button?.closest(".change-set");
   if (!(item instanceof HTMLElement)) return;
   if (button?.dataset.revert !== undefined) revert(item);
-  else if (button?.dataset.restore) restore(button.dataset.restore);
+  else if (button?.dataset.restore) offerToGoBack(Number(button.dataset.restore));
 });
 find("[data-closes]", dialog).addEventListener("click", () => dialog.close());
 

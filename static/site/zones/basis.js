@@ -46,7 +46,7 @@ export class Basis {
   /** @param {string} words @param {HTMLElement} [button] */
   #say(words, button) {
     seek("[data-outdated]", this.#place)?.remove();
-    this.#place.prepend(element("p", { class: "note wait row", "data-outdated": true }, element("span", {}, words), button));
+    (seek(".stack", this.#place) ?? this.#place).prepend(element("p", { class: "note wait row", "data-outdated": true }, element("span", {}, words), button));
     alarm(words);
   }
 }
