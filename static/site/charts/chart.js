@@ -2,6 +2,7 @@ import uPlot from "/static/uplot/uPlot.esm.js";
 import { get } from "../api.js";
 import { find, seek } from "../dom.js";
 import { events } from "../live.js";
+import { inTime } from "../reading.js";
 import { shown } from "./units.js";
 import { TimeWindow } from "./window.js";
 
@@ -82,7 +83,7 @@ class Chart {
     const query = `from=-${Math.ceil(seconds)}&step=${this.#window.step}`;
     try {
       await Promise.all(this.#metrics.map(async ({ dataset: { metric = "" } }) => {
-        const answer = await get(`${this.#source}?metric=${encodeURIComponent(metric)}&${query}`);
+        const answer = await get(`${this.#source}?metric=${encodeURIComponent(metric)}&${query}`, { signal: inTime() });
         this.#window.read(metric, answer.points);
       }));
       this.#note(this.#window.size ? "" : "Nothing was measured in this time yet. Figures appear here as soon as there are some.");
