@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 from realtime.audience import Audience
 from realtime.protocol import CloseCode, Frame, frame
 from realtime.subscriptions import Wants
+from realtime.transports import say
 
 if TYPE_CHECKING:
     from realtime.authentication import Claim
+    from realtime.fans import Fan
+    from realtime.layers import Way
     from realtime.presence import Told
     from realtime.routes import Route
     from realtime.transports import Transport
@@ -55,16 +58,17 @@ class WebSocketConnection:
     dropped: flow events that it was too slow for, as it was told in `gap`s.
     entering: it was not welcomed yet; nothing else may be sent before that.
     room: set when it lags no more; there only while its reader waits for that.
+    on_lag, on_end: called when more is under way than may be, and when it said goodbye: nothing may follow that.
     """
 
-    # What a delivery costs is mostly the memory that it touches: with slots, one object instead of two.
+    # With slots, a connection is one object instead of two.
     # fmt: off
     __slots__ = (
-        "_close", "_look_at", "_ping_number", "_pinged_at_byte", "_pings", "_transport", "_upto", "_write", "address",
+        "_close", "_fan", "_frames", "_ping_number", "_pinged_at_byte", "_pings", "_sent", "_transport", "_upto", "address",
         "audience", "channel", "claim", "client", "close_code", "close_reason", "closing", "confirmed", "deflate",
-        "dropped", "entering", "frames", "id", "last_heard", "left_out", "next_look", "next_ping", "on_lag", "on_level",
-        "presence_id", "reader", "room", "route", "sent", "since", "stale", "token_noticed", "told", "user_agent",
-        "user_id", "username", "wants",
+        "dropped", "entering", "id", "last_heard", "left_out", "next_look", "next_ping", "on_end", "on_lag", "on_level",
+        "presence_id", "reader", "room", "route", "since", "stale", "token_noticed", "told", "user_agent", "user_id",
+        "username", "wants",
     )
     # fmt: on
 
@@ -105,13 +109,12 @@ class WebSocketConnection:
         self.left_out: Counter[str] = Counter()
         self.dropped = 0
         self.told: Told | None = None
-        self.frames = 0
-        self.sent = 0
         self.confirmed = 0
         self.last_heard = time.monotonic()
         self.next_ping = self.next_look = 0.0
         self.token_noticed = False
         self.on_lag: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = lambda: None
         self.on_level: list[Callable[[], None]] = []
         self.room: asyncio.Event | None = None
         self._upto = 0
@@ -120,8 +123,10 @@ class WebSocketConnection:
         self._pings: list[tuple[int, int, float]] = []  # few; an empty deque takes ten times the memory
         self._ping_number = 0
         self._pinged_at_byte = 0
-        self._look_at = PING_EVERY  # bytes sent, from which on there is something to decide
-        self._write = transport.write
+        self._fan: Fan | None = None
+        self._frames = self._sent = (
+            0  # besides what came by the fan; while there is one, less what had gone out by it before
+        )
 
     # -- how far
 
@@ -135,20 +140,46 @@ class WebSocketConnection:
 
     # -- sending
 
+    @property
+    def frames(self) -> int:
+        """Data frames that were sent."""
+        return self._frames + (self._fan.frames if self._fan is not None else 0)
+
+    @property
+    def sent(self) -> int:
+        """Bytes that were sent, pings and farewells aside."""
+        return self._sent + (self._fan.bytes if self._fan is not None else 0)
+
+    @property
+    def way(self) -> Way:
+        """How its share of what goes to many is written."""
+        return self._transport.closing, self._transport.write
+
+    def share(self, fan: Fan | None) -> None:
+        """From here on, what `fan` sends comes here as well, and nothing else that goes to many."""
+        self._frames, self._sent = self.frames, self.sent
+        self._fan = fan
+        if fan is not None:
+            self._frames -= fan.frames
+            self._sent -= fan.bytes
+
     def deliver(self, frame: Frame) -> None:
         """Send a frame. Never waits; when too much is unconfirmed, the connection is reported as lagging."""
         if self.closing:
             return
         if self.deflate:
             frame = frame.deflated()
-        self._write(frame)
-        self.frames += 1
-        self.sent = sent = self.sent + frame.size
-        if sent >= self._look_at:
-            if sent - self._pinged_at_byte >= PING_EVERY:
-                self.ping()
-            if self.lagging:
-                self.on_lag()
+        say(self._transport, frame)
+        self._frames += 1
+        self._sent += frame.size
+        self.look()
+
+    def look(self) -> None:
+        """Ask for a confirmation, and report the connection as lagging, if it is time for that."""
+        if self.sent - self._pinged_at_byte >= PING_EVERY:
+            self.ping()
+        if self.lagging:
+            self.on_lag()
 
     def ping(self) -> None:
         """Ask the client to confirm what it was sent so far, and tell it how far that goes."""
@@ -156,10 +187,9 @@ class WebSocketConnection:
             return
         self._ping_number += 1
         self._pinged_at_byte = self.sent
-        self._look_at = self.sent + min(PING_EVERY, WINDOW + 1 - self.unconfirmed)
         self._pings.append((self._ping_number, self.sent, time.monotonic()))
         self.next_look = 0.0
-        self._transport.write(frame("ping", n=self._ping_number, upto=self.upto))
+        say(self._transport, frame("ping", n=self._ping_number, upto=self.upto))
 
     def confirm(self, number: int) -> None:
         """The client answered ping `number`: it has everything that was sent before it."""
@@ -214,8 +244,9 @@ class WebSocketConnection:
         bye = {"code": int(code), "reason": reason}
         if retry_in_ms is not None:
             bye["retry_in_ms"] = retry_in_ms
-        self._transport.write(frame("bye", **bye))
+        say(self._transport, frame("bye", **bye))
         self.closing = True
+        self.on_end()
         await self._close(code, reason, retry_in_ms)
 
 

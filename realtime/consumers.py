@@ -46,7 +46,7 @@ from realtime.protocol import (
 )
 from realtime.reader import count_visible
 from realtime.subscriptions import Wants, subscriptions
-from realtime.transports import transport_for
+from realtime.transports import say, transport_for
 
 logger = logging.getLogger(__name__)
 
@@ -134,9 +134,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             self.node.desk.take_place(self.address)
             self.placed = True
         except Full as problem:
-            self.transport.write(
-                error(None, ErrorCode.RATE_LIMITED, str(problem), {"retry_after_s": RETRY_WHEN_FULL_S})
-            )
+            self.say(error(None, ErrorCode.RATE_LIMITED, str(problem), {"retry_after_s": RETRY_WHEN_FULL_S}))
             await self.end(CloseCode.TOO_MANY, str(problem), RETRY_WHEN_FULL_S * 1000)
             return
         if "token" in query:
@@ -292,7 +290,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
                     self.member.confirm(number)
                     metrics.confirmed(self.member, number)
             case "ping":
-                self.transport.write(frame("pong", id=given.id))
+                self.say(frame("pong", id=given.id))
             case _ if not self.admitted and given.type != "authenticate":
                 self.complain(given.id, ErrorCode.NOT_AUTHENTICATED, "Authenticate first.")
             case _ if wait_s := self._wait_s():
@@ -373,11 +371,15 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         member.on_level.append(lambda: member.deliver(response(command_id, outcome)))
         self.node.reader.rewind(member, position if outcome["recovered"] else None)
 
+    def say(self, frame: Frame) -> None:
+        """Send a frame, whether the client was admitted or not."""
+        say(self.transport, frame)
+
     def turn_down(
         self, command_id: int | str | None, code: ErrorCode, message: str, details: dict[str, Any] | None = None
     ) -> None:
         """Answer a frame that is not acted on."""
-        self.transport.write(error(command_id, code, message, details))
+        self.say(error(command_id, code, message, details))
         self.node.complaints.note(code, self.address)
         self.note_error(code)
 
@@ -407,7 +409,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             why = "Too many failed attempts from this address."
             if not self.closed:
                 details = {"retry_after_s": round(wait_s, 1)}
-                self.transport.write(error(self.command_id, ErrorCode.RATE_LIMITED, why, details))
+                self.say(error(self.command_id, ErrorCode.RATE_LIMITED, why, details))
             await self.end(CloseCode.TOO_MANY, why, int(wait_s * 1000))
         elif isinstance(problem, TokenExpired):
             await self.refuse(str(problem), CloseCode.TOKEN_EXPIRED)
@@ -419,7 +421,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         if not self.closed:
             known = code in (CloseCode.NOT_ALLOWED, CloseCode.OTHER_SYSTEM)
             told = ErrorCode.PERMISSION_DENIED if known else ErrorCode.NOT_AUTHENTICATED
-            self.transport.write(error(self.command_id, told, why))
+            self.say(error(self.command_id, told, why))
         await self.end(code, why)
 
     async def end(self, code: CloseCode, reason: str, retry_in_ms: int | None = None) -> None:
@@ -428,7 +430,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             await self.member.close(code, reason, retry_in_ms)
         elif not self.closed:
             more = {} if retry_in_ms is None else {"retry_in_ms": retry_in_ms}
-            self.transport.write(frame("bye", code=int(code), reason=reason, **more))
+            self.say(frame("bye", code=int(code), reason=reason, **more))
             metrics.refused.labels(str(int(code))).inc()
             await self.close_socket(code, reason, retry_in_ms)
 

@@ -12,11 +12,9 @@ import sys
 from functools import partial
 from typing import Any
 
-from realtime.protocol import Frame
-
 
 class DaphneTransport:
-    """One connection of Daphne's, by plain TCP. After its close handshake has begun, frames are swallowed."""
+    """One connection of Daphne's, by plain TCP. It is closing from when its close handshake begins."""
 
     __slots__ = ("_protocol", "_transport", "abort")
 
@@ -25,10 +23,8 @@ class DaphneTransport:
         self._transport = protocol.transport
         self.abort = protocol.transport.abortConnection
 
-    def write(self, frame: Frame) -> None:
-        if self.closing():
-            return
-        transport, wire = self._transport, frame.wire
+    def write(self, wire: bytes) -> None:
+        transport = self._transport
         if transport.dataBuffer or transport._tempDataLen:  # noqa: SLF001  # Twisted tells its buffer's length nowhere
             transport.write(wire)  # in order, behind what waits
             return

@@ -1,8 +1,8 @@
 """The `local` channel layer: groups of connections within this process.
 
-A channel is a connection's `deliver` function; `group_send` hands the same immutable frame to each member. No copy, no
-queue, no task, and no member is waited for: a slow one looks after itself (`realtime.connections`). Channels' own
-layers cost a queue, a task and a deep copy per member, 25 times the work (decision 0003).
+A channel is a connection's way to its socket; `group_send` writes the same immutable bytes to each member. No copy, no
+queue, no task, and no member is waited for: whether one is slow is looked at from time to time (`realtime.fans`). Channels'
+own layers cost a queue, a task and a deep copy per member, 25 times the work (decision 0003).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 from channels.layers import BaseChannelLayer
 
-Deliver = Callable[[Any], None]
+Way = tuple[Callable[[], bool], Callable[[bytes], None]]
+"""Whether a channel is closing, and how to write to it until then. Neither waits, raises, or leads back here."""
 
 
 class LocalChannelLayer(BaseChannelLayer):
@@ -22,16 +23,20 @@ class LocalChannelLayer(BaseChannelLayer):
 
     def __init__(self) -> None:
         super().__init__(expiry=0, capacity=0)
-        self._channels: dict[str, Deliver] = {}
-        self._groups: dict[str, dict[str, Deliver]] = {}
+        self._channels: dict[str, Way] = {}
+        self._looks: dict[str, Callable[[], None]] = {}
+        self._groups: dict[str, dict[str, Way]] = {}
 
-    def attach(self, channel: str, deliver: Deliver) -> None:
-        """Open `channel`: what is sent to its groups is handed to `deliver`, which must not block or raise."""
-        self._channels[channel] = deliver
+    def attach(self, channel: str, way: Way, look: Callable[[], None]) -> None:
+        """Open `channel`: what is sent to its groups goes that way. `look` finds out whether it is too slow for them, in
+        which case it may leave them."""
+        self._channels[channel] = way
+        self._looks[channel] = look
 
     def detach(self, channel: str) -> None:
         """Close `channel` and take it out of every group."""
         self._channels.pop(channel, None)
+        self._looks.pop(channel, None)
         for group in [name for name, members in self._groups.items() if channel in members]:
             self.discard(group, channel)
 
@@ -46,11 +51,16 @@ class LocalChannelLayer(BaseChannelLayer):
             if not members:
                 del self._groups[group]
 
-    def deliver(self, group: str, message: Any) -> None:
-        """Hand `message` to every member, at once."""
-        # A copy, because a member that is found to lag leaves the group while it is being delivered to.
-        for deliver in tuple(self._groups.get(group, {}).values()):
-            deliver(message)
+    def deliver(self, group: str, message: bytes) -> None:
+        """Write `message` to every member, at once."""
+        for closing, write in self._groups.get(group, {}).values():
+            if not closing():
+                write(message)
+
+    def look(self, group: str) -> None:
+        """Let every member be looked at."""
+        for channel in tuple(self._groups.get(group, ())):
+            self._looks[channel]()
 
     @property
     def channels(self) -> int:
@@ -78,4 +88,5 @@ class LocalChannelLayer(BaseChannelLayer):
 
     async def flush(self) -> None:
         self._channels.clear()
+        self._looks.clear()
         self._groups.clear()

@@ -158,7 +158,8 @@ class Node:
         """
         oldest = await self.desk.arrive(connection)
         connection.on_lag = lambda: self.reader.rewind(connection)
-        self.layer.attach(connection.channel, connection.deliver)
+        connection.on_end = lambda: self.router.forget(connection)
+        self.layer.attach(connection.channel, connection.way, connection.look)
         self.manager.admit(connection)
         self.news.note(EventType.CONNECTION_ESTABLISHED, connection)
         metrics.admitted(connection)

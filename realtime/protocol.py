@@ -31,6 +31,8 @@ PARTING = 2
 MOST_IN_BATCH = 200
 WORTH_DEFLATING = 1024
 """Bytes from which a frame is compressed for clients that asked for it (`feature.deflate`)."""
+TEXT, BINARY = 0x81, 0x82
+"""The first byte of a whole data frame (RFC 6455, section 5.2)."""
 HELP = "/docs/reference/protocol/#error-codes"
 
 
@@ -117,21 +119,16 @@ def parse(text: str | None) -> Command:
 class Frame:
     """A data frame, made once and sent to any number of connections.
 
-    message: for a server's ASGI `send`. wire: the unmasked WebSocket frame (RFC 6455, section 5.2), for a transport.
+    wire: the unmasked WebSocket frame (RFC 6455, section 5.2). size: bytes of what is in it.
     """
 
-    __slots__ = ("_deflated", "_payload", "message", "size", "wire")
+    __slots__ = ("_deflated", "_payload", "size", "wire")
 
     def __init__(self, payload: bytes, *, binary: bool = False) -> None:
         self.size = size = len(payload)
         self._payload = payload
         self._deflated: Frame | None = None
-        self.message: dict[str, Any] = {"type": "websocket.send"}
-        if binary:
-            self.message["bytes"] = payload
-        else:
-            self.message["text"] = payload.decode()
-        opcode = 0x82 if binary else 0x81
+        opcode = BINARY if binary else TEXT
         if size < 126:
             header = bytes((opcode, size))
         elif size < 65536:
@@ -149,6 +146,14 @@ class Frame:
             compressor = zlib.compressobj(level=6, wbits=-zlib.MAX_WBITS)
             self._deflated = Frame(compressor.compress(self._payload) + compressor.flush(), binary=True)
         return self._deflated
+
+
+def message(wire: bytes) -> dict[str, Any]:
+    """A frame as it was made above, as the message of a server's ASGI `send`."""
+    payload = wire[{126: 4, 127: 10}.get(wire[1], 2) :]
+    if wire[0] == BINARY:
+        return {"type": "websocket.send", "bytes": payload}
+    return {"type": "websocket.send", "text": payload.decode()}
 
 
 def frame(kind: str, **fields: Any) -> Frame:

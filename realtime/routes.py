@@ -1,8 +1,9 @@
 """Routes: connections that see the same share one filtering, one redaction, one encoding and one batch.
 
-A route's key is what it shows: audience, event types, zones, filter of flow. Its members are a group of the `local`
-channel layer. A connection is on a route, or it is a *reader* that catches up from the log (`realtime.reader`); it
-changes from one to the other at a position, without an await in between, so nothing is sent twice or left out.
+A route's key is what it shows: audience, event types, zones, filter of flow. Its members are groups of the `local`
+channel layer (`realtime.fans`). A connection is on a route, or it is a *reader* that catches up from the log
+(`realtime.reader`); it changes from one to the other at a position, without an await in between, so nothing is sent twice
+or left out.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from realtime.audience import Audience
 from realtime.conf import RealtimeSettings
 from realtime.connections import WebSocketConnection
 from realtime.events import Event, EventPriority, EventType
+from realtime.fans import Fan
 from realtime.filters import RateLimitFilter, Seen, view
 from realtime.flow_filter import ABOUT_QUERIES, EVERY_QUERY, FlowFilter
 from realtime.interests import Interest, interest_of
 from realtime.layers import LocalChannelLayer
 from realtime.moments import Moments
-from realtime.protocol import MOST_IN_BATCH, PARTING, ROOM_IN_BATCH, batch_frame, body, event_frame, gap_frame
+from realtime.protocol import MOST_IN_BATCH, PARTING, ROOM_IN_BATCH, Frame, batch_frame, body, event_frame, gap_frame
 from realtime.registry import registry
 from realtime.subscriptions import subscriptions
 
@@ -82,8 +84,8 @@ class Route:
         limit: RateLimitFilter,
     ) -> None:
         self.key = key
-        self.group = groups.route(key)
-        self._layer = layer
+        group = groups.route(key)
+        self._plain, self._deflated = Fan(layer, group, deflates=False), Fan(layer, f"{group}.deflated", deflates=True)
         self._waits = waits
         self._head = head
         self._limit = limit
@@ -98,6 +100,15 @@ class Route:
         self._flushed_at = float("-inf")
         self.sent = Moments()  # up to which position, when
         self.sent_alone = Moments()  # critical events
+
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+        return self._plain.size + self._deflated.size
+
+    def fan(self, *, deflates: bool) -> Fan:
+        """The members that read compressed frames, or those that don't."""
+        return self._deflated if deflates else self._plain
 
     @property
     def upto(self) -> int:
@@ -119,7 +130,7 @@ class Route:
         spec = registry[event.event_type]
         priority = spec.priority
         if priority is EventPriority.CRITICAL:
-            self._layer.deliver(self.group, event_frame(encoded, self.upto))
+            self._send(event_frame(encoded, self.upto))
             self.sent_alone.note(event.position or 0)
             return
         if self._before_first is None:
@@ -188,7 +199,11 @@ class Route:
             self._before_first = upto  # for those for whom this frame is the last straw, too
         self.sent.note(upto)
         frame = event_frame(bodies[0], upto) if len(bodies) == 1 else batch_frame(bodies, upto)
-        self._layer.deliver(self.group, frame)
+        self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
+        self._plain.send(frame)
+        self._deflated.send(frame)
 
     def unsent_flow(self) -> Counter[EventType]:
         """The flow that was taken on and not sent, or left out and not told: whoever leaves now, misses it."""
@@ -201,7 +216,7 @@ class Route:
             self._gap_timer = None
         while self._limit.left_out:  # one by one: a member for whom the first is the last straw misses the others
             event_type, dropped = self._limit.left_out.popitem()
-            self._layer.deliver(self.group, gap_frame(event_type, dropped, "rate_limited"))
+            self._send(gap_frame(event_type, dropped, "rate_limited"))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -309,7 +324,9 @@ class Router:
             )
             self._index()
         self.readers.discard(connection)
-        self._layer.add(route.group, connection.channel)
+        fan = route.fan(deflates=connection.deflate)
+        self._layer.add(fan.group, connection.channel)
+        connection.share(fan)
         connection.route = route
         self.on_joined(connection, route, self.position)
 
@@ -323,7 +340,8 @@ class Router:
         connection.left_out.update(route.unsent_flow())
         connection.route = None
         self.on_left(connection, upto)
-        self._layer.discard(route.group, connection.channel)
+        connection.share(None)
+        self._layer.discard(route.fan(deflates=connection.deflate).group, connection.channel)
         self._end_if_empty(route)
 
     def forget(self, connection: WebSocketConnection) -> None:
@@ -332,7 +350,7 @@ class Router:
         self.readers.discard(connection)
 
     def _end_if_empty(self, route: Route) -> None:
-        if not self._layer.size(route.group):
+        if not route.size:
             route.end()
             self._routes.pop(route.key, None)
             self._index()

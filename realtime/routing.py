@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.protocol import CloseCode, ErrorCode, error, frame
+from realtime.protocol import CloseCode, ErrorCode, error, frame, message
 
 
 class WebSocketRouter:
@@ -22,6 +22,6 @@ class WebSocketRouter:
         await receive()
         why = f"There is nothing at {scope['path'][:100]}."
         await send({"type": "websocket.accept"})
-        await send(error(None, ErrorCode.INVALID_MESSAGE, why).message)
-        await send(frame("bye", code=int(CloseCode.NOT_FOUND), reason=why).message)
+        await send(message(error(None, ErrorCode.INVALID_MESSAGE, why).wire))
+        await send(message(frame("bye", code=int(CloseCode.NOT_FOUND), reason=why).wire))
         await send({"type": "websocket.close", "code": int(CloseCode.NOT_FOUND), "reason": "unknown path"})

@@ -13,16 +13,18 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
 from realtime.daphne_transport import daphne_transport
-from realtime.protocol import Frame
+from realtime.protocol import Frame, message
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 EXTENSION = "dnsadmin.frames"
 
 
 class Transport(Protocol):
-    """Where a connection's frames go. Neither call waits or raises; a broken connection swallows them."""
+    """Where a connection's frames go. No call waits or raises; a broken connection swallows them."""
 
-    def write(self, frame: Frame) -> None: ...
+    def write(self, wire: bytes) -> None:
+        """A whole frame as it is on the wire. Not any more while `closing`."""
+        ...
 
     def buffered(self) -> int:
         """Bytes that are known to be held back, in this process, by a slow receiver."""
@@ -37,20 +39,22 @@ class Transport(Protocol):
         ...
 
 
+def say(transport: Transport, frame: Frame) -> None:
+    """Send a frame to one client, unless it is over."""
+    if not transport.closing():
+        transport.write(frame.wire)
+
+
 class RawTransport:
     """The server's own buffer, by its extension: `write(bytes)`, `closing()`, `buffered() -> bytes` and `abort()`."""
 
-    __slots__ = ("_write", "abort", "buffered", "closing")
+    __slots__ = ("abort", "buffered", "closing", "write")
 
     def __init__(self, extension: dict[str, Any]) -> None:
-        self._write: Callable[[bytes], None] = extension["write"]
+        self.write: Callable[[bytes], None] = extension["write"]
         self.closing: Callable[[], bool] = extension["closing"]
         self.buffered: Callable[[], int] = extension["buffered"]
         self.abort: Callable[[], None] = extension["abort"]
-
-    def write(self, frame: Frame) -> None:
-        if not self.closing():
-            self._write(frame.wire)
 
 
 class AsgiTransport:
@@ -61,14 +65,14 @@ class AsgiTransport:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._held: deque[Frame] | None = None
+        self._held: deque[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def write(self, frame: Frame) -> None:
+    def write(self, wire: bytes) -> None:
         if self._held is not None:
-            self._held.append(frame)
+            self._held.append(wire)
             return
-        sending: Any = self._send(frame.message)
+        sending: Any = self._send(message(wire))
         try:
             waits_for = sending.send(None)
         except StopIteration:
@@ -79,7 +83,7 @@ class AsgiTransport:
         self._task = asyncio.ensure_future(self._drain(sending, waits_for))
 
     def buffered(self) -> int:
-        return sum(frame.size for frame in self._held or ())
+        return sum(map(len, self._held or ()))
 
     def abort(self) -> None:
         """ASGI has no word for it; the server ends the connection when the application returns."""
@@ -94,7 +98,7 @@ class AsgiTransport:
         try:
             await _Resumed(sending, waits_for)
             while held:
-                await self._send(held.popleft().message)
+                await self._send(message(held.popleft()))
         except Exception:  # noqa: BLE001  # the client is gone
             held.clear()
         finally:

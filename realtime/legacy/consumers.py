@@ -62,12 +62,12 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
             self.node.desk.take_place(self.address)
             self.placed = True
         except Full as problem:
-            self.transport.write(error(None, ErrorCode.RATE_LIMITED, str(problem)))
+            self.say(error(None, ErrorCode.RATE_LIMITED, str(problem)))
             await self.end(CloseCode.TOO_MANY, str(problem))
             return
         if not settings.LEGACY.enabled:
             why = f"This endpoint has been switched off: use /ws/ instead. How to move: {GUIDE}"
-            self.transport.write(error(None, ErrorCode.INVALID_MESSAGE, why))
+            self.say(error(None, ErrorCode.INVALID_MESSAGE, why))
             await self.end(CloseCode.NOT_FOUND, "switched off: use /ws/")
         elif self.node.draining:
             await self.end(CloseCode.GOING_AWAY, "restart", random.randint(200, 5000))
@@ -91,7 +91,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
 
     async def enter(self, claim: Claim, user: Any, audience: Audience, changes: int) -> None:
         if self.kind == "admin" and not audience.is_admin:
-            self.transport.write(error(None, ErrorCode.PERMISSION_DENIED, "This endpoint is for administrators."))
+            self.say(error(None, ErrorCode.PERMISSION_DENIED, "This endpoint is for administrators."))
             await self.end(CloseCode.NOT_ALLOWED, "for administrators")
             return
         await super().enter(claim, user, audience, changes)
@@ -114,7 +114,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
             return
         inside = self.admitted and not self.member.entering
         if inside and given.type == "ping":
-            self.old.say(_PONG)
+            self.old.say_old(_PONG)
         elif self._wait_s():
             self.turn_down(None, ErrorCode.RATE_LIMITED, "Too many messages.")
         elif inside:
@@ -126,11 +126,11 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
         """Do what an old client says."""
         match given.type:
             case "ping":
-                self.old.say(_PONG)
+                self.old.say_old(_PONG)
             case "subscribe":
                 self.subscribe(given.events)
             case "get_stats":
-                self.old.say(old_frame("stats", self.stats()))
+                self.old.say_old(old_frame("stats", self.stats()))
             case _:
                 why = f"The old system knows no {given.type[:40]!r}; the commands of /ws/ are in {GUIDE}"
                 self.complain(None, ErrorCode.UNKNOWN_COMMAND, why)
@@ -143,7 +143,7 @@ class LegacyConsumer(UnifiedWebSocketConsumer):
         member.wants = Wants(patterns=sources(wanted))
         self.node.reader.settle(member)
         rejected = [name for name in names if name not in KINDS[self.kind]]
-        self.old.say(old_frame("subscribed", {"events": list(wanted), "rejected": rejected}))
+        self.old.say_old(old_frame("subscribed", {"events": list(wanted), "rejected": rejected}))
 
     def stats(self) -> dict[str, Any]:
         member = self.member

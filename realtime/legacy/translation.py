@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from realtime.events import EventType
-from realtime.protocol import Frame, timestamp
+from realtime.protocol import Frame, message, timestamp
 from realtime.transports import Transport
 
 _HEALTH = (EventType.HEALTH_UPDATE, EventType.HEALTH_ALERT, EventType.FORWARDER_STATUS_CHANGE)
@@ -64,9 +64,9 @@ def old_frame(kind: str, data: Any, moment: str | None = None) -> Frame:
     return Frame(_encode({"type": kind, "data": data, "timestamp": moment or timestamp(datetime.now(UTC))}))
 
 
-def translate(frame: Frame) -> list[Frame]:
+def translate(wire: bytes) -> list[Frame]:
     """What an old client gets in place of a frame of the protocol; most frames mean nothing to it."""
-    given = _decode(frame.message["text"])
+    given = _decode(message(wire)["text"])
     match given["type"]:
         case "event":
             return [_event(given)]
@@ -90,12 +90,12 @@ class _Once:
     """The last frame and its translation: a frame goes to all connections of a route one after the other."""
 
     def __init__(self) -> None:
-        self._frame: Frame | None = None
+        self._wire = b""
         self._translated: list[Frame] = []
 
-    def __call__(self, frame: Frame) -> list[Frame]:
-        if frame is not self._frame:
-            self._frame, self._translated = frame, translate(frame)
+    def __call__(self, wire: bytes) -> list[Frame]:
+        if wire is not self._wire:
+            self._wire, self._translated = wire, translate(wire)
         return self._translated
 
 
@@ -118,19 +118,20 @@ class OldTransport:
         self.abort = inner.abort
         self.closing = inner.closing
 
-    def write(self, frame: Frame) -> None:
+    def write(self, wire: bytes) -> None:
         self._greet()
-        for old in _once(frame):
-            self._inner.write(old)
-        if frame.size < 100 and (given := _decode(frame.message["text"]))["type"] == "ping":
+        for old in _once(wire):
+            self._inner.write(old.wire)
+        if len(wire) < 100 and (given := _decode(message(wire)["text"]))["type"] == "ping":
             self._pinged(given["n"])
 
-    def say(self, frame: Frame) -> None:
+    def say_old(self, frame: Frame) -> None:
         """Send a frame as it is."""
-        self._greet()
-        self._inner.write(frame)
+        if not self.closing():
+            self._greet()
+            self._inner.write(frame.wire)
 
     def _greet(self) -> None:
         if self._greeting is not None:
             greeting, self._greeting = self._greeting, None
-            self._inner.write(greeting)
+            self._inner.write(greeting.wire)

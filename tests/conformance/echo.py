@@ -26,9 +26,9 @@ async def echo_by_transport(scope: Any, receive: Any, send: Any) -> None:
         if message["type"] == "websocket.connect":
             await send({"type": "websocket.accept"})
         elif (text := message.get("text")) is not None:
-            transport.write(Frame(text.encode()))
+            transport.write(Frame(text.encode()).wire)
         else:
-            transport.write(Frame(message["bytes"], binary=True))
+            transport.write(Frame(message["bytes"], binary=True).wire)
 
 
 async def bare_echo(scope: Any, receive: Any, send: Any) -> None:

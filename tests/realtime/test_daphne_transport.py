@@ -16,6 +16,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "dnsadmin.settings"
 from twisted.internet import protocol, reactor
 from realtime.daphne_transport import DaphneTransport
 from realtime.protocol import frame
+from realtime.transports import say
 
 class Server(protocol.Protocol):
     # As much of Daphne's connection as is looked at; the transport under it is Twisted's own.
@@ -26,13 +27,13 @@ class Server(protocol.Protocol):
         self.way = DaphneTransport(self)
         self.most = 0
         for number in range(300):
-            self.way.write(frame("n", number=number, padding="-" * (number * 37 % 9000)))
+            say(self.way, frame("n", number=number, padding="-" * (number * 37 % 9000)))
             self.most = max(self.most, self.way.buffered())
 
     def dataReceived(self, data):
-        self.way.write(frame("n", number=300, most=self.most, left=self.way.buffered()))
+        say(self.way, frame("n", number=300, most=self.most, left=self.way.buffered()))
         self.state = 2  # closing: nothing may follow
-        self.way.write(frame("n", number=301))
+        say(self.way, frame("n", number=301))
         self.transport.loseConnection()
 
 class Factory(protocol.Factory):

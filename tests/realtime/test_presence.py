@@ -13,6 +13,7 @@ from realtime import presence
 from realtime.connections import WebSocketConnection
 from realtime.departures import departed
 from realtime.node import Node
+from realtime.protocol import frame
 from realtime.subscriptions import Wants
 from tests.realtime.catalogue import audience
 
@@ -100,7 +101,8 @@ def test_a_leaving_that_could_not_be_told_is_told_the_next_time(user_id: int) ->
 
 def test_figures_that_could_not_be_written_are_written_the_next_time(user_id: int) -> None:
     member = came_in(user_id, "here")
-    member.frames = 7
+    for _ in range(7):
+        member.deliver(frame("notice"))
 
     def away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if "SET health" in sql:
@@ -115,7 +117,8 @@ def test_figures_that_could_not_be_written_are_written_the_next_time(user_id: in
 
 def test_who_was_struck_out_while_their_process_stood_still_comes_back_with_their_figures(user_id: int) -> None:
     member = came_in(user_id, "here")
-    member.frames = 7
+    for _ in range(7):
+        member.deliver(frame("notice"))
     presence.refresh([member], "here")
     presence.clear("here")
     presence.refresh([member], "here")

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import uvloop
@@ -13,7 +14,7 @@ import uvloop
 from realtime.events import EventPriority
 from realtime.filters import RateLimitFilter
 from realtime.layers import LocalChannelLayer
-from realtime.protocol import MOST_IN_BATCH
+from realtime.protocol import MOST_IN_BATCH, CloseCode
 from realtime.routes import Encodings, Route, RouteKey
 from realtime.subscriptions import FlowFilter
 from tests.realtime.bench import Bench, Client, events_of
@@ -70,6 +71,49 @@ def test_what_one_transaction_brought_goes_at_once_and_together(bench: MakeBench
     )
     assert notes(client.frames) == [["fire"], ["a", "b", "c"]]
     assert client.frames[-1]["upto"] == 4
+
+
+class Lingering(Client):
+    """Its server's part of the closing handshake takes its time."""
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.close":
+            await asyncio.sleep(5)
+        await super()._send(message)
+
+
+def test_nothing_follows_the_farewell(bench: MakeBench) -> None:
+    site = bench()
+    leaves, stays = site.connect(1, OPERATOR, kind=Lingering), site.connect(2, OPERATOR)
+    site.turn(20)
+    site.publish(event(HIGH, text="first"), event(LOW, text="waits"))
+    site.node.close(leaves.member, CloseCode.GOING_AWAY, "restart")
+    site.turn(4)
+    site.publish(event(CRITICAL, text="fire"))
+    site.pass_time(2)
+    assert notes(stays.frames) == [["first"], ["fire"], ["waits"]]
+    assert notes(leaves.frames) == [["first"]]
+    assert leaves.frames[-1]["type"] == "bye"
+    assert leaves.code is None, "it is still there"
+
+
+def test_each_has_its_share_of_what_was_sent_to_many(bench: MakeBench) -> None:
+    site = bench(wait_high_ms=0)
+    first = site.connect(1, OPERATOR)
+    site.turn(20)
+    welcomed = first.member.sent, first.member.frames
+    site.publish(event(HIGH, text="before the other came"))
+    second = site.connect(2, OPERATOR)
+    site.turn(20)
+    assert (second.member.sent, second.member.frames) == welcomed
+    site.publish(event(HIGH, text="to both"))
+    sizes = [len(json.dumps(each, separators=(",", ":"))) for each in first.frames if events_of(each)]
+    assert first.member.sent == welcomed[0] + sum(sizes)
+    assert (second.member.sent, second.member.frames) == (welcomed[0] + sizes[1], welcomed[1] + 1)
+    site.node.router.leave(second.member)
+    site.publish(event(HIGH, text="to the first"))
+    assert (second.member.sent, second.member.frames) == (welcomed[0] + sizes[1], welcomed[1] + 1)
+    assert first.member.frames == welcomed[1] + 3
 
 
 def test_without_waits_each_event_has_a_frame_of_its_own(bench: MakeBench) -> None:
@@ -250,15 +294,15 @@ async def hasty_route() -> int:
     key = RouteKey(OPERATOR, frozenset({LOW, HIGH}), frozenset(), FlowFilter())
     waits = {EventPriority.LOW: 10.0, EventPriority.HIGH: 10.0}
     route = Route(key, layer, waits, lambda: 1, RateLimitFilter(1000))
-    layer.attach("client", lambda frame: seen.append(frame))
-    layer.add(route.group, "client")
+    layer.attach("client", (lambda: False, seen.append), lambda: None)
+    layer.add(route.fan(deflates=False).group, "client")
     route.offer(Encodings(event(LOW)))
     await asyncio.sleep(0.01)
     route._flushed_at = asyncio.get_running_loop().time() - 10 + 0.0003
     route.offer(Encodings(event(LOW)))
     route.offer(Encodings(event(HIGH)))
     await asyncio.sleep(0.05)
-    return len(b"".join(frame.wire for frame in seen).split(b'"event_type"')) - 1
+    return len(b"".join(seen).split(b'"event_type"')) - 1
 
 
 def test_an_event_of_a_later_release_is_shown_to_nobody_and_stops_nothing(

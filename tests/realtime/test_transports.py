@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from realtime.protocol import frame
-from realtime.transports import EXTENSION, AsgiTransport, RawTransport, transport_for
+from realtime.protocol import frame, message
+from realtime.transports import EXTENSION, AsgiTransport, RawTransport, say, transport_for
 
 
 class Server:
@@ -29,7 +29,7 @@ class Server:
 
 
 def numbered(*numbers: int) -> list[str]:
-    return [str(frame("n", number=number).message["text"]) for number in numbers]
+    return [str(message(frame("n", number=number).wire)["text"]) for number in numbers]
 
 
 async def test_a_send_that_does_not_wait_is_done_at_once_without_a_task() -> None:
@@ -37,7 +37,7 @@ async def test_a_send_that_does_not_wait_is_done_at_once_without_a_task() -> Non
     transport = AsgiTransport(server.send)
     tasks = len(asyncio.all_tasks())
     for number in range(3):
-        transport.write(frame("n", number=number))
+        say(transport, frame("n", number=number))
     assert server.received == numbered(0, 1, 2)
     assert len(asyncio.all_tasks()) == tasks
     assert transport.buffered() == 0
@@ -46,17 +46,17 @@ async def test_a_send_that_does_not_wait_is_done_at_once_without_a_task() -> Non
 async def test_frames_behind_one_that_waits_are_held_and_leave_in_order() -> None:
     server = Server()
     transport = AsgiTransport(server.send)
-    transport.write(frame("n", number=0))
+    say(transport, frame("n", number=0))
     server.open.clear()
     for number in range(1, 6):
-        transport.write(frame("n", number=number))
+        say(transport, frame("n", number=number))
     assert server.received == numbered(0)
-    assert transport.buffered() == sum(len(text) for text in numbered(2, 3, 4, 5))
+    assert transport.buffered() == sum(len(frame("n", number=number).wire) for number in (2, 3, 4, 5))
     server.open.set()
     await asyncio.sleep(0.01)
     assert server.received == numbered(0, 1, 2, 3, 4, 5)
     assert transport.buffered() == 0
-    transport.write(frame("n", number=6))
+    say(transport, frame("n", number=6))
     assert server.received[-1:] == numbered(6), "and then at once again"
 
 
@@ -65,7 +65,7 @@ async def test_a_server_that_waits_in_between_again_keeps_the_order() -> None:
     transport = AsgiTransport(server.send)
     server.open.clear()
     for number in range(4):
-        transport.write(frame("n", number=number))
+        say(transport, frame("n", number=number))
     for _ in range(6):
         server.open.set()
         await asyncio.sleep(0)
@@ -84,7 +84,7 @@ async def test_a_client_that_is_gone_raises_nothing(waits_first: bool) -> None:
         server.open.clear()
     server.gone = True
     for number in range(3):
-        transport.write(frame("n", number=number))
+        say(transport, frame("n", number=number))
     server.open.set()
     await asyncio.sleep(0.01)
     assert server.received == []
@@ -95,14 +95,14 @@ async def test_a_wait_that_is_cancelled_ends_the_send_and_nothing_else() -> None
     server = Server()
     transport = AsgiTransport(server.send)
     server.open.clear()
-    transport.write(frame("n", number=0))
+    say(transport, frame("n", number=0))
     assert transport._task is not None
     await asyncio.sleep(0)
     transport._task.cancel()
     await asyncio.sleep(0)
     server.open.set()
     await asyncio.sleep(0)
-    transport.write(frame("n", number=1))
+    say(transport, frame("n", number=1))
     assert server.received == numbered(1)
 
 
@@ -113,11 +113,11 @@ def test_the_servers_own_buffer_is_used_where_it_is_offered() -> None:
     transport = transport_for({"extensions": {EXTENSION: extension}}, None)  # type: ignore[arg-type]
     assert isinstance(transport, RawTransport)
     one = frame("n", number=1)
-    transport.write(one)
+    say(transport, one)
     assert written == [one.wire]
     assert transport.buffered() == 17
     closing = True
-    transport.write(one)
+    say(transport, one)
     assert written == [one.wire], "nothing is written to a socket that is closing"
 
 
