@@ -90,7 +90,7 @@ def test_nothing_follows_the_farewell(bench: MakeBench) -> None:
     closing = site.loop.create_task(leaves.member.close(CloseCode.GOING_AWAY, "restart"))
     site.turn(4)
     site.publish(event(CRITICAL, text="fire"))
-    site.pass_time(2)
+    site.pass_time(1)
     assert notes(stays.frames) == [["first"], ["fire"], ["waits"]]
     assert notes(leaves.frames) == [["first"]]
     assert leaves.frames[-1]["type"] == "bye"
