@@ -57,6 +57,7 @@ class WebSocketConnection:
     told: what its presence row says of it.
     dropped: flow events that it was too slow for, as it was told in `gap`s.
     entering: it was not welcomed yet; nothing else may be sent before that.
+    fan: by which it gets what goes to many, while it is on a route.
     room: set when it lags no more; there only while its reader waits for that.
     on_lag, on_end: called when more is under way than may be, and when it said goodbye: nothing may follow that.
     """
@@ -64,9 +65,9 @@ class WebSocketConnection:
     # With slots, a connection is one object instead of two.
     # fmt: off
     __slots__ = (
-        "_close", "_fan", "_frames", "_ping_number", "_pinged_at_byte", "_pings", "_sent", "_transport", "_upto", "address",
+        "_close", "_frames", "_ping_number", "_pinged_at_byte", "_pings", "_sent", "_transport", "_upto", "address",
         "audience", "channel", "claim", "client", "close_code", "close_reason", "closing", "confirmed", "deflate",
-        "dropped", "entering", "id", "last_heard", "left_out", "next_look", "next_ping", "on_end", "on_lag", "on_level",
+        "dropped", "entering", "fan", "id", "last_heard", "left_out", "next_look", "next_ping", "on_end", "on_lag", "on_level",
         "presence_id", "reader", "room", "route", "since", "stale", "token_noticed", "told", "user_agent", "user_id",
         "username", "wants",
     )
@@ -123,7 +124,7 @@ class WebSocketConnection:
         self._pings: list[tuple[int, int, float]] = []  # few; an empty deque takes ten times the memory
         self._ping_number = 0
         self._pinged_at_byte = 0
-        self._fan: Fan | None = None
+        self.fan: Fan | None = None
         self._frames = self._sent = (
             0  # besides what came by the fan; while there is one, less what had gone out by it before
         )
@@ -143,12 +144,12 @@ class WebSocketConnection:
     @property
     def frames(self) -> int:
         """Data frames that were sent."""
-        return self._frames + (self._fan.frames if self._fan is not None else 0)
+        return self._frames + (self.fan.frames if self.fan is not None else 0)
 
     @property
     def sent(self) -> int:
         """Bytes that were sent, pings and farewells aside."""
-        return self._sent + (self._fan.bytes if self._fan is not None else 0)
+        return self._sent + (self.fan.bytes if self.fan is not None else 0)
 
     @property
     def way(self) -> Way:
@@ -158,7 +159,7 @@ class WebSocketConnection:
     def share(self, fan: Fan | None) -> None:
         """From here on, what `fan` sends comes here as well, and nothing else that goes to many."""
         self._frames, self._sent = self.frames, self.sent
-        self._fan = fan
+        self.fan = fan
         if fan is not None:
             self._frames -= fan.frames
             self._sent -= fan.bytes

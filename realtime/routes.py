@@ -340,8 +340,9 @@ class Router:
         connection.left_out.update(route.unsent_flow())
         connection.route = None
         self.on_left(connection, upto)
+        assert connection.fan is not None
+        self._layer.discard(connection.fan.group, connection.channel)
         connection.share(None)
-        self._layer.discard(route.fan(deflates=connection.deflate).group, connection.channel)
         self._end_if_empty(route)
 
     def forget(self, connection: WebSocketConnection) -> None:
