@@ -67,9 +67,9 @@ class WebSocketConnection:
     __slots__ = (
         "_close", "_frames", "_ping_number", "_pinged_at_byte", "_pings", "_sent", "_transport", "_upto", "address",
         "audience", "channel", "claim", "client", "close_code", "close_reason", "closing", "confirmed", "deflate",
-        "dropped", "entering", "fan", "id", "last_heard", "left_out", "next_look", "next_ping", "on_end", "on_lag", "on_level",
-        "presence_id", "reader", "room", "route", "since", "stale", "token_noticed", "told", "user_agent", "user_id",
-        "username", "wants",
+        "dropped", "entering", "fan", "id", "last_heard", "left_out", "next_look", "next_ping", "on_end", "on_lag",
+        "on_level", "presence_id", "reader", "room", "route", "since", "stale", "token_noticed", "told", "user_agent",
+        "user_id", "username", "wants",
     )
     # fmt: on
 

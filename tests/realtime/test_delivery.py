@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime import connections
+from realtime import connections, fans
 from realtime.audience import Audience
 from realtime.events import Event
 from realtime.filters import view
@@ -286,6 +286,7 @@ RULES = (
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_the_promise_is_kept(seed: int, catalogue: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "WINDOW", 3000)
+    monkeypatch.setattr(fans, "LOOK_EVERY", 100)
     monkeypatch.setattr(connections, "PING_EVERY", 800)
     machine = Machine(seed)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime import connections
+from realtime import connections, fans
 from realtime.protocol import LARGEST_BATCH
 from tests.realtime.bench import Bench, Client, events_of
 from tests.realtime.catalogue import CRITICAL, HIGH, LOW, RIGHTS, audience, event
@@ -21,6 +21,7 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client may have 10,000 bytes under way."""
     monkeypatch.setattr(connections, "WINDOW", 10_000)
     monkeypatch.setattr(connections, "PING_EVERY", 2_500)
+    monkeypatch.setattr(fans, "LOOK_EVERY", 300)
 
 
 def positions(client: Client) -> list[int]:
