@@ -73,12 +73,15 @@ class MemoryDesk(FrontDesk):
         super().__init__(node, conf)
         self.rights: dict[int, Audience] = {}
 
-    async def identify(self, user_id: int) -> tuple[Account, Audience]:
+    async def _look_up(self, user_ids: list[int]) -> list[tuple[Account, Audience] | Exception]:
         await asyncio.sleep(0)
-        found = self.rights[user_id]
+        found = [self.rights[user_id] for user_id in user_ids]
         for _ in range(4):  # the answer is on its way, while rights may change again
             await asyncio.sleep(0)
-        return Account(id=user_id, username=f"user{user_id}", session_mark="", token_mark="!"), found
+        return [
+            (Account(id=user_id, username=f"user{user_id}", session_mark="", token_mark="!"), rights)
+            for user_id, rights in zip(user_ids, found, strict=True)
+        ]
 
     async def arrive(self, connection: WebSocketConnection) -> int:
         await asyncio.sleep(0)
