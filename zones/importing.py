@@ -90,8 +90,8 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
 def preview(text: bytes, name: str, *, form: Form = "dns", merge: bool = False) -> Preview:
     """What importing a file as the zone `name` would change. Writes nothing. Raises `ZoneFileError`."""
     zone_name = _checked_name(name)
-    zone_file = read(text, zone_name, form)
     zone = _present(zone_name)
+    zone_file = _read(text, zone_name, form, zone, merge=merge)
     based_on = newest_change(zone) if zone is not None else 0  # read first: what comes meanwhile makes it outdated
     present = _rrsets(zone)
     rrsets = _wanted(group(zone_file.records), present, merge=merge)
@@ -139,7 +139,7 @@ def import_zone(
         operation(OPERATION, present, lines, progress, _messages) as watched,
         bulk.many(Record),
     ):
-        zone_file = read(text, zone_name, form)
+        zone_file = _read(text, zone_name, form, present, merge=merge)
         watched.reached(0, len(zone_file.records))
         with watched.counting_rows(), transaction.atomic():
             zone, made = _write(zone_name, zone_file, replace, merge, comment, based_on)
@@ -161,6 +161,21 @@ def summary(changes: Difference) -> str:
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------------
+
+
+def _read(text: bytes, name: str, form: Form, zone: Zone | None, *, merge: bool) -> ZoneFile:
+    """What the file holds, all of the zone or, to be merged into `zone`, a piece of it."""
+    if zone is not None and merge:
+        return read(text, name, form, piece=True)
+    try:
+        return read(text, name, form)
+    except ZoneFileError as error:
+        if zone is None or form != "dns" or b"SOA" in text.upper():
+            raise
+        raise ZoneFileError([*error.problems, Problem(None, _A_PIECE)]) from error
+
+
+_A_PIECE = "this is no whole zone: to add or change only what the file names, keep the other records of the zone (merge)"
 
 
 def _checked_name(name: str) -> str:

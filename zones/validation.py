@@ -254,6 +254,9 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]], pointing: Iterable
     for name, entries in touched.items():
         if name.endswith(zone) or "xn--" in name or hostnames.is_odd(name):
             problems += _looks_of_a_name(zone, name, [entry for entry in entries if entry.index is not None])
+        for entry in entries:
+            if entry.rr.type == "TXT" and entry.index is not None and (text := _pasted(entry.rr.content)):
+                problems.append(Problem(code="pasted_text", message=text, field="content", index=entry.index))
     for entry, target in pointing:
         if entry.index is None:
             continue
@@ -265,6 +268,15 @@ def _looks(zone: str, touched: Mapping[str, Sequence[Entry]], pointing: Iterable
         for reason in names.suspicious(target) if "xn--" in target else ():
             problems.append(Problem(code="misleading_name", message=reason, field="content", index=entry.index))
     return problems
+
+
+def _pasted(content: str) -> str | None:
+    """What a TXT has in it that was meant for people or for zone files, not for those who look it up."""
+    if "\\010" in content or "\\013" in content:
+        return "the text has line breaks in it, which count: was it pasted in several lines?"
+    if len(content) > 4 and content.startswith('"\\"') and content.endswith('\\""'):
+        return "the text itself begins and ends with double quotes: are they meant?"
+    return None
 
 
 def _looks_of_a_name(zone: str, name: str, mine: Sequence[Entry]) -> list[Problem]:

@@ -100,3 +100,24 @@ def test_what_saving_would_warn_of_is_said_while_one_types(site, make_zone, prof
     page.get_by_role("button", name="Save").click()
     expect(row(page, "underscore")).to_be_visible()
     expect(page.locator("#toasts")).not_to_contain_text("but look")
+
+
+def test_a_field_says_what_it_is_for_and_what_is_wrong_with_it(site, make_zone, profile):
+    zone = make_zone()
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Add record").click()
+    page.locator(".editor [name=name]").fill("@")
+    page.get_by_label("Type", exact=True).last.select_option("MX")
+    preference, exchange = page.get_by_label("Preference", exact=True), page.get_by_label("Mail server", exact=True)
+    expect(preference).to_have_accessible_description("Lower is tried first.")
+    expect(preference).to_have_attribute("placeholder", "10")
+    preference.fill("70000")
+    page.get_by_role("button", name="Save").click()
+
+    expect(preference).to_have_accessible_description("Lower is tried first. Preference is a whole number from 0 to 65535")
+    expect(exchange).to_have_attribute("aria-invalid", "true")
+    preference.fill("10")
+    exchange.fill("mail.example.net.")
+    page.get_by_role("button", name="Save").click()
+    expect(row(page, "@").filter(has_text="mail.example.net.")).to_be_visible()

@@ -13,7 +13,7 @@ from tests.zonefile.strategies import record_texts
 from zones import rdata
 from zones.rrsets import RR
 from zones.zonefile.problems import Problem, ZoneFileError
-from zones.zonefile.read import LEFT_OUT, ZoneFile, read_zone_file
+from zones.zonefile.read import LEFT_OUT, ZoneFile, read_piece, read_zone_file
 
 HEAD = """\
 $TTL 1h
@@ -134,3 +134,27 @@ def test_a_ttl_beyond_31_bits_counts_as_0_and_that_is_said() -> None:
     zone_file = read("x 2147483648 A 192.0.2.2\n")
     assert RR("x", "A", 0, "192.0.2.2") in zone_file.records
     assert zone_file.warnings[0].line == 5
+
+
+# -- pieces ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_piece_needs_neither_soa_nor_ns_nor_ttl_and_points_where_it_likes() -> None:
+    piece = b"www A 192.0.2.9\n  MX 10 elsewhere\n@ NS ns.example.net.\n$ORIGIN sub.example.com.\n@ 60 TXT x"
+    assert set(read_piece(piece, "example.com").records) == {
+        RR("www", "A", 3600, "192.0.2.9"),
+        RR("www", "MX", 3600, "10 elsewhere.example.com."),
+        RR("@", "NS", 3600, "ns.example.net."),
+        RR("sub", "TXT", 60, '"x"'),
+    }
+    assert read_piece(piece, "example.com").serial == 0
+
+
+def test_a_whole_file_is_a_piece_as_well() -> None:
+    assert read_piece(HEAD.encode(), "example.com") == read_zone_file(HEAD.encode(), "example.com")
+
+
+def test_what_is_wrong_with_a_piece_is_told_by_its_own_line() -> None:
+    with pytest.raises(ZoneFileError) as refused:
+        read_piece(b"www A 192.0.2.9\nmail A 192.0.2.300\n", "example.com")
+    assert [problem.line for problem in refused.value.problems] == [2]

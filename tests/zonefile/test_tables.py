@@ -112,3 +112,12 @@ def test_what_a_merged_table_does_not_name_stays(api: Api, olivia: User, zone: Z
     done = api(olivia).post(f"{IMPORT}?merge=1", table, content_type="text/csv").json()
     assert (done["created"], done["deleted"]) == (1, 1)
     assert set(zone.records.filter(type="A").values_list("content", flat=True)) == {"192.0.2.1", "192.0.2.9"}
+
+
+def test_lines_of_a_zone_file_are_merged_without_soa_and_ns(api: Api, olivia: User, zone: Zone) -> None:
+    lines = b"mail A 192.0.2.25\n@ MX 10 mail\n"
+    alone = api(olivia).post(f"{IMPORT}?dry_run=1", lines, content_type="text/dns")
+    assert (alone.status_code, b"merge" in alone.content) == (400, True)
+    done = api(olivia).post(f"{IMPORT}?merge=1", lines, content_type="text/dns").json()
+    assert (done["created"], done["deleted"]) == (2, 0)
+    assert zone.records.filter(type__in=("SOA", "NS")).count() == 2

@@ -127,6 +127,8 @@ WARNED = {
     "an alias of nothing": ("a 1 CNAME b", "dangling_target"),
     "a forgotten final dot": ("a 1 MX 1 mail.example.com", "doubled_zone"),
     "a forgotten final dot in the name": ("www.example.com 1 A 192.0.2.1", "doubled_zone"),
+    "a text pasted in two lines": ('a 1 TXT "v=DKIM1;\\010p=AAAA"', "pasted_text"),
+    "a text with its quotes": ('a 1 TXT "\\"v=spf1 -all\\""', "pasted_text"),
     "a name in two scripts": ("аpple 1 A 192.0.2.1", "misleading_name"),
     "a target in two scripts": ("a 1 CNAME аpple.example.", "misleading_name"),
     "a host with an underscore": ("my_host 1 A 192.0.2.1", "no_host_name"),

@@ -63,15 +63,16 @@ class Limits(msgspec.Struct, frozen=True):
         return cls(cpu_s=cpu, wall_s=15 + 3 * cpu, memory=256 * _MIB + 24 * len(text))
 
 
-def compile_zone(text: bytes, origin: str) -> Compiled:
+def compile_zone(text: bytes, origin: str, *, whole: bool = True) -> Compiled:
     """Let `named-compilezone` judge a guarded text (`zones.zonefile.guard`) as the zone `origin` (no final dot needed).
+    whole: all of the zone is in it, so that what its records point to is looked for.
 
     Raises `ZoneFileError` with what it complained of, by line of `text`; `FileNotFoundError` where BIND's tools are not
     installed.
     """
     limits = Limits.of(text)
-    status, lines, found = _judged(text, origin, limits, "local")
-    if status > 0 and not any(problem.reason.startswith(_SUMMARY) for problem in found):
+    status, lines, found = _judged(text, origin, limits, "local" if whole else "none")
+    if whole and status > 0 and not any(problem.reason.startswith(_SUMMARY) for problem in found):
         # It can be read. If only delegations lack their addresses, `named` serves it here, and people shall know.
         status, lines, errors = _judged(text, origin, limits, "none")
         found = errors if status else found

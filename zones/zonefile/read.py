@@ -39,7 +39,47 @@ def read_zone_file(text: bytes, zone: str) -> ZoneFile:
 
     Raises `ZoneFileError` with lines and reasons.
     """
-    compiled = compile_zone(guard(text), zone)
+    return _read(text, zone)
+
+
+def read_piece(text: bytes, zone: str) -> ZoneFile:
+    """The same of a piece of a zone file, which goes into a zone that is there: what only a whole zone needs is lent to it.
+    Its records have a TTL of an hour where none is said."""
+    try:
+        return _read(text, zone)
+    except ZoneFileError as error:
+        if b"SOA" in text.upper() or not any(problem.reason.startswith(_MISSING) for problem in error.problems):
+            raise
+    read = _lent(text, zone, _SOA_LENT + _NS_LENT)
+    if any((record.name, record.type) == (APEX, "NS") for record in read.records):  # whose TTL would be that of ours
+        read = _lent(text, zone, _SOA_LENT)
+    return read
+
+
+def _lent(text: bytes, zone: str, lent: bytes) -> ZoneFile:
+    """What a piece of a zone file holds, read with what it lacks."""
+    try:
+        read = _read(_TTL_LENT + text + b"\n" + lent.replace(b"ZONE", zone.encode()), zone, whole=False)
+    except ZoneFileError as error:
+        raise ZoneFileError([_one_line_up(problem) for problem in error.problems]) from error
+    own = tuple(record for record in read.records if _LENDER not in record.content)
+    return msgspec.structs.replace(read, records=own, warnings=tuple(map(_one_line_up, read.warnings)))
+
+
+_MISSING = ("has 0 SOA records", "no TTL specified")
+_LENDER = "lent-by-dnsadmin.invalid."
+_TTL_LENT = b"$TTL 3600\n"
+_SOA_LENT = f"ZONE. 0 IN SOA {_LENDER} {_LENDER} 0 0 0 0 0\n".encode()
+_NS_LENT = f"ZONE. 0 IN NS {_LENDER}\n".encode()
+
+
+def _one_line_up(problem: Problem) -> Problem:
+    """A problem of a text before which a line was put."""
+    return problem if problem.line is None else Problem(max(problem.line - 1, 1), problem.reason)
+
+
+def _read(text: bytes, zone: str, *, whole: bool = True) -> ZoneFile:
+    compiled = compile_zone(guard(text), zone, whole=whole)
     lines = _Lines(zone)
     records = lines.records(compiled.lines)
     if lines.problems:

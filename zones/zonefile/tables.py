@@ -20,7 +20,7 @@ from zones.rrsets import RR
 from zones.zonefile.export import with_serial
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError, printable
-from zones.zonefile.read import LEFT_OUT, ZoneFile, read_zone_file
+from zones.zonefile.read import LEFT_OUT, ZoneFile, read_piece, read_zone_file
 
 Form = Literal["dns", "csv", "json"]
 
@@ -41,10 +41,11 @@ class Row(msgspec.Struct, frozen=True):
     comment: str
 
 
-def read(text: bytes, zone: str, form: Form) -> ZoneFile:
-    """What a file of any form holds for the zone `zone`. Raises `ZoneFileError` with lines (of JSON: rows) and reasons."""
+def read(text: bytes, zone: str, form: Form, *, piece: bool = False) -> ZoneFile:
+    """What a file of any form holds for the zone `zone`. piece: a zone file need not hold all of the zone; a table never
+    does. Raises `ZoneFileError` with lines (of JSON: rows) and reasons."""
     if form == "dns":
-        return read_zone_file(text, zone)
+        return read_piece(text, zone) if piece else read_zone_file(text, zone)
     if len(text) > MAX_BYTES:
         raise ZoneFileError([Problem(None, f"larger than {MAX_BYTES // 2**20} MiB")])
     return _checked(_csv_rows(text) if form == "csv" else _json_rows(text), zone)

@@ -7,7 +7,7 @@ import { compare } from "./compare.js";
 import { warned } from "./difference.js";
 import { forget, keep } from "./drafts.js";
 import { merge } from "./merging.js";
-import { apart, together } from "./rdata.js";
+import { apart, fault, together } from "./rdata.js";
 
 /** @typedef {import("./records.js").Record} Row */
 /** @typedef {import("./rdata.js").Field} Field */
@@ -140,8 +140,10 @@ export class Editor {
     const typed = merged ? { ...this.typed(), ...merged } : this.typed();
     if (this.#theirs && !merged) return this.#compare();
     if (this.#base && !this.#gone && !merged && same(typed, this.#base) && typed.private === this.#base.private) return this.cancel();
-    this.#busy(true);
     this.#problems({});
+    const faults = typed.asText || merged ? {} : this.#faults(typed.type);
+    if (Object.keys(faults).length) return this.#failed(new Problem(400, "", { errors: faults }));
+    this.#busy(true);
     try {
       if (this.#place.basket?.collecting) return await this.#collect(this.#place.basket, typed);
       const result = await change(this.#place.zone, [this.#change(typed)]);
@@ -242,6 +244,12 @@ export class Editor {
     this.save(fields);
   }
 
+  /** What the single fields show by themselves to be wrong; of the whole the server is the judge. @param {string} type */
+  #faults(type) {
+    const found = this.#fields(type).map((field) => [`part-${field.name}`, this.#part(field) ? fault(field, this.#part(field)?.value ?? "") : ""]);
+    return Object.fromEntries(found.filter(([, text]) => text));
+  }
+
   // -- inputs ----------------------------------------------------------------------------------------------------------
 
   /** Values of fields that are not edited. @type {Map<string, string>} */
@@ -287,10 +295,10 @@ export class Editor {
     const control = input ?? element("input", { autocomplete: "off", spellcheck: "false", ...attributes });
     control.id = id;
     control.setAttribute("name", name);
-    control.setAttribute("aria-describedby", `${id}-problem`);
-    if (help) control.title = help;
+    control.setAttribute("aria-describedby", help ? `${id}-help ${id}-problem` : `${id}-problem`);
     return element("div", { class: `field ${kind}` },
       element("label", { for: id }, label), control,
+      help && element("p", { class: "help soft small", id: `${id}-help` }, help),
       element("p", { class: "problem", id: `${id}-problem`, "data-problem-of": name }));
   }
 
@@ -317,6 +325,7 @@ export class Editor {
     this.#hidden.clear();
     if (text) list.replaceChildren(this.#field("content", "Content", { class: "part text" }, element("textarea", { rows: 2, spellcheck: "false" })));
     else list.replaceChildren(...fields.flatMap((field, index) => this.#partField(type, field, values?.[index] ?? "")));
+    this.#showExample(type);
     if (text) /** @type {HTMLTextAreaElement} */ (find("[name=content]", this.form)).value = content;
     const declared = this.#place.types.find(({ name }) => name === type);
     find("[data-help]", this.form).textContent = declared
@@ -339,11 +348,18 @@ export class Editor {
       const known = new Map(value ? [...choices, [value, new Map(choices).get(value) ?? ""]] : choices);
       control = element("select", {}, ...[...known].map(([choice, meaning]) =>
         element("option", { value: choice }, meaning ? `${choice} – ${meaning}` : choice)));
-    } else if (LONG.includes(field.kind)) control = element("textarea", { rows: value.length > 80 ? 3 : 1, spellcheck: "false" });
+    } else if (takesLines(field, this.#fields(type))) control = element("textarea", { rows: value.length > 80 ? 3 : 1, spellcheck: "false" });
     const whole = field.kind === "integer" ? { inputmode: "numeric" } : { autocapitalize: "none" };
     const made = this.#field(`part-${field.name}`, field.label, { class: `part ${field.kind}`, help: field.help, ...whole }, control);
     /** @type {HTMLInputElement} */ (find("input, select, textarea", made)).value = value || (choices?.[0][0] ?? "");
     return [made];
+  }
+
+  /** An empty field shows what the example of the type has there. @param {string} type */
+  #showExample(type) {
+    const declared = this.#place.types.find(({ name }) => name === type);
+    const values = declared && apart(declared.fields, declared.example);
+    for (const [index, field] of (declared?.fields ?? []).entries()) this.#part(field)?.setAttribute("placeholder", values?.[index] ?? "");
   }
 
   #retype() {
@@ -442,8 +458,9 @@ const FIELDS = /** @type {("name" | "ttl" | "content" | "comment")[]} */ (["name
 /** Milliseconds after a key until somebody has stopped typing. */
 const PAUSE_MS = 500;
 
-/** Kinds of fields whose values may take several lines. */
-const LONG = ["text", "hex", "base64"];
+/** Whether a value may take several lines: keys, digests, and text that is all of the content or has no end of its own.
+ * @param {Field} field @param {Field[]} fields */
+const takesLines = ({ kind, quoted }, fields) => kind === "hex" || kind === "base64" || (kind === "text" && (!quoted || fields.length === 1));
 
 /** @type {Typed} */
 const EMPTY = { name: "", type: "A", ttl: "3600", content: "", comment: "", private: false };

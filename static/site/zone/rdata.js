@@ -61,6 +61,15 @@ export function together(fields, values) {
     .join(" ");
 }
 
+/** What is wrong with the value of one field, or nothing. @param {Field} field @param {string} value @returns {string} */
+export function fault({ label, kind, least, most }, value) {
+  if (kind === "text" || kind === "choice") return "";
+  if (!value.trim()) return `${label} is missing`;
+  if (kind !== "integer") return "";
+  const number = /^\d+$/.test(value.trim()) ? Number(value) : NaN;
+  return number >= (least ?? 0) && number <= (most ?? Infinity) ? "" : `${label} is a whole number from ${least ?? 0} to ${most}`;
+}
+
 /** Digests and keys are pasted in lines, which mean nothing. @param {Field} field @param {string} value */
 const onOneLine = ({ kind }, value) => value.trim().replace(/\s+/g, kind === "hex" || kind === "base64" ? "" : " ");
 
