@@ -175,7 +175,9 @@ def _read(text: bytes, name: str, form: Form, zone: Zone | None, *, merge: bool)
         raise ZoneFileError([*error.problems, Problem(None, _A_PIECE)]) from error
 
 
-_A_PIECE = "this is no whole zone: to add or change only what the file names, keep the other records of the zone (merge)"
+_A_PIECE = (
+    "this is no whole zone: to add or change only what the file names, keep the other records of the zone (merge)"
+)
 
 
 def _checked_name(name: str) -> str:

@@ -115,7 +115,9 @@ def test_a_field_says_what_it_is_for_and_what_is_wrong_with_it(site, make_zone, 
     preference.fill("70000")
     page.get_by_role("button", name="Save").click()
 
-    expect(preference).to_have_accessible_description("Lower is tried first. Preference is a whole number from 0 to 65535")
+    expect(preference).to_have_accessible_description(
+        "Lower is tried first. Preference is a whole number from 0 to 65535"
+    )
     expect(exchange).to_have_attribute("aria-invalid", "true")
     preference.fill("10")
     exchange.fill("mail.example.net.")

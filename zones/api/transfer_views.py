@@ -181,7 +181,9 @@ class ImportView(View):
         parameters=[
             _flag("dry_run", "Only answer what would change."),
             _flag("replace", "A zone that exists may be changed."),
-            _flag("merge", "RRsets that the file does not name stay as they are; a zone file needs no SOA and NS then."),
+            _flag(
+                "merge", "RRsets that the file does not name stay as they are; a zone file needs no SOA and NS then."
+            ),
             OpenApiParameter("comment", OpenApiTypes.STR, description="For the history."),
             OpenApiParameter("based_on", OpenApiTypes.INT, description="Of the preview that this import shall do."),
         ],
