@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -44,6 +44,11 @@ def acting(
     actor = Actor(user=source, origin=origin, address=address, trace_id=trace_id or secrets.token_hex(8))
     with acting_as(actor):
         yield actor
+
+
+def acting_over_socket(user: SourceUser | None, address: str) -> AbstractContextManager[None]:
+    """Run the block on behalf of who is at the other end of a socket."""
+    return acting_as(Actor(user=user, origin="websocket", address=address, trace_id=secrets.token_hex(8)))
 
 
 @contextmanager

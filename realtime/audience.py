@@ -50,9 +50,17 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
             return True
         if spec.own and self.user_id is not None and event.subject_id == self.user_id:
             return True
-        if spec.scope is None or event.scope is None:
+        return self._granted(spec.scope, event)
+
+    def may_read(self, event: Event, spec: EventSpec, permission: str) -> bool:
+        """Whether the fields of a shown event that `permission` is asked for are shown: by it, or by a grant in its place."""
+        return self.has(permission) or self._granted(spec.granted.get(permission), event)
+
+    def _granted(self, wanted: str | None, event: Event) -> bool:
+        """Whether a grant of this kind is held on what the event is about."""
+        if wanted is None or event.scope is None:
             return False
-        return any(kind == spec.scope and (keys is None or event.scope in keys) for kind, keys in self.scopes)
+        return any(kind == wanted and (keys is None or event.scope in keys) for kind, keys in self.scopes)
 
 
 class NotAllowed(Exception):

@@ -21,7 +21,7 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.accounts import SessionPayload, session_digest
-from realtime.actors import Actor, acting_as
+from realtime.actors import acting_over_socket
 from realtime.audience import Account
 from realtime.broadcasting import emit
 from realtime.database import in_database
@@ -169,7 +169,7 @@ def note_failure(address: str, why: str) -> float:
     if wait_s := limit.wait_s():
         return wait_s
     limit.failed()
-    with acting_as(Actor(origin="websocket", address=address)), transaction.atomic():
+    with acting_over_socket(None, address), transaction.atomic():
         payload = SessionPayload(username="", method="websocket", address=address, reason=why)
         emit(EventType.AUTHENTICATION_FAILED, payload)
     return 0.0

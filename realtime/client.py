@@ -84,7 +84,7 @@ class Client:
         self._keeper: asyncio.Task[None] | None = None
         self._epoch = ""
         self._resuming = False  # until it is answered, nothing may move the position
-        self._retry_in_s: float | None = None
+        self._bye: dict[str, Any] | None = None
         self._quiet_s = LONGEST_PAUSE_S
         self._renewing: asyncio.Task[None] | None = None
 
@@ -177,8 +177,7 @@ class Client:
             try:
                 await self._run()
             except ConnectionClosed as closed:
-                code = closed.rcvd.code if closed.rcvd is not None else 1006
-                reason = closed.rcvd.reason if closed.rcvd is not None else ""
+                code, reason = self._last_words(closed)
                 spent = code == TOKEN_EXPIRED and isinstance(self._token, str)
                 if code >= 4500 or spent or not self._reconnect:
                     self._inbox.put_nowait(Refused(code, reason))
@@ -197,10 +196,17 @@ class Client:
                     if not answer.done():
                         answer.set_exception(ConnectionError("the connection ended before the answer"))
                 self._answers.clear()
-            await asyncio.sleep(self._retry_in_s if self._retry_in_s is not None else pause)
+            asked_ms = self._bye.get("retry_in_ms") if self._bye is not None else None
+            await asyncio.sleep(pause if asked_ms is None else asked_ms / 1000)
+
+    def _last_words(self, closed: ConnectionClosed) -> tuple[int, str]:
+        """Code and reason of the end: of the `bye`, if there was one, as what lies in between may lose those of the close."""
+        if self._bye is not None:
+            return self._bye["code"], self._bye["reason"]
+        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd is not None else (1006, "")
 
     async def _run(self) -> None:
-        self._retry_in_s = None
+        self._bye = None
         token = self._token if isinstance(self._token, str) else await self._token()
         url = self.url if self.position is None else f"{self.url}?since={self.position}"
         protocols: list[Any] = ["dnsadmin.v1", f"client.{self._name}", f"bearer.{token}"]
@@ -241,8 +247,8 @@ class Client:
                     answer.set_result(frame)
             case "notice" if frame["code"] == "token_expiring" and not isinstance(self._token, str):
                 self._renewing = asyncio.create_task(self._renew(self._token))
-            case "bye" if "retry_in_ms" in frame:
-                self._retry_in_s = frame["retry_in_ms"] / 1000
+            case "bye":
+                self._bye = frame
         if "upto" in frame and self._epoch and not self._resuming:
             self.position = f"{self._epoch}:{frame['upto']}"
 

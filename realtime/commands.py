@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from realtime import doorbell, errors, log, presence, trial
-from realtime.actors import Actor, acting_as
+from realtime.actors import acting_over_socket
 from realtime.audience import permitted_types
 from realtime.authentication import AuthenticationFailed, note_failure
 from realtime.database import in_database
@@ -95,7 +95,7 @@ def app_command(name: str, data: type[msgspec.Struct]) -> Callable[[AppHandler],
         async def run(consumer: UnifiedWebSocketConsumer, given: Any) -> Any:
             member = consumer.member
             caller = Caller(member.id, SourceUser(id=member.user_id, username=member.username))
-            with acting_as(Actor(user=caller.user, origin="websocket", address=member.address)):
+            with acting_over_socket(caller.user, member.address):
                 return await in_database(handler, caller, given)
 
         command(name, data)(run)
@@ -319,5 +319,5 @@ async def broadcast_test(consumer: UnifiedWebSocketConsumer, data: BroadcastTest
     """Send an event through the whole system, log and doorbell included, to everyone who is subscribed to it."""
     member = consumer.member
     user = SourceUser(id=member.user_id, username=member.username)
-    with acting_as(Actor(user=user, origin="websocket", address=member.address)):
+    with acting_over_socket(user, member.address):
         return await in_database(trial.send, data.message)

@@ -80,7 +80,10 @@ def reference() -> str:
         "|---|---|---|---|---|---|",
     ]
     for spec in registry:
-        masked = ", ".join(f"`{path}` ({permission})" for path, permission in spec.sensitive.items())
+        masked = ", ".join(
+            f"`{path}` ({permission}{f' or {spec.granted[permission]} grants' if permission in spec.granted else ''})"
+            for path, permission in spec.sensitive.items()
+        )
         lines.append(
             f"| [`{spec.event_type}`](#{spec.event_type}) | {spec.category} | {spec.priority.label} | "
             f"{'durable' if spec.durable else 'flow'} | {_seen_by(spec)} | {masked or '–'} |"

@@ -48,8 +48,8 @@ class DataSensitivityFilter:
     """Masks the fields that the audience may not see."""
 
     def apply(self, seen: Seen, audience: Audience) -> Seen | None:
-        sensitive = registry[seen.event.event_type].sensitive
-        hidden = [path for path, permission in sensitive.items() if not audience.has(permission)]
+        spec = registry[seen.event.event_type]
+        hidden = [path for path, asked in spec.sensitive.items() if not audience.may_read(seen.event, spec, asked)]
         if not hidden:
             return seen
         data: Any = seen.event.data

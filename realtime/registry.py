@@ -58,6 +58,7 @@ class EventSpec:
     own: whether the user an event is about (`Event.subject_id`) sees it without `permission`.
     sensitive: dotted path in `data` (`*` for list items, `rule[trigger_type=client_ip]` for objects of which that is true)
         -> permission without which it is masked as `null`.
+    granted: permission of `sensitive` -> kind of object whose grants, for the one the event is about, do as well.
     durable: whether it is a row of the log with a position (True) or passes by (False, "flow").
     default: whether a connection that asks for nothing gets it.
     cut: flow of which the source makes one event for each different interest (`realtime.interests`).
@@ -75,6 +76,7 @@ class EventSpec:
     scope: str | None = None
     own: bool = False
     sensitive: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    granted: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     default: bool = True
     cut: bool = False
     filter_permissions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

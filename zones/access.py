@@ -86,11 +86,24 @@ def editing(user: Any, zone: Any) -> Editing:
     return Editing(tuple(Limits(*(tuple(each.split()) for each in words)) for words in held))
 
 
+class GrantedKeys(msgspec.Struct, frozen=True):
+    """The keys of the zones that somebody was granted, and of those of them that they may edit."""
+
+    seen: frozenset[str] = frozenset()
+    edited: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, granted: Iterable[tuple[str, str]]) -> GrantedKeys:
+        """Of grants by zone's key and level."""
+        held = set(granted)
+        return cls(frozenset(key for key, _ in held), frozenset(key for key, level in held if level != "view"))
+
+
 class OpenGrants(msgspec.Struct, frozen=True):
     """What somebody was granted: zone -> level, names, types, actions of each grant; and the keys of all these zones."""
 
     by_zone: dict[int, list[tuple[str, str, str, str]]]
-    keys: frozenset[str]
+    keys: GrantedKeys
 
 
 def visible_zone(user: Any, name: str) -> Any:
@@ -108,7 +121,7 @@ def visible_zone(user: Any, name: str) -> Any:
         by_zone: dict[int, list[tuple[str, str, str, str]]] = {}
         for pk, _, *words in zone.granted:
             by_zone.setdefault(pk, []).append(tuple(words))
-        user.open_grants = OpenGrants(by_zone, frozenset(key for _, key, *_ in zone.granted))
+        user.open_grants = OpenGrants(by_zone, GrantedKeys.of((key, level) for _, key, level, *_ in zone.granted))
     return zone
 
 
@@ -201,21 +214,44 @@ def visible_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:
 
     One query, besides those for permissions that were not looked up before.
     """
+    granted = _granted_keys(users)
+    return {user.pk: EVERYTHING if _everywhere(user, "view") else granted[user.pk].seen for user in users}
+
+
+def edited_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:
+    """The same for the zones whose records, or some of them, each may change. No query after `visible_zone_keys`."""
+    granted = _granted_keys(users)
+    return {user.pk: EVERYTHING if _everywhere(user, "edit") else granted[user.pk].edited for user in users}
+
+
+def _granted_keys(users: Sequence[Any]) -> dict[int, GrantedKeys]:
+    """By user id, what was granted to each: of those for whom it matters and whom nobody has asked about before, by one
+    query. A user object remembers it for life, as it does its permissions."""
     from zones.models import ZoneGrant
 
-    everywhere = {user.pk for user in users if user.is_active and _by_role(user, "view")}
-    known = {user.pk: grants.keys for user in users if (grants := getattr(user, "open_grants", None)) is not None}
-    by_grant: dict[int, set[str]] = {
-        user.pk: set(known.get(user.pk, ())) for user in users if user.is_active and user.pk not in everywhere
-    }
-    if by_grant.keys() - known.keys():
+    known: dict[int, GrantedKeys] = {}
+    asked: dict[int, tuple[Any, list[tuple[str, str]]]] = {}
+    for user in users:
+        grants = getattr(user, "open_grants", None)
+        keys = grants.keys if grants is not None else getattr(user, "granted_keys", None)
+        if keys is None and user.is_active and not _everywhere(user, "edit"):
+            asked[user.pk] = user, []
+        else:
+            known[user.pk] = keys or GrantedKeys()
+    if asked:
         opened = ZoneGrant.objects.filter(closed_at=None).order_by()
-        theirs = opened.filter(user__in=by_grant).values_list("user", "zone__key")
-        of_their_groups = opened.filter(group__user__in=by_grant).values_list("group__user", "zone__key")
-        for user_id, key in theirs.union(of_their_groups):
-            if user_id in by_grant:
-                by_grant[user_id].add(key)
-    return {user.pk: EVERYTHING if user.pk in everywhere else frozenset(by_grant.get(user.pk, ())) for user in users}
+        theirs = opened.filter(user__in=asked).values_list("user", "zone__key", "level")
+        of_their_groups = opened.filter(group__user__in=asked).values_list("group__user", "zone__key", "level")
+        for user_id, key, level in theirs.union(of_their_groups):
+            if user_id in asked:
+                asked[user_id][1].append((key, level))
+    for user, found in asked.values():
+        user.granted_keys = known[user.pk] = GrantedKeys.of(found)
+    return known
+
+
+def _everywhere(user: Any, level: Level) -> bool:
+    return bool(user.is_active) and _by_role(user, level)
 
 
 def _by_role(user: Any, level: Level) -> bool:

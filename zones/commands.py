@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.dispatch import receiver
+from msgspec import Meta
 
 from realtime.commands import Caller, NotPermitted, app_command
 from realtime.departures import departed
@@ -19,7 +20,7 @@ class Announce(msgspec.Struct, frozen=True, kw_only=True):
     """That one has a zone open, or edits one of its records, or has left it. Renewed every 20 s."""
 
     zone: str
-    record: int | None = None
+    record: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     state: Literal["viewing", "editing", "left"]
 
 

@@ -1,7 +1,7 @@
 """The events of zones: what they carry, who sees them. Imported when the site starts (`realtime.registry`).
 
 Every event about a zone is shown to those who may view all zones and, by scope, to those with a grant on it. The comment
-of a record marked private is masked for who may not change records everywhere; owners of single zones read it from the API.
+of a record marked private is masked for those who may not change records, everywhere or, by a grant, in its zone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from realtime.events import EventCategory, EventPriority, EventType
 from realtime.registry import EventSpec, registry
-from zones.access import visible_zone_keys
+from zones.access import edited_zone_keys, visible_zone_keys
 
 if TYPE_CHECKING:
     from zones.models import Operation, Record, Zone
@@ -214,9 +214,16 @@ _bulk = partial(
 )
 
 
-_PRIVATE = {"record[private=true].comment": SEES_PRIVATE_COMMENTS}
+_record = partial(
+    _dns,
+    payload=RecordEvent,
+    priority=EventPriority.HIGH,
+    sensitive={"record[private=true].comment": SEES_PRIVATE_COMMENTS},
+    granted={SEES_PRIVATE_COMMENTS: "zone editor"},
+)
 
 registry.declare_scope("zone", visible_zone_keys)
+registry.declare_scope("zone editor", edited_zone_keys)
 registry.declare(
     _dns(EventType.ZONE_CREATED, "A zone was created.", ZoneData),
     _dns(EventType.ZONE_UPDATED, "Fields of a zone were changed (not its records).", ZoneData),
@@ -236,27 +243,9 @@ registry.declare(
         ZoneDrift,
         priority=EventPriority.HIGH,
     ),
-    _dns(
-        EventType.RECORD_CREATED,
-        "A record was created.",
-        RecordEvent,
-        priority=EventPriority.HIGH,
-        sensitive=_PRIVATE,
-    ),
-    _dns(
-        EventType.RECORD_UPDATED,
-        "A record was changed: the values before and after.",
-        RecordEvent,
-        priority=EventPriority.HIGH,
-        sensitive=_PRIVATE,
-    ),
-    _dns(
-        EventType.RECORD_DELETED,
-        "A record was deleted.",
-        RecordEvent,
-        priority=EventPriority.HIGH,
-        sensitive=_PRIVATE,
-    ),
+    _record(EventType.RECORD_CREATED, "A record was created."),
+    _record(EventType.RECORD_UPDATED, "A record was changed: the values before and after."),
+    _record(EventType.RECORD_DELETED, "A record was deleted."),
     _dns(EventType.CHANGE_SET_APPLIED, "Changes of a zone were saved together.", ChangeSetEvent),
     _dns(EventType.CHANGE_SET_REVERTED, "A change set was taken back by a new one.", ChangeSetEvent),
     _dns(

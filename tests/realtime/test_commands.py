@@ -93,6 +93,7 @@ async def test_an_unknown_command_is_told(olivia: Peer) -> None:
         ("authenticate", {"token": 1}),
         ("announce", {}),
         ("announce", {"zone": "a.example", "state": "sleeping"}),
+        ("announce", {"zone": "a.example", "state": "editing", "record": 2**63}),
     ],
 )
 async def test_data_of_the_wrong_shape_are_an_invalid_message(olivia: Peer, command: str, data: dict[str, Any]) -> None:
@@ -302,6 +303,7 @@ async def test_a_test_event_goes_the_whole_way_to_everyone_who_wants_it(olivia: 
     answer = (await admin.ask("broadcast_test", message="Is anybody there?"))["data"]
     for peer in (olivia, admin):
         event = await peer.event("broadcast_test", message="Is anybody there?")
+        assert event["trace_id"]
         assert (event["id"], event["position"]) == (answer["event_id"], answer["position"])
         assert event["source_user"]["username"] == "admin"
 

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from realtime import client as python_client
 from realtime.client import Client, CommandError, Missed, Refused
@@ -183,6 +185,19 @@ async def test_a_command_whose_connection_ends_is_told_so_and_the_next_is_done(s
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(asked, PATIENCE_S)
         assert (await client.command("get_stats"))["connection"]["client"] == "cut"
+
+
+async def test_a_verdict_counts_even_where_the_close_is_lost_on_the_way() -> None:
+    async def displace(socket: ServerConnection) -> None:
+        await socket.send('{"type": "bye", "code": 4509, "reason": "displaced"}')
+        socket.transport.abort()
+
+    async with serve(displace, "127.0.0.1", 0, subprotocols=[Subprotocol("dnsadmin.v1")]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        with pytest.raises(Refused) as refused:
+            async with asyncio.timeout(PATIENCE_S), Client(f"ws://127.0.0.1:{port}/", token="any"):
+                pass
+    assert (refused.value.code, refused.value.reason) == (4509, "displaced")
 
 
 async def test_who_is_displaced_stays_away_and_is_told_so_whatever_it_asks(site: Site) -> None:

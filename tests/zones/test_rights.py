@@ -130,18 +130,20 @@ def test_private_comments_are_for_editors(api: Api, olivia: User, vera: User, zo
     assert api(olivia).get("/api/zones/example.com/records/?search=safe").data["count"] == 1
 
 
-def test_a_private_comment_is_in_events_only_where_it_is_masked(api: Api, olivia: User, vera: User, zone: Zone) -> None:
+def test_a_private_comment_is_in_events_only_where_it_is_masked(
+    api: Api, olivia: User, vera: User, nils: User, zoe: User, zone: Zone
+) -> None:
+    grants.give(zone, level="view", user=nils)
+    grants.give(changes.create_zone("other.example"), level="edit", user=vera)
     path = f"/api/zones/example.com/records/{www(zone).pk}/"
     api(olivia).patch(path, {"comment": "the safe is behind the rack", "private": True})
     event = log.as_event(LogEvent.objects.get(event_type="record_updated"))
-    for person, comment, redacted in (
-        (olivia, "the safe is behind the rack", ()),
-        (vera, None, ("record.comment",)),
-    ):
+    for person, is_editor in ((olivia, True), (vera, False), (nils, False), (zoe, True)):
         seen = view(event, audiences.load(person.pk)[1])
         assert seen is not None
-        assert (seen.event.data["record"]["comment"], seen.redacted) == (comment, redacted)
-        assert ("safe" in json.dumps(seen.event.data)) is (comment is not None)
+        assert seen.event.data["record"]["comment"] == ("the safe is behind the rack" if is_editor else None)
+        assert seen.redacted == (() if is_editor else ("record.comment",))
+        assert ("safe" in json.dumps(seen.event.data)) is is_editor
 
 
 def test_private_comments_of_before_are_masked_as_those_of_today(api: Api, olivia: User, zone: Zone) -> None:
