@@ -40,7 +40,7 @@ COLUMNS = (
 @require_safe
 def alerts_page(request: HttpRequest) -> HttpResponse:
     """The alerts that one may see: `state`, `severity`, `kind`, `muted`, `q` (part of title or zone), `page`."""
-    viewer = audience.of(request.user)
+    viewer = audience.of(request.user, "zone")
     wanted = _wanted(request)
     page = Paginator(_found(viewer, wanted), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(
@@ -65,7 +65,7 @@ def alerts_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest) -> HttpResponse:
     """The same alerts as CSV, the newest ten thousand at most."""
-    viewer = audience.of(request.user)
+    viewer = audience.of(request.user, "zone")
     found = _found(viewer, _wanted(request))[:MOST_EXPORTED]
     answer = HttpResponse(_rows(viewer, list(found)), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="alerts.csv"'

@@ -50,7 +50,7 @@ def bell(request: HttpRequest) -> dict[str, Any]:
     def open_alerts() -> list[dict[str, Any]]:
         if not (user := getattr(request, "user", None)) or not user.is_authenticated:
             return []
-        rows = alerts.visible_to(audience.of(user)).filter(state="open", muted=False)
+        rows = alerts.visible_to(audience.of(user, "zone")).filter(state="open", muted=False)
         newest = rows.order_by("-raised_at").values("id", "severity", "title")
         return [dict(alert) for alert in newest[:MOST_AT_THE_BELL]]
 

@@ -105,9 +105,10 @@ def exists(user_id: int) -> bool:
     return get_user_model().objects.filter(pk=user_id).exists()
 
 
-def of(user: Any) -> Audience:
-    """The audience of a user object, whose permissions must not have been asked for before (it caches them)."""
-    return _audience(user, _visible([] if user.is_superuser else [user]))
+def of(user: Any, *kinds: str) -> Audience:
+    """The audience of a user object, whose permissions must not have been asked for before (it caches them). kinds: of the
+    grants that matter, if not all do."""
+    return _audience(user, _visible([] if user.is_superuser else [user], kinds))
 
 
 def _account(user: Any) -> Account:
@@ -119,8 +120,9 @@ def _account(user: Any) -> Account:
     )
 
 
-def _visible(users: Sequence[Any]) -> dict[str, Mapping[int, ScopeKeys]]:
-    return {kind: find(users) for kind, find in registry.scopes().items()} if users else {}
+def _visible(users: Sequence[Any], kinds: Sequence[str] = ()) -> dict[str, Mapping[int, ScopeKeys]]:
+    wanted = kinds or registry.scopes()
+    return {kind: registry.scopes()[kind](users) for kind in wanted} if users else {}
 
 
 def know(user: Any) -> None:

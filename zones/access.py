@@ -214,12 +214,14 @@ def visible_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:
 
     One query, besides those for permissions that were not looked up before.
     """
-    granted = _granted_keys(users)
-    return {user.pk: EVERYTHING if _everywhere(user, "view") else granted[user.pk].seen for user in users}
+    everywhere = {user.pk for user in users if _everywhere(user, "view")}
+    # Whoever has to be asked about is asked about together with those whom the next question is about.
+    granted = _granted_keys(users) if len(everywhere) < len(users) else {}
+    return {user.pk: EVERYTHING if user.pk in everywhere else granted[user.pk].seen for user in users}
 
 
 def edited_zone_keys(users: Sequence[Any]) -> dict[int, ScopeKeys]:
-    """The same for the zones whose records, or some of them, each may change. No query after `visible_zone_keys`."""
+    """The same for the zones whose records, or some of them, each may change. No query where that has made one."""
     granted = _granted_keys(users)
     return {user.pk: EVERYTHING if _everywhere(user, "edit") else granted[user.pk].edited for user in users}
 
