@@ -383,6 +383,7 @@ class Node:
     async def _reconcile(self) -> None:
         """Displace whoever should have been told and was not: the order may have been lost with the layer, or their
         process may have died, and only its rows are left."""
+        await self.desk.catch_up()  # who has left since they came in takes nobody's place
         # From two looks ago: of two rows that are written at the same time the lower may become visible after the greater.
         latest, arrived = await in_database(presence.newcomers, self._reconciled[0])
         self._reconciled = self._reconciled[1], latest

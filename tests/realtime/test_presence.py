@@ -65,6 +65,16 @@ def test_who_comes_back_after_the_end_of_their_process_is_listed_once(user_id: i
     assert told == [ghost.id]
 
 
+def test_who_left_as_soon_as_they_had_come_in_takes_nobodys_place(user_id: int) -> None:
+    node = Node()
+    stays = came_in(user_id, node.name)
+    node.manager.admit(stays)
+    node.desk.depart(came_in(user_id, node.name).presence_id)
+    reconcile(node)
+    assert set(listed()) == {stays.id}
+    assert not stays.closing
+
+
 def reconcile(node: Node) -> None:
     """Its look at the rows, in this thread, which has the database of the test."""
 
@@ -73,6 +83,7 @@ def reconcile(node: Node) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("realtime.node.in_database", here)
+        patch.setattr("realtime.frontdesk.in_database", here)
         with pytest.raises(StopIteration):
             node._reconcile().send(None)
 
