@@ -4,7 +4,7 @@
 minutes with both databases. A real site with its private name server and both zones, imported and served. Each address is
 asked for in the one zone and in the other, in turns, over a new connection; in both it shows about as many rows. The ratio is
 that of the medians; the goals are twice, and ten queries. Queries are those of a whole page, with who one is and the frame
-around it, as an administrator.
+around it: of an administrator, or of somebody who sees both by grants alone, whichever are more.
 """
 
 from __future__ import annotations
@@ -69,14 +69,20 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-client = Client(SERVER_NAME="127.0.0.1")
-client.force_login(User.objects.get(username="admin"))
-counts = {}
-for path in json.load(sys.stdin):
-    client.get(path)  # what is kept in memory from then on
-    with CaptureQueriesContext(connection) as asked:
-        assert client.get(path).status_code == 200, path
-    counts[path] = len(asked)
+from zones import grants
+from zones.models import Zone
+owner = User.objects.create_user("granted")
+for zone in Zone.objects.filter(name__in=("small.example", "large.example")):
+    grants.give(zone, level="edit", user=owner)
+paths, counts = json.load(sys.stdin), {}
+for user in (User.objects.get(username="admin"), owner):
+    client = Client(SERVER_NAME="127.0.0.1")
+    client.force_login(user)
+    for path in paths:
+        client.get(path)  # what is kept in memory from then on
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(path).status_code == 200, path
+        counts[path] = max(len(asked), counts.get(path, 0))
 print(json.dumps(counts))
 """
 
