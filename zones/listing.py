@@ -1,7 +1,7 @@
 """The records of a zone as pages and the API list them: each page costs about the same, whatever the zone's size.
 
 Every order has an index with all of it, so that of the records before a page no more than the index is read. A search looks
-at the first thousand records in that order; where they do not fill the page, an index of the text names the few that can.
+at the first two thousand records in that order; where they do not fill the page, an index of the text names the few that can.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import BooleanField, F, Func, IntegerField, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, Subquery, Value, When
+from django.db.models.lookups import GreaterThan
 
 from zones.models import BEGINNING, Record, Zone
 from zones.rrsets import APEX
@@ -26,7 +27,7 @@ ORDERS: dict[str, tuple[Any, ...]] = {
 }
 """What records are sorted by -> all of the order. A minus turns all of it round, so that the same index has it."""
 
-LOOKED_AT = 1000
+LOOKED_AT = 2000
 """Records that a search looks at one by one."""
 COUNTED = 1000
 """Records found that are counted; beyond that, there are more. Whoever goes on from page to page reaches them all."""
@@ -51,13 +52,15 @@ class Listing:
     def __getitem__(self, wanted: slice) -> list[Record]:
         return self._rows(self._records, wanted)
 
-    def _rows(self, records: QuerySet[Record], wanted: slice, counted: QuerySet[Record] | None = None) -> list[Any]:
-        """So many of `records`: found by their keys alone, then read. Each says how many `counted` has, as far as is counted,
-        as `found`."""
+    def _rows(self, records: QuerySet[Record], wanted: slice, *counted: QuerySet[Record]) -> list[Any]:
+        """So many of `records`: found by their keys alone, then read. Each says how many the last of `counted` has, as far as
+        is counted, as `found`; of which those before it are a part that is sooner counted."""
         keys = records.order_by(*self._order).values("pk")[wanted]
         rows = Record.rows.filter(pk__in=keys).select_related("updated_by").order_by(*self._order)
-        if counted is not None:
-            rows = rows.annotate(found=_Count(Subquery(counted.order_by().values("pk")[: COUNTED + 1])))
+        if counted:
+            *parts, number = [_Count(Subquery(each.order_by().values("pk")[: COUNTED + 1])) for each in counted]
+            enough = [When(GreaterThan(part, COUNTED), then=Value(COUNTED + 1)) for part in parts]
+            rows = rows.annotate(found=Case(*enough, default=number) if enough else number)
         found = list(rows)
         for record in found:
             record.zone = self._zone
@@ -96,7 +99,7 @@ class Found(Listing):
         first = Subquery(self._records.order_by(*self._order).values("pk")[:looked_at])
         near = Record.rows.filter(_Among(F("pk"), first)).filter(self._condition)
         every = self._narrowed if self._total > looked_at else near
-        found = self._rows(near, slice(start, enough), every)
+        found = self._rows(near, slice(start, enough), *([near] if every is not near else []), every)
         if every is not near and len(found) <= size:
             found = self._rows(every, slice(start, enough), every)
         self._page = found[:size]

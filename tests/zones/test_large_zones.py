@@ -220,7 +220,7 @@ def test_of_very_many_that_are_found_the_least_is_told_and_all_are_reached(
     assert b"more than" in client.get("/zones/large.example/?q=host").content
     assert client.get("/zones/large.example/?q=host&page=500").status_code == 200
     assert api(olivia).get("/api/zones/large.example/records/?search=host&page=500").status_code == 404
-    assert COUNTED >= LOOKED_AT
+    assert COUNTED <= LOOKED_AT  # of what is frequent no more is counted than was looked at
 
 
 # -- counts ---------------------------------------------------------------------------------------------------------------
