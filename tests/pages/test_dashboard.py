@@ -37,14 +37,16 @@ def test_the_chart_is_the_database_also_for_what_came_by_the_stream(site, profil
     expect(page.locator("[data-chart=queries] canvas")).to_be_visible()
     ask(site, 25)
     page.wait_for_timeout(13_000)  # at least one span of ten seconds ends, and another is begun
-    ask(site, 5)
-    page.wait_for_timeout(3_000)
-
-    on_page = drawn(page, "dns_queries")
-    points = site.client("vera").get("/api/monitoring/series/", metric="dns_queries", step=10).data["points"]
-    in_database = {int(datetime.fromisoformat(each["at"]).timestamp()): each["value"] for each in points}
-    newest = max(in_database)
-    ended = {at: value for at, value in in_database.items() if at < newest and at in on_page}
+    for _ in range(10):  # on a busy machine what is counted is written, and told, later
+        ask(site, 5)
+        page.wait_for_timeout(3_000)
+        on_page = drawn(page, "dns_queries")
+        points = site.client("vera").get("/api/monitoring/series/", metric="dns_queries", step=10).data["points"]
+        in_database = {int(datetime.fromisoformat(each["at"]).timestamp()): each["value"] for each in points}
+        newest = max(in_database, default=0)
+        ended = {at: value for at, value in in_database.items() if at < newest and at in on_page}
+        if ended:
+            break
     assert ended
     assert {at: round(on_page[at], 6) for at in ended} == {at: round(value, 6) for at, value in ended.items()}
     assert sum(each["total"] for each in points) >= 25
