@@ -32,6 +32,11 @@ def test_it_is_on_every_screen_and_leaves_all_when_one_acknowledges(site, profil
         expect(page).to_have_title(re.compile(r"^\(\d+\) "))
         expect(page.locator("#bell")).to_have_attribute("data-severity", "critical")
     expect(card(vera, "Every screen").locator(".state")).to_contain_text("nobody looks after it")
+    olivia.get_by_role("button", name="Import").first.click()
+    over, under = alarm(olivia, "Every screen").bounding_box(), olivia.get_by_role("dialog").bounding_box()
+    assert over and under
+    assert over["y"] >= under["y"] + under["height"], "it lies on the buttons of the dialog"
+    olivia.keyboard.press("Escape")
     expect(alarm(vera, "Every screen").get_by_role("button", name="Acknowledge")).to_have_count(0)
 
     alarm(olivia, "Every screen").get_by_role("button", name="Acknowledge").click()
