@@ -466,8 +466,8 @@ def delete_zone(zone: Zone, *, version: int | None = None) -> None:
         _compare(present, version, {})
         zone.deleted_at, zone.version = timezone.now(), present.version + 1
         zone.field_changes = ()
-        reverse.forget(zone)
         zone.write("deleted_at", "version", "updated_at")
+        reverse.forget(zone)
         note(zone, "deleted", [{"field": "deleted", "old": False, "new": True}])
         pend(zone)
 

@@ -1,8 +1,9 @@
 """PTR records kept in step with addresses, in reverse zones that were told to (`Zone.follows_addresses`).
 
 When an A or AAAA record of a primary zone comes, its PTR comes with it, in the same transaction; when it goes, so does the
-PTR that points to it. A PTR that somebody has set to another name is never touched, and where an address has several names
-the first keeps it. Names with a wildcard have no PTR, and classless zones (RFC 2317) are left to people.
+PTR that points to it. A PTR that somebody has set to another name is never touched. Where an address has several names the
+first keeps it, and when that goes, the next has it. Names with a wildcard have no PTR, and classless zones (RFC 2317) are
+left to people.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import dns.exception
+import dns.name
 import dns.reversename
 
-from zones.models import Change, ChangeKind, Record, Zone, ZoneKind
+from zones.models import BEGINNING, Change, ChangeKind, Record, Zone, ZoneKind
 from zones.names import absolute, is_reverse, within
 from zones.plan import chunks
 
@@ -36,6 +38,8 @@ def follow(zone: Zone, changes: Iterable[Change], *, comment: str) -> None:
     for reverse, names in _by_zone(following, come.keys() | gone.keys()).items():
         here = {name: come[whole] for name, whole in names.items() if whole in come}
         there = {name: gone[whole] for name, whole in names.items() if whole in gone}
+        left = _still_named({whole for name, whole in names.items() if name in there and name not in here})
+        here |= {name: left[whole] for name, whole in names.items() if whole in left}
         _change(reverse, here, there, comment)
 
 
@@ -55,6 +59,20 @@ def fill(reverse: Zone) -> None:
         if whole and "*" not in name and (owner := within(whole, reverse.name)):
             come.setdefault(owner, (absolute(name, zone), ttl))
     _change(reverse, come, {}, "addresses that are there already")
+
+
+def _still_named(wholes: set[str]) -> dict[str, tuple[str, int]]:
+    """Of addresses that lost a name, by their reverse names: the first that they have still, and its TTL."""
+    addresses = {dns.reversename.to_address(dns.name.from_text(whole)): whole for whole in wholes}
+    zones = Zone.objects.living().filter(kind=ZoneKind.PRIMARY)
+    found: dict[str, tuple[str, int]] = {}
+    for some in chunks(addresses):
+        # By the index of contents, which takes no more than their beginning; an address is shorter.
+        rows = Record.rows.alias(beginning=BEGINNING).filter(zone__in=zones, beginning__in=some, type__in=ADDRESSES)
+        for name, content, ttl, zone in rows.order_by("pk").values_list("name", "content", "ttl", "zone__name"):
+            if "*" not in name and content in addresses:
+                found.setdefault(addresses[content], (absolute(name, zone), ttl))
+    return found
 
 
 def _change(reverse: Zone, come: dict[str, tuple[str, int]], gone: dict[str, set[str]], comment: str) -> None:

@@ -48,6 +48,19 @@ def test_pointers_come_change_and_go_with_addresses(zone: Zone, reverse: Zone) -
     assert pointers(reverse)["60"] == "renamed.example.com."
 
 
+def test_an_address_that_loses_one_of_its_names_gets_the_next(zone: Zone, reverse: Zone) -> None:
+    other = create_zone("example.org", nameservers=["ns.example.net"], rrsets=[RRset("b", "A", 60, ("192.0.2.50",))])
+    with change_set(zone) as changes:
+        changes.create(name="c", type="A", ttl=70, content="192.0.2.50")
+        changes.create(name="*.wild", type="A", ttl=70, content="192.0.2.50")
+    assert pointers(reverse)["50"] == "b.example.org."
+    delete_zone(other)
+    assert pointers(reverse)["50"] == "c.example.com."
+    with change_set(zone) as changes:
+        changes.delete(Record.objects.get(zone=zone, name="c"))
+    assert "50" not in pointers(reverse)
+
+
 def test_what_somebody_has_set_is_not_touched(zone: Zone, reverse: Zone) -> None:
     with change_set(reverse) as changes:
         changes.create(name="70", type="PTR", ttl=60, content="chosen.example.net.")
