@@ -23,6 +23,7 @@ from zones.nameserver.hosting import add_zone, delete_zone
 from zones.nameserver.transfer import transfer
 from zones.nameserver.updates import update
 from zones.plan import announce, begin
+from zones.refusals import Outdated
 from zones.rrsets import RR, RRset, group
 from zones.standing import (
     Comparison,
@@ -101,28 +102,36 @@ def compare(zone: Zone) -> Comparison:
     )
 
 
-def repair(pk: int, *, wait_s: float = 20.0, progress: Callable[[int, int], None] | None = None) -> Comparison:
+def repair(
+    pk: int,
+    *,
+    seen: int | None = None,
+    wait_s: float = 20.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
     """Make the name server serve exactly what the database says, whatever it serves now, and settle all that waits.
 
-    Returns what was different. wait_s: how long to wait for another process that pushes the zone.
-    Raises `NameServerError` (`busy` when that takes too long), after recording it.
+    Returns what was different. seen: the serial that was served when somebody looked at the difference. wait_s: how long to
+    wait for another process that pushes the zone. Raises `NameServerError` (`busy` when that takes too long), after recording
+    it, and `Outdated` when another serial is served by now.
     """
     with patiently(pk, wait_s) as zone:
         try:
-            return _repair(zone, endpoint(), progress)
+            return _repair(zone, endpoint(), seen, progress)
         except NameServerError as error:
             record_failures(zone, {None: error})
             raise
 
 
-def accept(pk: int, *, wait_s: float = 20.0) -> ChangeSet | None:
+def accept(pk: int, *, seen: int | None = None, wait_s: float = 20.0) -> ChangeSet | None:
     """Take what the name server serves into the database, as a change set of whoever acts, and give up what waits to be
-    pushed against it. Returns that change set; `None` when there was no difference.
+    pushed against it. Returns that change set; `None` when there was no difference. seen: as of `repair`.
 
-    Raises `NameServerError` (`busy` when another process pushes the zone for too long), `PermissionDenied`.
+    Raises `NameServerError` (`busy` when another process pushes the zone for too long), `PermissionDenied`, `Outdated`.
     """
     with patiently(pk, wait_s) as zone:
         served = transfer(endpoint(), zone.name)
+        _refuse_unless_seen(zone, served.serial, seen)
         return mirroring.take_over(zone, served, comment="accepted from the name server", settled="accepted")
 
 
@@ -251,7 +260,17 @@ def _leave(zone: Zone, where: Endpoint) -> None:
             )
 
 
-def _repair(zone: Zone, where: Endpoint, progress: Callable[[int, int], None] | None) -> Comparison:
+def _refuse_unless_seen(zone: Zone, serial: int, seen: int | None) -> None:
+    """What somebody changed at the server after the difference was shown is neither accepted nor overwritten unseen: it is
+    shown, too."""
+    if seen in (None, serial):
+        return
+    comparison = compare(zone)
+    (keep_drift if comparison.waiting else record_comparison)(zone, comparison)
+    raise Outdated(zone.name, "somebody at the name server")
+
+
+def _repair(zone: Zone, where: Endpoint, seen: int | None, progress: Callable[[int, int], None] | None) -> Comparison:
     if not zone.writable:
         _settle(zone, where)
         return Comparison(serial=zone.serial or 0, changes=(), waiting=False)
@@ -263,6 +282,7 @@ def _repair(zone: Zone, where: Endpoint, progress: Callable[[int, int], None] | 
         served = None
     if served is None:
         return Comparison(serial=_host(zone, where), changes=(), waiting=False)
+    _refuse_unless_seen(zone, served.serial, seen)
     wanted, waiting = _wanted(zone)
     changes = differences(served.rrsets, group(wanted), zone.name)
     serial = update(where, zone.name, changes, timeout_s=TIMEOUT_S, progress=progress) if changes else served.serial

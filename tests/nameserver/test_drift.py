@@ -15,6 +15,7 @@ from zones import grants, pushing
 from zones.access import Limits
 from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
+from zones.refusals import Outdated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,6 +96,18 @@ def test_overwritten_it_leaves_an_entry_in_the_history(drifted: Zone, django_use
     assert noted.comment == "overwritten at the name server: new TXT, www A"
     assert noted.rrsets[0]["before"] == {"ttl": 60, "rdata": ['"hello"']}
     assert events(drifted, "zone_synced")[-1]["drift"] == "overwritten"
+
+
+@pytest.mark.parametrize("end", [pushing.accept, pushing.repair])
+def test_it_ends_only_as_it_was_seen(server: Endpoint, drifted: Zone, end: Any) -> None:
+    seen = drifted.drift["serial"]
+    HostedZone(server, drifted.name).nsupdate(f"update add later.{drifted.name}. 60 TXT unseen")
+    with pytest.raises(Outdated, match="somebody at the name server has changed"):
+        end(drifted.pk, seen=seen)
+    drifted.refresh_from_db()
+    assert [each["name"] for each in drifted.drift["differences"]] == ["later", "new", "www"]
+    end(drifted.pk, seen=drifted.drift["serial"])
+    assert not pushing.compare(drifted).changes
 
 
 def test_whoever_may_change_only_some_records_cannot_accept_the_others(

@@ -97,6 +97,9 @@ class ResolutionSerializer(serializers.Serializer[Any]):
             ("overwrite", "what the database says is pushed"),
         ]
     )
+    seen = serializers.IntegerField(
+        required=False, help_text="The serial of the difference that was looked at: with another one nothing is done."
+    )
 
 
 class DriftView(View):
@@ -127,11 +130,11 @@ class DriftView(View):
         zone = self.zone("edit")
         asked = self.valid(ResolutionSerializer)
         if asked["resolution"] == "accept":
-            pushing.accept(zone.pk)
+            pushing.accept(zone.pk, seen=asked.get("seen"))
         elif not editing(request.user, zone).everything:
             raise PermissionDenied(f"Your rights to {zone.name} do not reach all of its records.")
         else:
-            pushing.repair(zone.pk)
+            pushing.repair(zone.pk, seen=asked.get("seen"))
         return shown(self.zone(), request)
 
 

@@ -37,10 +37,10 @@ async function run(button, act, done) {
   try {
     await act();
     toast(done);
-    await refresh();
   } catch (error) {
     toast(`Nothing was changed: ${/** @type {Error} */ (error).message}`, { bad: true });
   } finally {
+    await refresh();
     button.disabled = false;
   }
 }
@@ -49,8 +49,8 @@ document.addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
   if (!button?.closest("#truth")) return;
   const { resolve } = button.dataset;
-  if (resolve === "accept") run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve }), "What is served is accepted.");
-  else if (resolve) run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve }), "What is wanted is pushed.");
+  const seen = Number(/** @type {HTMLElement | null} */ (button.closest("[data-serial]"))?.dataset.serial);
+  if (resolve) run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve, seen }), resolve === "accept" ? "What is served is accepted." : "What is wanted is pushed.");
   else if (button.dataset.retry !== undefined) run(button, () => post(zoneUrl(zone, "retry/"), {}), "It is tried again.");
   else if (button.dataset.takeOver !== undefined) {
     run(button, () => request("PATCH", zoneUrl(zone), { watched: false }).then(() => location.reload()), "The zone is changed here from now on.");
