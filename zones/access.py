@@ -19,6 +19,8 @@ from django.db.models import Func, JSONField, Q, QuerySet, Subquery
 
 from realtime.actors import current_actor
 from realtime.registry import EVERYTHING, ScopeKeys
+from zones import rdata
+from zones.names import sought
 
 Level = Literal["view", "edit", "manage"]
 
@@ -272,14 +274,17 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def checked_limits(names: Sequence[str], types: Sequence[str], actions: Sequence[str]) -> Limits:
     """The limits of a grant as people type them, in their one form. Raises `ValueError` in plain words."""
-    patterns = sorted({name.strip().lower() for name in names if name.strip()})
+    patterns = sorted({sought(name.strip().lower()) for name in names if name.strip()})
     for pattern in patterns:
         if re.search(r"[\s\x00-\x1f]", pattern) or pattern.count("*") > 2 or len(pattern) > 255:
             raise ValueError(f"{pattern!r} is no pattern of names; write www, @, *.dev or _acme-challenge.*")
+        if pattern.endswith(".") or not pattern.isascii():  # no name of the zone would ever fit
+            raise ValueError(
+                f"{pattern!r} fits no name: write it relative to the zone, and labels of other scripts whole"
+            )
     kinds = sorted({kind.strip().upper() for kind in types if kind.strip()})
     for kind in kinds:
-        if not re.fullmatch(r"[A-Z0-9-]{1,16}", kind):
-            raise ValueError(f"{kind!r} is no record type")
+        rdata.type_name(kind)
     if unknown := set(actions) - set(ACTIONS):
         raise ValueError(f"{', '.join(sorted(unknown))}: the actions are {', '.join(ACTIONS)}")
     limits = Limits(tuple(patterns), tuple(kinds), tuple(each for each in ACTIONS if each in actions))

@@ -104,6 +104,9 @@ def test_rights_add_up_and_end_one_by_one(api: Api, dora: User, admin: User, zon
         {"level": "edit", "names": ["*a*b*"]},
         {"level": "edit", "actions": ["destroy"]},
         {"level": "edit", "types": ["A;B"]},
+        {"level": "edit", "types": ["NOTYPE"]},
+        {"level": "edit", "names": ["www."]},
+        {"level": "edit", "names": ["bü*"]},
     ],
 )
 def test_limits_that_mean_nothing_are_refused(api: Api, admin: User, dora: User, zone: Zone, body: Any) -> None:
