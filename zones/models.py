@@ -18,7 +18,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from zones.names import is_reverse
+from zones.names import is_reverse, readable
 from zones.rrsets import APEX, RR
 
 
@@ -130,6 +130,11 @@ class Zone(models.Model):
     def write(self, *fields: str) -> None:
         """Write the row itself, or some fields of it: for `zones.changes` alone."""
         super().save(force_insert=self._state.adding, update_fields=fields or None)
+
+    @property
+    def name_unicode(self) -> str:
+        """Its name as people read it."""
+        return readable(self.name)
 
     @property
     def mirrored(self) -> bool:

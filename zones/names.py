@@ -32,6 +32,16 @@ def zone_name(text: str) -> str:
     return name.to_text(omit_final_dot=True)
 
 
+def sought(text: str) -> str:
+    """What people type to find a name by, as names are stored: whole labels of any script. What is no name stays as it is."""
+    if text.isascii():
+        return text
+    try:
+        return parse(text, dns.name.root).to_text(omit_final_dot=True)
+    except ValueError:
+        return text
+
+
 def is_reverse(zone: str) -> bool:
     """Whether the names of a zone stand for addresses (RFC 1035, section 3.5; RFC 3596, section 2.5)."""
     return f".{zone}".endswith((".in-addr.arpa", ".ip6.arpa"))

@@ -21,7 +21,7 @@ from zones import history, listing, rdata
 from zones.access import editing, may, may_create_zones, visible_zone, visible_zones
 from zones.changes import BULK, takes_back
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
-from zones.names import readable
+from zones.names import readable, sought
 
 HISTORY_SIZE, CHANGES_SHOWN = 25, 20
 """Change sets on a page, and changes that are shown of each."""
@@ -38,7 +38,7 @@ def zone_list(request: HttpRequest) -> HttpResponse:
     zones = visible_zones(request.user)
     query = request.GET.get("q", "").strip().lower().rstrip(".")
     state = request.GET.get("state", "")
-    found = zones.filter(name__contains=query) if query else zones
+    found = zones.filter(name__contains=sought(query)) if query else zones
     if state in SyncState.values:
         found = found.filter(sync_state=state)
     sort, order = _order(request, ZONE_ORDERS, "name")
@@ -139,7 +139,7 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
 
 def _zone(request: HttpRequest, name: str) -> Zone:
     """The zone of the URL. Raises `Http404` unless one may see it."""
-    zone: Zone | None = visible_zone(request.user, name.lower().rstrip("."))
+    zone: Zone | None = visible_zone(request.user, sought(name.lower().rstrip(".")))
     if zone is None:
         raise Http404
     return zone
@@ -154,6 +154,7 @@ def _row(record: Record, unserved: dict[tuple[str, str], dict[str, Any]], *, com
         "type": record.type,
         "ttl": record.ttl,
         "content": _served_content(record),
+        "target_unicode": _readable_target(record),
         "comment": record.comment if comments or not record.private else "",
         "private": record.private,
         "version": record.version,
@@ -161,6 +162,12 @@ def _row(record: Record, unserved: dict[tuple[str, str], dict[str, Any]], *, com
         "updated_at": record.updated_at.isoformat(timespec="seconds"),
         "unserved": unserved.get((record.name, record.type)),
     }
+
+
+def _readable_target(record: Record) -> str:
+    """Where it points, as people read it, where that is not how it is written."""
+    target = rdata.target(record.type, record.content) or ""
+    return shown if (shown := readable(target)) != target else ""
 
 
 def _served_content(record: Record) -> str:

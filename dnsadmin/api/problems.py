@@ -116,8 +116,11 @@ def _document(error: Exception) -> dict[str, Any] | None:
 def _invalid(problems: Sequence[dict[str, Any]]) -> dict[str, Any]:
     errors: dict[str, list[str]] = {}
     for problem in problems:
-        errors.setdefault(problem["field"], []).append(problem["message"])
-    detail = "; ".join(problem["message"] for problem in problems[:3]) + (" …" if len(problems) > 3 else "")
+        of_field = errors.setdefault(problem["field"], [])
+        if problem["message"] not in of_field:
+            of_field.append(problem["message"])
+    said = list(dict.fromkeys(problem["message"] for problem in problems))
+    detail = "; ".join(said[:3]) + (" …" if len(said) > 3 else "")
     return {"status": 400, "code": "invalid", "detail": detail, "errors": errors, "problems": list(problems)}
 
 

@@ -1,4 +1,5 @@
 import { seek } from "./dom.js";
+import { sentence } from "./words.js";
 
 /** What went wrong with a request, in words for the person; `data` is the problem document (RFC 9457), if there was one. */
 export class Problem extends Error {
@@ -15,6 +16,12 @@ export class Problem extends Error {
     const fields = {};
     for (const [name, messages] of entries(this.data.errors)) fields[name] = [fields[name], words(messages)].filter(Boolean).join(" ");
     return fields;
+  }
+
+  /** All of it as a sentence: what the message leaves out of those of the fields is said after it. */
+  get words() {
+    const ofFields = entries(this.data.errors).flatMap(([, messages]) => [messages].flat().map(words));
+    return sentence([this.message, ...new Set(ofFields.filter((text) => !this.message.includes(text)))].join(" "));
   }
 }
 

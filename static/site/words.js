@@ -20,3 +20,6 @@ export function changeStanding(state, serial) {
 
 /** "3 records" @param {number} count @param {string} thing */
 export const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+
+/** With its full stop. @param {string} text */
+export const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);

@@ -53,6 +53,9 @@ def test_a_new_record_by_keyboard_alone(site, make_zone, profile):
     page.keyboard.press("Enter")
 
     expect(row(page, "mail").locator("[data-slot=content]")).to_have_text("10 mx.example.net.")
+    page.keyboard.press("n")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Add record")).to_be_focused()
 
 
 def test_changes_are_collected_and_saved_by_keyboard_alone(site, make_zone, profile):

@@ -30,6 +30,13 @@ def test_selected_records_are_deleted_together_and_come_back_together(site, make
     assert record_of(site, zone, "c")["content"] == "192.0.2.1"
 
 
+def test_why_a_record_is_not_deleted_is_said_once(site, make_zone, profile):
+    page = profile(site).sign_in("olivia", f"/zones/{make_zone()}/")
+    live(page)
+    page.get_by_role("button", name="Delete @ SOA").click()
+    expect(page.locator(".toast.bad p")).to_have_text("@ SOA is not deleted: a zone needs its SOA record.")
+
+
 def test_the_ttl_of_selected_records_is_set_by_keyboard(site, make_zone, profile):
     zone = make_zone(*_records("a", "b"))
     page = profile(site).sign_in("olivia", f"/zones/{zone}/")
@@ -38,10 +45,13 @@ def test_the_ttl_of_selected_records_is_set_by_keyboard(site, make_zone, profile
     page.keyboard.press("x")
     page.keyboard.press("j")
     page.keyboard.press("x")
+    page.get_by_label("TTL", exact=True).fill("5m")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast.bad")).to_contain_text("2147483647. Your selection is kept.")
     page.get_by_label("TTL", exact=True).fill("60")
     page.keyboard.press("Enter")
 
-    expect(page.locator(".toast")).to_contain_text("Set the TTL of 2 records")
+    expect(page.locator(".toast", has_text="Set the TTL of 2 records")).to_be_visible()
     assert {record_of(site, zone, name)["ttl"] for name in "ab"} == {60}
     expect(row(page, "a").locator("[data-slot=ttl]")).to_have_text("60")
     expect(page.locator("[data-picked]")).to_be_hidden()

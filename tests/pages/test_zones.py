@@ -187,6 +187,8 @@ def test_the_number_of_records_follows_what_happens_on_other_pages_of_the_list(s
     change(site, "oscar", zone, "n000", ttl=60)  # what came before it has come, too
     made = oscar.post(f"/api/zones/{zone}/records/", {"name": "z", "type": "A", "ttl": 60, "content": "192.0.2.9"})
     expect(count).to_have_text("113")
+    of_type = page.locator("#record-type option[value=A]")
+    expect(of_type).to_have_text("A (111)")
     oscar.delete(f"/api/zones/{zone}/records/{made.data['id']}/")
     expect(count).to_have_text("112")
     oscar.delete(f"/api/zones/{zone}/records/{record_of(site, zone, 'n109')['id']}/")
@@ -201,3 +203,20 @@ def test_the_number_of_records_follows_what_happens_on_other_pages_of_the_list(s
     change(site, "oscar", zone, "n001", ttl=61)
     expect(row(page, "n001").locator("[data-slot=ttl]")).to_contain_text("61")
     expect(count).to_have_text("112")
+    expect(of_type).to_have_text("A (110)")
+
+
+def test_an_internationalised_name_reads_as_one_whether_it_was_there_or_comes(site, make_zone, profile):
+    zone = make_zone(("bücher", "CNAME", "münchen.example."))
+    page = profile(site).sign_in("vera", f"/zones/{zone}/")
+    live(page)
+    site.client("oscar").post(
+        f"/api/zones/{zone}/records/", {"name": "straße", "type": "MX", "ttl": 60, "content": "10 рф.example."}
+    )
+    for stored, name, target in (
+        ("xn--bcher-kva", "bücher", "münchen.example."),
+        ("xn--strae-oqa", "straße", "рф.example."),
+    ):
+        expect(row(page, stored).locator("[data-slot=idn]")).to_have_text(name)
+        expect(row(page, stored).locator("[data-slot=target-idn]")).to_have_text(target)
+    expect(page.locator("#record-type option[value=MX]")).to_have_text("MX (1)")

@@ -9,6 +9,7 @@ from typing import Any
 import dns.zone
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from tests.zones.examples import Api
 from zones import names, rdata
@@ -88,13 +89,16 @@ def test_names_are_typed_in_any_script_and_stored_in_ascii(api: Api, olivia: Use
     assert answer.data["content"] == "xn--strae-oqa.example."
 
 
-def test_a_zone_is_found_under_both_its_names(api: Api, olivia: User, db: None) -> None:
-    client = api(olivia)
+def test_a_zone_is_found_under_both_its_names(api: Api, client: Client, olivia: User, db: None) -> None:
+    page, client = client, api(olivia)
+    page.force_login(olivia)
     assert client.post("/api/zones/", {"name": "Bücher.example"}).status_code == 201
     for name in ("xn--bcher-kva.example", "bücher.example", "BÜCHER.example."):
         answer = client.get(f"/api/zones/{name}/")
         assert answer.status_code == 200, name
         assert answer.data["name_unicode"] == "bücher.example"
+        assert "bücher.example</span></h1>" in page.get(f"/zones/{name}/").content.decode()
+        assert 'data-zone="xn--bcher-kva.example"' in page.get("/zones/", {"q": name}).content.decode()
 
 
 @pytest.mark.parametrize("name", ["💩", "a\u200db", "\u202eb", "xn--a\u0327ü", "ﷺ" * 30])

@@ -222,8 +222,7 @@ export class Basket {
       else this.deleted(item.key, "Somebody");
       return this.#tell("Nothing was saved yet: somebody else was faster. Look at what is marked, then save again.");
     }
-    const words = [problem.message, ...Object.values(problem.fields ?? {}).filter((text) => !problem.message.includes(text))].join(" ");
-    this.#tell(`Nothing was saved: ${words} What you collected is kept.`);
+    this.#tell(`Nothing was saved: ${problem.words} What you collected is kept.`);
   }
 
   /** @param {string} text */

@@ -3,6 +3,7 @@ import { element, find, seek } from "../dom.js";
 import { alarm, say } from "../saying.js";
 import { toast } from "../toasts.js";
 import { offerUndo } from "../undo.js";
+import { sentence } from "../words.js";
 import { compare } from "./compare.js";
 import { warned } from "./difference.js";
 import { forget, keep } from "./drafts.js";
@@ -464,9 +465,6 @@ const takesLines = ({ kind, quoted }, fields) => kind === "hex" || kind === "bas
 
 /** @type {Typed} */
 const EMPTY = { name: "", type: "A", ttl: "3600", content: "", comment: "", private: false };
-
-/** @param {string} text */
-const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** @param {any} typed @param {any} other */
 const same = (typed, other) =>

@@ -8,6 +8,7 @@ import { toast } from "../toasts.js";
 import { offerUndo, onUndone } from "../undo.js";
 import { counted, zoneStanding } from "../words.js";
 import { Basket } from "./basket.js";
+import { Counts } from "./counts.js";
 import { kept } from "./drafts.js";
 import { Editor } from "./editor.js";
 import { Picking } from "./picking.js";
@@ -26,6 +27,7 @@ const zone = head.dataset.zone ?? "";
 const mayEdit = head.dataset.mayEdit === "true";
 const section = find("#records");
 const records = new Records(section);
+const counts = new Counts(section);
 
 // -- how the zone stands ---------------------------------------------------------------------------------------------
 
@@ -131,7 +133,7 @@ async function remove(id) {
     offerUndo(zone, changeSet, `Deleted ${label}`);
   } catch (error) {
     const problem = /** @type {Problem} */ (error);
-    const why = problem.status === 409 ? "somebody has just changed it. Look at it again before you delete it." : [problem.message, ...Object.values(problem.fields ?? {})].join(" ");
+    const why = problem.status === 409 ? "somebody has just changed it. Look at it again before you delete it." : problem.words;
     toast(`${label} is not deleted: ${why}`, { bad: true });
   }
 }
@@ -152,7 +154,7 @@ async function changePicked(ask, done) {
     if (changeSet.changes.length) offerUndo(zone, changeSet, `${done} ${counted(changeSet.changes.length, "record")}`);
   } catch (error) {
     const problem = /** @type {Problem} */ (error);
-    const why = problem.status === 409 ? "somebody has just changed one of them. Look at them again." : problem.message;
+    const why = problem.status === 409 ? "somebody has just changed one of them. Look at them again." : problem.words;
     toast(`Nothing was changed: ${why} Your selection is kept.`, { bad: true });
   }
 }
@@ -163,7 +165,8 @@ if (picking) {
     changePicked(({ id, version }) => ({ op: "delete", id, version }), "Deleted"));
   find("[data-set-ttl]", section).addEventListener("submit", (event) => {
     event.preventDefault();
-    const ttl = Number(/** @type {HTMLInputElement} */ (find("#picked-ttl", section)).value);
+    const typed = /** @type {HTMLInputElement} */ (find("#picked-ttl", section)).value.trim();
+    const ttl = /^\d+$/.test(typed) ? Number(typed) : typed; // what is no number is refused, in words
     changePicked(({ id, version }) => ({ op: "update", id, version, ttl }), "Set the TTL of");
   });
 }
@@ -220,13 +223,22 @@ const origin = ({ source_user: user, timestamp, position, data }) => ({
 /** @param {string} name @param {(event: any) => void} handle */
 const onZone = (name, handle) => events.on(name, (/** @type {any} */ event) => event.data.zone === zone && handle(event));
 
-onZone("record_created", (event) => records.created(event.data.record, origin(event)));
+onZone("record_created", (event) => {
+  records.created(event.data.record, origin(event));
+  counts.add(event.data.record.type, 1, event.position);
+});
 onZone("record_updated", (event) => {
   records.updated(event.data.record, origin(event));
+  for (const { field, old, new: now } of event.data.changes ?? []) {
+    if (field !== "type") continue;
+    counts.add(old, -1, event.position);
+    counts.add(now, 1, event.position);
+  }
   if (event.source_user?.id !== me.id) basket?.changed(event.data.record, origin(event).who);
 });
 onZone("record_deleted", (event) => {
   records.deleted(event.data.record, origin(event));
+  counts.add(event.data.record.type, -1, event.position);
   if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
 });
 for (const name of ["change_set_applied", "change_set_reverted"])

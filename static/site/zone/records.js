@@ -1,6 +1,7 @@
 import { Held } from "../held.js";
 import { copyOf, element, fill, find, left, me, seek, slot, standing } from "../dom.js";
 import { markNews } from "../news.js";
+import { readable } from "../names.js";
 import { mention } from "../saying.js";
 import { setMoment } from "../clock.js";
 import { changeStanding } from "../words.js";
@@ -15,6 +16,8 @@ import { BEYOND, permits } from "./rights.js";
 
 const SERVED_MS = 6_000;
 const MOST_SERVED = 1000;
+/** Types of records that point to a host: their last word. @type {Set<string>} */
+const POINTING = new Set((left("record-types") ?? []).filter((/** @type {any} */ { targets }) => targets).map((/** @type {any} */ { name }) => name));
 
 /** The rows of the records: what is shown, and how changes come into it without moving what somebody looks at. */
 export class Records {
@@ -98,7 +101,7 @@ export class Records {
     const row = this.row(id);
     const inside = editor.row.contains(document.activeElement);
     if (row) row.hidden = false;
-    if (row && inside) row.focus();
+    if (inside) (row ?? seek("[data-add-record]"))?.focus();
     queueMicrotask(() => this.#held.settle());
   }
 
@@ -275,9 +278,8 @@ export class Records {
   /** @param {HTMLElement} row @param {Record} record */
   #write(row, record) {
     const label = `${record.name} ${record.type}`;
-    // How an internationalised name reads is known to the server.
-    if (slot(row, "name").textContent !== record.name) fill(row, { idn: "" });
-    fill(row, { name: record.name, type: record.type, ttl: record.ttl, comment: record.comment,
+    const target = POINTING.has(record.type) ? record.content.slice(record.content.lastIndexOf(" ") + 1) : "";
+    fill(row, { idn: asRead(record.name), "target-idn": asRead(target), name: record.name, type: record.type, ttl: record.ttl, comment: record.comment,
       "pick-label": `Select ${label}`, "edit-label": `Edit ${label}`, "delete-label": `Delete ${label}` });
     const value = slot(row, "content");
     if (value.textContent !== record.content) value.textContent = record.content;
@@ -360,6 +362,9 @@ export class Records {
     for (const place of this.#section.querySelectorAll(places)) place.textContent = String(Number(place.textContent) + by);
   }
 }
+
+/** An internationalised name as people read it; nothing when that is how it is written. @param {string} name */
+const asRead = (name) => (readable(name) === name ? "" : readable(name));
 
 /** The order of the server: apex first, its SOA and NS before other types; then by name. @param {Record} one @param {Record} other */
 function before(one, other) {

@@ -63,7 +63,7 @@ function begin(dialog) {
 
   const tell = (/** @type {HTMLElement} */ place, /** @type {unknown} */ error) => {
     const problem = /** @type {Problem} */ (error);
-    place.textContent = [problem.message, ...new Set(Object.values(problem.fields ?? {}))].join(" ");
+    place.textContent = problem.words ?? problem.message;
     alarm(place.textContent);
   };
 

@@ -24,6 +24,7 @@ function begin(dialog) {
   /** @param {string} name @param {HTMLButtonElement} button */
   async function adopt(name, button) {
     button.disabled = true;
+    seek(".problem", button.parentElement ?? place)?.remove();
     try {
       await post("/api/zones/adopt/", { name });
       location.assign(`/zones/${name}/`);

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from realtime.actors import acting
 from zones import bulk_edits, history
 from zones.models import Zone
+from zones.names import sought
 from zones.refusals import ChangeError, InvalidChange
 from zones.validation import MAX_TTL
 
@@ -104,7 +105,7 @@ def _zones(named: list[str], *, all_of_them: bool) -> list[Zone]:
     living = Zone.objects.living().order_by("name")
     if all_of_them:
         return [zone for zone in living if zone.writable]
-    names = {name.lower().removesuffix(".") for name in named}
+    names = {sought(name.lower().removesuffix(".")) for name in named}
     found = list(living.filter(name__in=names))
     if missing := sorted(names - {zone.name for zone in found}):
         raise CommandError(f"There is no zone {', '.join(missing)}.")

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from realtime.actors import acting
 from zones.exporting import export_table, export_zone
 from zones.models import Zone
+from zones.names import sought
 from zones.zonefile.tables import Form, csv_lines, json_lines
 
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, zone: str, output: Path | None, format: Form, **options: Any) -> None:
-        name = zone.lower().removesuffix(".")
+        name = sought(zone.lower().removesuffix("."))
         found = Zone.objects.living().filter(name=name).first()
         if found is None:
             raise CommandError(f"There is no zone {name}.")

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from realtime.actors import acting
 from zones import pushing
 from zones.models import SyncState, Zone, ZoneKind
+from zones.names import sought
 from zones.nameserver.comparison import RRsetChange
 from zones.nameserver.errors import NameServerError
 from zones.zonefile.difference import difference
@@ -81,7 +82,7 @@ def _chosen(names: list[str]) -> list[Zone]:
     zones = Zone.objects.living()
     if not names:
         return list(zones)
-    wanted = {name.lower().removesuffix(".") for name in names}
+    wanted = {sought(name.lower().removesuffix(".")) for name in names}
     found = list(zones.filter(name__in=wanted))
     if missing := wanted - {zone.name for zone in found}:
         raise CommandError(f"There is no zone {', '.join(sorted(missing))}.", returncode=2)
