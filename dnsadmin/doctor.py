@@ -191,7 +191,7 @@ def log_of_events() -> Finding:
             name, Verdict.WARNING, f"processors are behind: {words}", "Look at the log of the web processes."
         )
     if letters := DeadLetter.objects.count():
-        return Finding(name, Verdict.WARNING, f"{letters} dead letters", "Read and retry them in /admin/.")
+        return Finding(name, Verdict.WARNING, f"{letters} dead letters", "Retry them: /admin/ or realtime_dead_letters")
     return fine(name, f"at {head.epoch}:{head.position}, nothing waits")
 
 

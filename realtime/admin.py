@@ -80,7 +80,7 @@ class ConnectionAdmin(ReadOnly, admin.ModelAdmin):
     actions = ("disconnect", "tell", "reauthenticate")
     action_form = ConnectionActionForm
 
-    @admin.action(description="Send the message")
+    @admin.action(description="Send the message", permissions=["act"])
     def tell(self, request: HttpRequest, queryset: QuerySet[Presence]) -> None:
         words = request.POST.get("message", "").strip()[:500]
         if not words:
@@ -90,13 +90,13 @@ class ConnectionAdmin(ReadOnly, admin.ModelAdmin):
             doorbell.control("tell", connection=connection_id, message=words)
         messages.success(request, "It is shown on their pages.")
 
-    @admin.action(description="Have them sign in anew")
+    @admin.action(description="Have them sign in anew", permissions=["act"])
     def reauthenticate(self, request: HttpRequest, queryset: QuerySet[Presence]) -> None:
         for connection_id in queryset.values_list("connection_id", flat=True):
             doorbell.control("reauthenticate", connection=connection_id)
         messages.info(request, "They come back with a fresh token, or with a session that still holds.")
 
-    @admin.action(description="Disconnect")
+    @admin.action(description="Disconnect", permissions=["act"])
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Presence]) -> None:
         for connection_id in queryset.values_list("connection_id", flat=True):
             doorbell.control("disconnect", connection=connection_id)
@@ -111,7 +111,7 @@ class DeadLetterAdmin(ReadOnly, admin.ModelAdmin):
     ordering = ("-pk",)
     actions = ("retry", "discard")
 
-    @admin.action(description="Try again")
+    @admin.action(description="Try again", permissions=["act"])
     def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         for letter in queryset.order_by("pk"):
             try:
@@ -121,7 +121,7 @@ class DeadLetterAdmin(ReadOnly, admin.ModelAdmin):
             else:
                 messages.success(request, f"{letter}: done")
 
-    @admin.action(description="Discard")
+    @admin.action(description="Discard", permissions=["act"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         queryset.delete()
 
@@ -156,7 +156,7 @@ class AlertMuteAdmin(ReadOnly, admin.ModelAdmin):
     ordering = ("-until",)
     actions = ("end",)
 
-    @admin.action(description="End the mute")
+    @admin.action(description="End the mute", permissions=["act"])
     def end(self, request: HttpRequest, queryset: QuerySet[AlertMute]) -> None:
         queryset.delete()
 
@@ -176,7 +176,7 @@ class NotificationChannelAdmin(admin.ModelAdmin):
     list_filter = ("kind", "enabled")
     actions = ("test",)
 
-    @admin.action(description="Send a test")
+    @admin.action(description="Send a test", permissions=["change"])
     def test(self, request: HttpRequest, queryset: QuerySet[NotificationChannel]) -> None:
         for channel in queryset:
             notifications.test(channel)

@@ -6,8 +6,9 @@
             print(event["event_type"], event["data"])
 
 It comes back by itself when the connection ends for a reason that allows it, resumes from its position, renews its token,
-notices a line that has gone silent, drops repeats, and raises when it is told not to come back. Nothing durable that the
-user may see is missed; `Missed` says when the server could not give that promise.
+notices a line that has gone silent, drops repeats, and raises when it is told not to come back. A server that ended too
+suddenly to keep a subscription is told it again. Nothing durable that the user may see is missed; `Missed` says when the
+server could not give that promise.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import json
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from fnmatch import fnmatchcase
+from itertools import groupby
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -84,6 +87,11 @@ class Client:
         self._keeper: asyncio.Task[None] | None = None
         self._epoch = ""
         self._resuming = False  # until it is answered, nothing may move the position
+        self._wishes: dict[
+            str, bool
+        ] = {}  # patterns as the server confirmed them: wanted or not; the last that matches counts
+        self._more_wishes: dict[str, Any] = {}  # and zones and filter
+        self._held: list[dict[str, Any]] | None = None  # what comes while the server is told the subscription again
         self._bye: dict[str, Any] | None = None
         self._quiet_s = LONGEST_PAUSE_S
         self._renewing: asyncio.Task[None] | None = None
@@ -119,6 +127,8 @@ class Client:
             self._answers.pop(number, None)
         if frame["type"] == "error":
             raise CommandError(frame)
+        if name in ("subscribe", "unsubscribe"):
+            self._remember(name == "subscribe", **data)
         return frame.get("data", {})  # type: ignore[no-any-return]
 
     async def subscribe(self, *event_types: str, zones: list[str] | None = None, **more: Any) -> dict[str, Any]:
@@ -241,6 +251,9 @@ class Client:
                 await socket.send(json.dumps({"type": "pong", "data": {"n": frame["n"]}}))
             case "welcome":
                 self._greet(frame)
+                if self._is_forgotten():
+                    await self._say_again(socket)
+                self._welcomed.set()
             case "response" | "error" if frame.get("id") in self._answers:
                 answer = self._answers.pop(frame["id"])
                 if not answer.done():
@@ -266,12 +279,76 @@ class Client:
             self._inbox.put_nowait(Missed(resumed["reason"]))
         if resumed is None or not resumed["recovered"]:
             self.position = f"{self._epoch}:{frame['resume']['position']}"
-        self._welcomed.set()
 
     def _take(self, event: dict[str, Any]) -> None:
+        if self._held is not None:
+            self._held.append(event)
+            return
         if event["id"] in self._seen:
             return
         self._seen[event["id"]] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         self._inbox.put_nowait(event)
+
+    # -- what is subscribed to
+
+    def _remember(self, wanted: bool, event_types: list[str], **more: Any) -> None:
+        for pattern in event_types:
+            if pattern == "*":
+                self._wishes.clear()
+            self._wishes.pop(pattern, None)
+            self._wishes[pattern] = wanted
+        self._more_wishes |= {name: value for name, value in more.items() if value is not None}
+
+    def _is_forgotten(self) -> bool:
+        """Whether the server sends other events than it confirmed. Of zones and filter a welcome says nothing: to be sure,
+        they are always told again."""
+        sent = self.welcome["subscriptions"]
+        return bool(self._more_wishes) or any(
+            self._wanted(event_type, event_type in sent) != (event_type in sent)
+            for event_type in self.welcome["available"]
+        )
+
+    def _wanted(self, event_type: str, otherwise: bool) -> bool:
+        matching = (wanted for pattern, wanted in reversed(self._wishes.items()) if fnmatchcase(event_type, pattern))
+        return next(matching, otherwise)
+
+    async def _say_again(self, socket: ClientConnection) -> None:
+        """Subscribe as before, and go back to where that was forgotten. If the connection ends meanwhile, the next one begins
+        at the same position."""
+        assert self.position is not None
+        held: list[dict[str, Any]] = []
+        self._resuming, self._held = True, held
+        try:
+            for wanted, patterns in groupby(self._wishes, key=self._wishes.__getitem__):
+                name = "subscribe" if wanted else "unsubscribe"
+                await self._insist(socket, name, event_types=list(patterns))
+            if self._more_wishes:
+                await self._insist(socket, "subscribe", event_types=[], **self._more_wishes)
+            held.clear()  # nobody asked for that; what is wanted of it comes again
+            start = int(self.position.rpartition(":")[2])
+            answer = await self._insist(socket, "resume", epoch=self._epoch, position=start)
+        finally:
+            self._resuming, self._held = False, None
+        if not answer["recovered"]:
+            self._inbox.put_nowait(Missed(answer["reason"]))
+        # What came before the server went back is later than what came after that.
+        for event in sorted(held, key=lambda event: event.get("position", 0)):
+            self._take(event)
+
+    async def _insist(self, socket: ClientConnection, name: str, **data: Any) -> dict[str, Any]:
+        """Give a command before anybody else may, again if there are too many just now, and return the data of its answer.
+        Raises `ConnectionError` when it is refused, for another connection to try."""
+        while True:
+            self._last_id = number = self._last_id + 1
+            await socket.send(json.dumps({"type": name, "id": number, "data": data}))
+            frame: dict[str, Any] = {}
+            while frame.get("id") != number:
+                frame = json.loads(await self._next(socket))
+                await self._hear(socket, frame)
+            if frame["type"] == "response":
+                return frame["data"]  # type: ignore[no-any-return]
+            if frame["code"] != "rate_limited":
+                raise ConnectionError(f"{name}: {frame['message']}")
+            await asyncio.sleep(frame["details"]["retry_after_s"] + random.random())

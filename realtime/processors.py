@@ -233,12 +233,14 @@ def _put_aside(each: Processor, cursor: ProcessorCursor, event: Event, error: st
 
 
 def retry(letter: DeadLetter) -> None:
-    """Try a dead letter again; it is gone when that succeeds. Raises what the processor raises, and `LookupError`."""
+    """Try a dead letter again; it is gone when that succeeds. Raises what the processor raises, and `LookupError` when there
+    is nothing to try."""
     each = PROCESSORS.get(letter.processor)
     if each is None:
         raise LookupError(f"there is no processor {letter.processor} any more")
     with transaction.atomic():
-        letter.delete()
+        if not letter.delete()[0]:
+            raise LookupError("somebody else has dealt with it")
         each.handle(msgspec.json.decode(letter.event, type=Event))
 
 

@@ -19,3 +19,7 @@ class ReadOnly(BaseModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """For actions on the rows (`permissions=["act"]`): who may look at them may not for that alone do so."""
+        return super().has_delete_permission(request)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from realtime import alerts, log, rollout, trial
 from realtime.events import EventSeverity, EventType
-from realtime.models import LogEvent, MetricSample, Presence
+from realtime.models import DeadLetter, LogEvent, MetricSample, Presence
 from zones.models import Record, Zone
 
 
@@ -82,6 +82,29 @@ def test_staff_see_no_more_in_the_admin_than_elsewhere(transactional_db: None) -
         assert not any(hidden in browser.get(page).content.decode() for page in pages), hidden
         assert any(hidden in admin.get(page).content.decode() for page in pages), hidden
     assert "Shown" in browser.get(pages[1]).content.decode()
+
+
+def test_who_may_only_look_at_connections_and_dead_letters_does_nothing_to_them(transactional_db: None) -> None:
+    clerk = get_user_model().objects.create(username="clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_presence", "view_deadletter"]))
+    browser = Client()
+    browser.force_login(clerk)
+    Presence.objects.create(connection_id="c1", user=clerk, client="web", node="n", last_seen=timezone.now())
+    letter = DeadLetter.objects.create(
+        processor="gone", event_id="e", event_type="zone_created", event="{}", attempts=5
+    )
+    for page, action in (("presence", "disconnect"), ("deadletter", "retry"), ("deadletter", "discard")):
+        path = f"/admin/realtime/{page}/"
+        assert f'value="{action}"' not in browser.get(path).content.decode()
+        browser.post(path, {"action": action, "_selected_action": [letter.pk]}, follow=True)
+    assert DeadLetter.objects.exists()
+    clerk.user_permissions.add(Permission.objects.get(codename="delete_deadletter"))
+    again = {"action": "retry", "_selected_action": [letter.pk]}
+    assert (
+        "no processor gone any more" in browser.post("/admin/realtime/deadletter/", again, follow=True).content.decode()
+    )
+    browser.post("/admin/realtime/deadletter/", again | {"action": "discard"}, follow=True)
+    assert not DeadLetter.objects.exists()
 
 
 def test_statistics_show_the_processes_and_their_figures(admin: Client) -> None:

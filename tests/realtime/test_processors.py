@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
@@ -148,8 +150,39 @@ def test_a_dead_letter_can_be_retried_and_stays_until_that_succeeds(processor: A
     letter = DeadLetter.objects.get()
     with pytest.raises(RuntimeError):
         processors.retry(letter)
-    processors.retry(DeadLetter.objects.get())
+    mine, theirs = DeadLetter.objects.get(), DeadLetter.objects.get()
+    processors.retry(mine)
     assert not DeadLetter.objects.exists()
+    with pytest.raises(LookupError, match="somebody else"):
+        processors.retry(theirs)
+    assert len(flaky.attempts) == processors.ATTEMPTS + 2
+
+
+def test_dead_letters_are_read_tried_again_and_discarded_by_command(
+    processor: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = processor(Flaky(succeeds_at=processors.ATTEMPTS + 2))
+    tell("a", "b")
+    for _ in range(2 * processors.ATTEMPTS):
+        work(made, ME)
+        make_due()
+
+    def command(*arguments: str) -> list[dict[str, Any]]:
+        call_command("realtime_dead_letters", *arguments, "--json")
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    first, second = command()
+    assert "not today" in first["error"]
+    with pytest.raises(SystemExit):
+        command("--retry", str(first["id"]))
+    assert capsys.readouterr().err.strip() == f"{first['id']}: not today"
+    assert command("--retry", str(first["id"])) == [{"done": 1, "failed": 0}]
+    with pytest.raises(CommandError, match="Say which"):
+        command("--discard")
+    assert command("--discard", str(second["id"])) == [{"discarded": 1}]
+    with pytest.raises(CommandError, match="no dead letter"):
+        command(str(second["id"]))
+    assert command() == []
 
 
 def test_one_process_at_a_time_works_on_it_until_its_lease_is_over(processor: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -239,3 +241,119 @@ async def test_a_refused_command_carries_the_servers_code(site: Site) -> None:
         with pytest.raises(CommandError) as refused:
             await client.command("list_connections")
         assert refused.value.code == "permission_denied"
+
+
+async def test_what_a_server_forgot_is_told_again_and_shown_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_client, "FIRST_PAUSE_S", 0.01)
+    visits: list[tuple[str, list[Any]]] = []
+
+    async def forgetful(socket: ServerConnection) -> None:
+        """Sends zones to whoever comes. Ends after the first event, and the next time before a `resume` is answered."""
+        assert socket.request is not None
+        asked: list[Any] = []
+        visits.append((socket.request.path, asked))
+
+        async def send(kind: str, **fields: Any) -> None:
+            await socket.send(json.dumps({"type": kind, **fields}))
+
+        async def tell(position: int, event_type: str) -> None:
+            await send("event", event_type=event_type, id=f"{event_type} {position}", position=position, upto=position)
+
+        first = len(visits) == 1
+        await send(
+            "welcome",
+            subscriptions=["zone_created"],
+            available=["zone_created", "record_created", "record_deleted"],
+            resume={"epoch": "e", "position": 4 if first else 5},
+            resumed=None if first else {"recovered": True, "replayed": 1},
+            heartbeat_s=25,
+        )
+        if not first:
+            await tell(7, "zone_created")
+        async for text in socket:
+            given = json.loads(text)
+            asked.append([given["type"], *given["data"].values()])
+            outcome = {}
+            if given["type"] == "resume":
+                await tell(9, "record_created")  # was on its way
+                if len(visits) == 2:
+                    socket.transport.abort()
+                    return
+                await tell(6, "record_created")
+                await tell(9, "record_created")
+                outcome = {"recovered": True, "replayed": 2}
+            await send("response", id=given["id"], data=outcome)
+            if first and "zones" in given["data"]:
+                await tell(5, "record_created")
+                await socket.close()
+            elif outcome:
+                await tell(10, "record_created")
+
+    async with serve(forgetful, "127.0.0.1", 0, subprotocols=[Subprotocol("dnsadmin.v1")]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with asyncio.timeout(PATIENCE_S), Client(f"ws://127.0.0.1:{port}/", token="any") as client:
+            await client.unsubscribe("record_deleted", "*")
+            await client.subscribe("record_created", "record_*")
+            await client.unsubscribe("record_deleted")
+            await client.subscribe("record_created", zones=["a.example"])
+            shown = []
+            async for event in client.events():
+                shown.append(f"{event['event_type']} {event['position']}")
+                if event["position"] == 10:
+                    break
+            assert client.position == "e:10"
+    assert shown == [f"record_created {position}" for position in (5, 6, 9, 10)]
+    assert [path for path, _ in visits] == ["/", "/?since=e:5", "/?since=e:5"]
+    again = [
+        ["unsubscribe", ["*"]],
+        ["subscribe", ["record_*"]],
+        ["unsubscribe", ["record_deleted"]],
+        ["subscribe", ["record_created"]],
+        ["subscribe", [], ["a.example"]],
+        ["resume", "e", 5],
+    ]
+    assert [asked for _, asked in visits[1:]] == [again, again]
+
+
+# -- at the end of the file: the site of the module is killed in it
+
+
+async def test_a_subscription_that_died_with_its_server_is_told_to_the_next(site: Site) -> None:
+    with contextlib.closing(
+        sqlite3.connect(site.data_dir / "db.sqlite3", isolation_level=None, timeout=30)
+    ) as database:
+        async with (
+            Line(site.port).laid() as line,
+            Client(line.url, token=site.token("olivia"), name="forgotten") as client,
+        ):
+            await client.unsubscribe("*")
+            async with asyncio.timeout(PATIENCE_S):
+                while not (kept := saved(database, "forgotten")):  # noqa: ASYNC110  # it is written every second
+                    await asyncio.sleep(0.1)
+            await client.subscribe("zone_created", zones=["wanted.example", "last.example"])
+            line.silence()
+            await create(site, "unwanted.example")
+            await create(site, "wanted.example")
+            await asyncio.to_thread(site.kill)
+            # It may have been a second after the answer; that it was less is what this is about.
+            database.execute("UPDATE realtime_savedsubscription SET wanted = ? WHERE client = 'forgotten'", [kept])
+            await asyncio.to_thread(site.start)
+            line.cut()
+            async with asyncio.timeout(PATIENCE_S):
+                while client.welcome["subscriptions"]:  # noqa: ASYNC110  # the new site welcomes it with none
+                    await asyncio.sleep(0.05)
+            await create(site, "unwanted-too.example")
+            await create(site, "last.example")
+            shown = []
+            async with asyncio.timeout(PATIENCE_S):
+                async for event in client.events():
+                    shown.append((event["event_type"], event["data"]["zone"]))
+                    if event["data"]["zone"] == "last.example":
+                        break
+            assert shown == [("zone_created", "wanted.example"), ("zone_created", "last.example")]
+
+
+def saved(database: sqlite3.Connection, client: str) -> str | None:
+    """What the site has written down of the wishes of a client."""
+    row = database.execute("SELECT wanted FROM realtime_savedsubscription WHERE client = ?", [client]).fetchone()
+    return row and row[0]
