@@ -6,8 +6,7 @@ one. A single statement reads it, so that what is changed meanwhile is either al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db import connections, transaction
@@ -32,10 +31,10 @@ def export_zone(zone: Zone) -> Iterator[str]:
     The database is asked while the lines are taken. Raises `ValueError` for a zone without an SOA, such as a secondary.
     """
     rows = in_file_order(zone).values_list("name", "type", "ttl", "content")
-    lines = export(zone.name, zone.serial or 0, (RR(*row) for row in rows.iterator(_AT_ONCE)))
-    first = [next(lines), next(lines)]
+    list(_lines(zone, rows[:1]))
+    # Told before the rows are read: SQLite would let nobody write while it reads what somebody else has changed since.
     _announce(zone)
-    return chain(first, lines)
+    return _lines(zone, rows.iterator(_AT_ONCE))
 
 
 def export_table(zone: Zone, *, private: bool) -> Iterator[Row]:
@@ -59,6 +58,10 @@ def in_file_order(zone: Zone) -> QuerySet[Record]:
     if connections[records.db].vendor == "postgresql":
         columns = [Collate(column, "C") for column in columns]
     return records.order_by("rank", *columns)
+
+
+def _lines(zone: Zone, rows: Iterable[tuple[str, str, int, str]]) -> Iterator[str]:
+    return export(zone.name, zone.serial or 0, (RR(*row) for row in rows))
 
 
 def _announce(zone: Zone) -> None:

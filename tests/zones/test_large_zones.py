@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -250,6 +252,23 @@ def test_an_export_is_in_order_whatever_its_size_and_never_all_in_memory(sizes: 
     names = [line.split()[0] for line in lines]
     assert names == sorted(names)
     assert len(names) == 2998
+
+
+@pytest.mark.skipif(
+    connection.vendor != "sqlite", reason="SQLite refuses at once to write on from what has changed since"
+)
+def test_an_export_is_announced_whoever_writes_meanwhile(transactional_db: None) -> None:
+    zone = create_zone("large.example", rrsets=rrsets(2998), nameservers=["ns.example.net"])
+
+    def another_process_writes(execute: Any, statement: str, *rest: Any) -> Any:
+        if statement.startswith("BEGIN"):
+            with closing(sqlite3.connect(connection.settings_dict["NAME"])) as theirs, theirs:
+                theirs.execute("UPDATE zones_zone SET comment = comment || '!'")
+        return execute(statement, *rest)
+
+    with connection.execute_wrapper(another_process_writes):
+        assert len(list(export_zone(zone))) == 3001
+    assert Zone.objects.get().comment
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's memory for pages")
