@@ -14,7 +14,7 @@ from django.db.models.lookups import GreaterThan
 
 from zones.models import BEGINNING, Record, Zone
 from zones.rrsets import APEX
-from zones.searching import likely, matching
+from zones.searching import likely, matching, some_likely
 
 PAGE_SIZE = 100
 
@@ -84,13 +84,22 @@ class _Count(Func):
 
 
 class Found(Listing):
-    """Those of some records that match, as `narrowed` has them beside others. Two queries for a page at most."""
+    """Those of some records that match, as `narrowed` has them beside others, of which `some` are sooner counted. Two queries
+    for a page at most."""
 
     def __init__(
-        self, zone: Zone, records: QuerySet[Record], sort: str, total: int, condition: Q, narrowed: QuerySet[Record]
+        self,
+        zone: Zone,
+        records: QuerySet[Record],
+        sort: str,
+        total: int,
+        condition: Q,
+        narrowed: QuerySet[Record],
+        some: QuerySet[Record] | None,
     ) -> None:
         super().__init__(zone, records, sort, total)
         self._condition, self._narrowed = condition, narrowed.filter(condition)
+        self._counted = [self._narrowed] if some is None else [some.filter(condition), self._narrowed]
         self._count, self._page = 0, list[Record]()
 
     def reach(self, number: int, size: int) -> None:
@@ -99,9 +108,10 @@ class Found(Listing):
         first = Subquery(self._records.order_by(*self._order).values("pk")[:looked_at])
         near = Record.rows.filter(_Among(F("pk"), first)).filter(self._condition)
         every = self._narrowed if self._total > looked_at else near
-        found = self._rows(near, slice(start, enough), *([near] if every is not near else []), every)
+        counted = self._counted if every is not near else []
+        found = self._rows(near, slice(start, enough), near, *counted)
         if every is not near and len(found) <= size:
-            found = self._rows(every, slice(start, enough), every)
+            found = self._rows(every, slice(start, enough), *counted)
         self._page = found[:size]
         if found:
             self.exact = found[0].found <= COUNTED
@@ -143,16 +153,28 @@ def of(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", priva
     if not query:
         return Listing(zone, records, sort, total)
     condition, name = matching(query, private=private), _inside(query, zone)
+    at_the_apex = Q(pk__in=zone.records.filter(name=APEX).values("pk"))
     if name == APEX:
         condition |= Q(name=APEX)
-        at_the_apex = Q(pk__in=zone.records.filter(name=APEX).values("pk"))
-        narrowed = Record.rows.filter(Q(pk__in=likely(query, [zone.pk]).values("pk")) | at_the_apex)
     elif name:
         condition |= Q(name__icontains=name)
-        narrowed = likely(name, [zone.pk])  # the whole name has it in it, too
-    else:
-        narrowed = likely(query, [zone.pk])
-    return Found(zone, records, sort, total, condition, narrowed.filter(type=kind) if kind else narrowed)
+    sought = query if name == APEX else name or query  # the whole name has it in it, too
+
+    def narrowed(found: QuerySet[Record]) -> QuerySet[Record]:
+        if name == APEX:
+            found = Record.rows.filter(Q(pk__in=found.values("pk")) | at_the_apex)
+        return found.filter(type=kind) if kind else found
+
+    some = some_likely(sought, [zone.pk], most=2 * COUNTED)
+    return Found(
+        zone,
+        records,
+        sort,
+        total,
+        condition,
+        narrowed(likely(sought, [zone.pk])),
+        narrowed(some) if some is not None else None,
+    )
 
 
 def _inside(query: str, zone: Zone) -> str:

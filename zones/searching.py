@@ -35,8 +35,7 @@ def likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record
     keys."""
     connection = connections[Record.rows.db]
     if connection.vendor == "sqlite" and (found := _with_trigrams(text)):
-        # `+ 0` keeps SQLite from going through all records of the zone, to look each of them up in the other table.
-        return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=zones)
+        return _among(found, zones)
     records = Record.rows.filter(zone__in=zones)
     if connection.vendor == "postgresql":
         if len(text) == 2 and text.isascii() and text.isalnum():
@@ -46,8 +45,22 @@ def likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record
     return records
 
 
-def _with_trigrams(text: str) -> RawSQL | None:
-    """The keys of the records whose text has the trigrams of `text`; of a single character there are too many."""
+def some_likely(text: str, zones: QuerySet[Any] | Collection[int], most: int) -> QuerySet[Record] | None:
+    """Of `most` that the index names first, those that `likely` has, to see how many there are at least; `None` where they
+    are no sooner counted. SQLite lists all that its index names before it looks at the first."""
+    if connections[Record.rows.db].vendor != "sqlite" or (found := _with_trigrams(text, most)) is None:
+        return None
+    return _among(found, zones)
+
+
+def _among(found: RawSQL, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record]:
+    # `+ 0` keeps SQLite from going through all records of the zone, to look each of them up in the other table.
+    return Record.rows.alias(its_zone=F("zone_id") + 0).filter(pk__in=found, its_zone__in=zones)
+
+
+def _with_trigrams(text: str, most: int = -1) -> RawSQL | None:
+    """The keys of the records whose text has the trigrams of `text`; of a single character there are too many. most: so many
+    at most, or where it is below zero all."""
     if len(text) == 2 and text.isascii():
         first = text.lower()
         return RawSQL(
@@ -55,13 +68,16 @@ def _with_trigrams(text: str) -> RawSQL | None:
             SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH (
                 SELECT COALESCE(group_concat('"' || replace(term, '"', '""') || '"', ' OR '), %s)
                 FROM zones_record_trigram WHERE term >= %s AND term < %s
-            )
+            ) LIMIT %s
             """,
-            [_quoted(first), first, first + _LAST],
+            [_quoted(first), first, first + _LAST, most],
         )
     if words := dict.fromkeys(text[at : at + 3] for at in range(len(text) - 2)):
         wanted = " AND ".join(map(_quoted, list(words)[:MOST_TRIGRAMS]))
-        return RawSQL("SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH %s", [wanted])
+        return RawSQL(
+            "SELECT rowid FROM zones_record_text WHERE zones_record_text MATCH %s LIMIT %s",
+            [wanted, most],
+        )
     return None
 
 
