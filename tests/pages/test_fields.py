@@ -102,6 +102,19 @@ def test_what_saving_would_warn_of_is_said_while_one_types(site, make_zone, prof
     expect(page.locator("#toasts")).not_to_contain_text("but look")
 
 
+def test_a_new_record_takes_the_ttl_of_its_rrset_and_shows_it(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Add record").click()
+    page.locator(".editor [name=name]").fill("www")
+    page.get_by_label("IPv4 address").fill("192.0.2.2")
+    expect(page.locator(".editor [name=ttl]")).to_have_attribute("placeholder", "300")
+    page.get_by_role("button", name="Save").click()
+
+    expect(row(page, "www").locator("[data-slot=ttl]")).to_have_text(["300", "300"])
+
+
 def test_a_field_says_what_it_is_for_and_what_is_wrong_with_it(site, make_zone, profile):
     zone = make_zone()
     page = profile(site).sign_in("olivia", f"/zones/{zone}/")

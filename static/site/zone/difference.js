@@ -3,13 +3,13 @@ import { counted } from "../words.js";
 
 /** Changes as resource records that go and come. */
 
-/** @typedef {{name: string, type: string, ttl: number | string, content: string, comment?: string}} Values */
+/** @typedef {{name: string, type: string, ttl?: number | string, content: string, comment?: string}} Values */
 /** @typedef {{before: Values | null, after: Values | null}} Change */
 
 const MOST_SHOWN = 300;
 
 /** @param {Values} values */
-const text = ({ name, type, ttl, content }) => `${name} ${ttl} ${type} ${content}`;
+const text = ({ name, type, ttl, content }) => [name, ttl, type, content].filter((each) => each !== undefined).join(" ");
 
 /** @param {Change} change @returns {[string, string][]} sign and text of each line */
 function lines({ before, after }) {

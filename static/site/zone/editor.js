@@ -192,7 +192,8 @@ export class Editor {
   #change({ name, type, ttl, content, comment, private: hidden }) {
     const seconds = /^\d+$/.test(ttl) ? Number(ttl) : ttl;
     const fields = { name: name || "@", type, ttl: seconds, content, comment, private: hidden };
-    if (!this.#base || this.#gone) return { op: "create", ...fields };
+    // Without a TTL, a new record takes that of its RRset, or else of the zone.
+    if (!this.#base || this.#gone) return { op: "create", ...fields, ttl: ttl === "" ? undefined : seconds };
     const base = this.#theirs ?? this.#base;
     const changed = Object.entries(fields).filter(([field, value]) => value !== base[field]);
     return { op: "update", id: this.#base.id, version: base.version, ...Object.fromEntries(changed) };
@@ -275,7 +276,7 @@ export class Editor {
         this.#field("type", "Type", { class: "type-field" },
           element("select", { disabled: this.#base !== null, onchange: () => this.#retype() },
             ...types.map((type) => element("option", {}, type)), element("option", { value: OTHER }, "Other …"))),
-        this.#field("ttl", "TTL", { class: "ttl-field", inputmode: "numeric" }),
+        this.#field("ttl", "TTL", { class: "ttl-field", inputmode: "numeric", placeholder: this.#base ? "" : "auto" }),
         element("div", { class: "inputs part-list grow" })),
       element("div", { class: "inputs" },
         this.#field("comment", "Comment", { class: "comment-field" }),
@@ -408,10 +409,12 @@ export class Editor {
   /** Say it while one may still think better of it. What is half typed is refused, of which nobody needs to hear yet. */
   async #foresee() {
     const asked = this.#change(this.typed());
-    const { warnings } = await post(zoneUrl(this.#place.zone, "changes/"), { changes: [asked], dry_run: true }).catch(() => ({ warnings: [] }));
+    const { warnings, changes } = await post(zoneUrl(this.#place.zone, "changes/"), { changes: [asked], dry_run: true }).catch(() => ({ warnings: [], changes: [] }));
     if (this.#saving || JSON.stringify(this.#change(this.typed())) !== JSON.stringify(asked)) return;
     this.#foreseen = new Set(warnings.map((/** @type {any} */ { message }) => message));
     find("[data-foreseen]", this.form).replaceChildren(...warned(warnings));
+    const made = changes.find((/** @type {any} */ { op }) => op === "create");
+    if (made) /** @type {HTMLInputElement} */ (find("[name=ttl]", this.form)).placeholder = String(made.after.ttl);
   }
 
   // -- telling ---------------------------------------------------------------------------------------------------------
@@ -464,7 +467,7 @@ const PAUSE_MS = 500;
 const takesLines = ({ kind, quoted }, fields) => kind === "hex" || kind === "base64" || (kind === "text" && (!quoted || fields.length === 1));
 
 /** @type {Typed} */
-const EMPTY = { name: "", type: "A", ttl: "3600", content: "", comment: "", private: false };
+const EMPTY = { name: "", type: "A", ttl: "", content: "", comment: "", private: false };
 
 /** @param {any} typed @param {any} other */
 const same = (typed, other) =>

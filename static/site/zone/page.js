@@ -97,7 +97,7 @@ const basket = mayEdit
       saved: applied,
       edit({ key, change: collected, base }) {
         if (key > 0) return edit(key);
-        records.edit(new Editor(place, base, { ...collected, ttl: String(collected.ttl) }, key));
+        records.edit(new Editor(place, base, { ...collected, ttl: String(collected.ttl ?? "") }, key));
       },
     })
   : null;
