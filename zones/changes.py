@@ -148,7 +148,7 @@ class Changes:
         self._plan = plan
         if not dry_run:
             self.result = plan.write(comment=comment, reverts=reverts)
-            if self.result is not None and self.result.rrsets:
+            if self.result is not None and plan.pushes:
                 reverse.follow(self.zone, plan.changes(), comment=f"follows the addresses of {self.zone.name}")
 
     @property

@@ -26,13 +26,14 @@ from zones.models import ChangeSet, Operation, Record, Zone, ZoneKind
 from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import checked_name
 from zones.operations import Cancelled, operation
+from zones.plan import chunks
 from zones.refusals import InvalidChange, Outdated
 from zones.replacement import Replacement
 from zones.rrsets import APEX, RR, RRset, group, ungroup
 from zones.validation import Entry
 from zones.zonefile.difference import Difference, difference
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
-from zones.zonefile.read import ZoneFile
+from zones.zonefile.read import DEFAULT_TTL, ZoneFile
 from zones.zonefile.tables import Form, read
 
 __all__ = (
@@ -166,13 +167,34 @@ def summary(changes: Difference) -> str:
 def _read(text: bytes, name: str, form: Form, zone: Zone | None, *, merge: bool) -> ZoneFile:
     """What the file holds, all of the zone or, to be merged into `zone`, a piece of it."""
     if zone is not None and merge:
-        return read(text, name, form, piece=True)
+        return _with_ttls(read(text, name, form, piece=True), zone)
     try:
-        return read(text, name, form)
+        zone_file = read(text, name, form)
+        return zone_file if zone is None else _with_ttls(zone_file, zone)
     except ZoneFileError as error:
         if zone is None or form != "dns" or b"SOA" in text.upper():
             raise
         raise ZoneFileError([*error.problems, Problem(None, _A_PIECE)]) from error
+
+
+def _with_ttls(zone_file: ZoneFile, zone: Zone) -> ZoneFile:
+    """Records that came without a TTL get that of their RRset, or else that of the zone's SOA."""
+    unsaid = zone_file.without_ttl
+    if not unsaid:
+        return zone_file
+    ttls = {}
+    for some in chunks({APEX, *(record.name for record in unsaid)}):
+        rows = Record.rows.filter(zone=zone, name__in=some).values_list("name", "type", "ttl")
+        ttls |= {(name, kind): ttl for name, kind, ttl in rows}
+    ttls |= {(record.name, record.type): record.ttl for record in zone_file.records if record not in unsaid}
+    of_the_zone = ttls.get((APEX, "SOA"), DEFAULT_TTL)
+    records = (
+        msgspec.structs.replace(record, ttl=ttls.get((record.name, record.type), of_the_zone))
+        if record in unsaid
+        else record
+        for record in zone_file.records
+    )
+    return msgspec.structs.replace(zone_file, records=tuple(records), without_ttl=frozenset())
 
 
 _A_PIECE = (
@@ -214,7 +236,8 @@ def _judge(name: str, records: Iterable[RR]) -> tuple[Problem, ...]:
     for index, record in enumerate(records):
         touched.setdefault(record.name, []).append(Entry(record, index))
     types = {owner: {entry.rr.type for entry in entries} for owner, entries in touched.items()}
-    verdict = validation.judge(name, touched, lambda _: types, lambda _: ())
+    aliased = [owner for owner, kinds in types.items() if "DNAME" in kinds]
+    verdict = validation.judge(name, touched, lambda _: types, lambda _: (), lambda: aliased)
     if verdict.errors:
         raise ZoneFileError(_told(verdict.errors))
     return tuple(_told(verdict.warnings))

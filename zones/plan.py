@@ -55,7 +55,7 @@ class Plan:
 
     before: id -> the record as it was. index: of the change that asked, by `id()` of the record object (new ones have no
     key yet). without_ttl: the new records that came without one, in the same way. quiet: written in bulk, with one event
-    for all.
+    for all. pushes: once written, that the name server hears of it: RRsets changed, not comments alone.
     """
 
     def __init__(self, zone: Zone) -> None:
@@ -68,6 +68,7 @@ class Plan:
         self.warnings: list[Problem] = []
         self.done: list[tuple[Change, Record]] = []
         self.quiet = False
+        self.pushes = False
 
     # what was asked
 
@@ -128,7 +129,7 @@ class Plan:
         """Bring RRsets to one TTL, find what changes, and judge it. Raises `InvalidChange`."""
         self._one_ttl_per_rrset()
         self.done = self._differences()
-        verdict = validation.judge(self.zone.name, self._touched(), self._types_at, self._referrers)
+        verdict = validation.judge(self.zone.name, self._touched(), self._types_at, self._referrers, self._aliased)
         self.errors += verdict.errors
         self.warnings += verdict.warnings
         if self.errors:
@@ -216,6 +217,13 @@ class Plan:
                 types.setdefault(name, set()).add(kind)
         return types
 
+    def _aliased(self) -> Collection[str]:
+        here = {record.name for record in self.records if record.type == "DNAME"}
+        if not self.zone.record_counts.get("DNAME"):
+            return here
+        there = Record.rows.filter(zone=self.zone, type="DNAME").exclude(pk__in=list(self.before))
+        return here | set(there.values_list("name", flat=True))
+
     def _referrers(self, names: Collection[str]) -> Iterable[tuple[str, str, str]]:
         if len(names) > 20:  # for a few names that go, a look is cheap and worth it
             return []
@@ -240,7 +248,9 @@ class Plan:
         """Write rows, history and events. `None` when there is nothing to do."""
         if not self.done:
             return None
-        made = begin(self.zone, comment, self._rrsets(), reverts=reverts, change_count=len(self.done))
+        rrsets = self._rrsets()
+        self.pushes = bool(rrsets)
+        made = begin(self.zone, comment, rrsets, reverts=reverts, change_count=len(self.done))
         for _, record in self.done:
             record.updated_by_id = made.author_id
         (self._write_rows if self.quiet else self._write_one_by_one)(made)
@@ -263,7 +273,7 @@ class Plan:
             deleted=self._count(ChangeKind.DELETE),
             announced=not self.quiet,
         )
-        if made.rrsets:
+        if self.pushes:
             pend(self.zone)
         return made
 
@@ -306,7 +316,7 @@ class Plan:
 def begin(
     zone: Zone,
     comment: str,
-    rrsets: list[dict[str, Any]],
+    rrsets: Sequence[Any],
     *,
     reverts: ChangeSet | None = None,
     served: bool = False,

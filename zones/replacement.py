@@ -6,7 +6,7 @@ record and one more per line of its history would take four times as long as `na
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from zones import bulk, validation
 from zones.models import Change, ChangeKind, ChangeSet, Record, Zone
 from zones.plan import BULK, announce, begin, chunks, field_changes, pend, revive, tally
 from zones.refusals import InvalidChange
-from zones.rrsets import APEX, RR, RRset, ungroup
+from zones.rrsets import APEX, RR, RRset
 from zones.signals import announce_change
 from zones.validation import Entry, Problem
 
@@ -33,9 +33,21 @@ class Snapshot(msgspec.Struct, gc=False):
     private: bool
     version: int
 
-    @property
-    def rr(self) -> RR:
-        return RR(self.name, self.type, self.ttl, self.content)
+
+class Served(msgspec.Struct, frozen=True, gc=False):
+    """One side of an entry of `ChangeSet.rrsets`."""
+
+    ttl: int
+    rdata: Sequence[str]
+
+
+class Entered(msgspec.Struct, frozen=True, gc=False):
+    """An entry of `ChangeSet.rrsets`: a fifth of the memory of dictionaries."""
+
+    name: str
+    type: str
+    before: Served | None
+    after: Served | None
 
 
 class Replacement:
@@ -66,11 +78,11 @@ class Replacement:
             present = [was for was in present if (was.name, was.type) in self._wanted]
         self._before = {(was.name, was.type, was.content): was for was in present}
         self._keep_others = keep_others
-        self._records = ungroup(self._wanted.values())
+        self.pushes = False
         self._come: list[Snapshot] = []
         self._differ: list[tuple[Snapshot, Snapshot]] = []
         left = dict(self._before)
-        for rr in self._records:
+        for rr in self._records():
             value = rr.name, rr.type, rr.content
             was = left.pop(value, None)
             comment = comments.get(value, was.comment if was else "")
@@ -101,7 +113,8 @@ class Replacement:
         )
         if self._touches_the_apex(touched):
             touched.add(APEX)
-        verdict = validation.judge(self.zone.name, self._entries(touched), self._types_at, lambda _: ())
+        entries = self._entries(touched)
+        verdict = validation.judge(self.zone.name, entries, self._types_at, lambda _: (), self._aliased)
         self.warnings = verdict.warnings
         if verdict.errors:
             raise InvalidChange(verdict.errors, verdict.warnings)
@@ -115,7 +128,7 @@ class Replacement:
     def _entries(self, touched: Collection[str]) -> Mapping[str, list[Entry]]:
         entries: dict[str, list[Entry]] = {name: [] for name in touched}
         changed = {(now.name, now.type, now.content) for _, now in self._differ}
-        for index, rr in enumerate(self._records):
+        for index, rr in enumerate(self._records()):
             if (here := entries.get(rr.name)) is not None:
                 value = (rr.name, rr.type, rr.content) if self._before else None
                 stays = value in self._before and value not in changed
@@ -140,6 +153,13 @@ class Replacement:
             types.setdefault(name, set()).add(kind)
         return types
 
+    def _aliased(self) -> Collection[str]:
+        here = {name for name, kind in self._wanted if kind == "DNAME"}
+        if not self._keep_others:
+            return here
+        there = Record.rows.filter(zone=self.zone, type="DNAME").values_list("name", flat=True)
+        return here | {name for name in there if (name, "DNAME") not in self._wanted}
+
     # writing it
 
     def write(self, *, comment: str, reverts: ChangeSet | None = None) -> ChangeSet | None:
@@ -148,7 +168,11 @@ class Replacement:
             return None
         count = len(self._come) + len(self._differ) + len(self._go)
         rrsets = self._rrsets()
+        self.pushes = bool(rrsets)
         made = begin(self.zone, comment, rrsets, reverts=reverts, served=self._as_served, change_count=count)
+        # The database has them now, and gives them to whoever asks; the memory is for what is written next.
+        del made.rrsets, rrsets
+        self._wanted.clear()
         user = current_actor().user
         author = user.id if user else None
         for some in chunks(was.id for was in self._go):
@@ -168,7 +192,7 @@ class Replacement:
         if one_by_one:
             self._announce_records(made)
         announce(made, created=len(self._come), updated=len(self._differ), deleted=len(self._go), announced=one_by_one)
-        if made.rrsets and not self._as_served:
+        if self.pushes and not self._as_served:
             pend(self.zone)
         return made
 
@@ -190,32 +214,29 @@ class Replacement:
         for now in self._come:
             yield change_set, "create", now.id, None, encode(now).decode()
 
-    def _rrsets(self) -> list[dict[str, Any]]:
+    def _records(self) -> Iterator[RR]:
+        return (RR(rrset.name, rrset.type, rrset.ttl, each) for rrset in self._wanted.values() for each in rrset.rdata)
+
+    def _rrsets(self) -> list[Entered]:
         """The RRsets that change, as `ChangeSet.rrsets` keeps them for the name server."""
         before: dict[tuple[str, str], list[Snapshot]] = {}
         for was in self._before.values():
             before.setdefault((was.name, was.type), []).append(was)
-        changed = {(was.name, was.type) for was in self._go} | {(rr.name, rr.type) for rr in self._come}
+        changed = {(was.name, was.type) for was in self._go} | {(now.name, now.type) for now in self._come}
         changed |= {(was.name, was.type) for was, now in self._differ if was.ttl != now.ttl}
-        return [
-            {
-                "name": name,
-                "type": kind,
-                "before": _served(before.get((name, kind))),
-                "after": {"ttl": after.ttl, "rdata": after.rdata}
-                if (after := self._wanted.get((name, kind)))
-                else None,
-            }
-            for name, kind in sorted(
-                [*(key for key in self._wanted if key in changed), *(changed - self._wanted.keys())]
-            )
-        ]
+        entered = []
+        # Those wanted are sorted already, which makes this quick.
+        for name, kind in sorted([*(key for key in self._wanted if key in changed), *(changed - self._wanted.keys())]):
+            wanted = self._wanted.get((name, kind))
+            after = Served(wanted.ttl, wanted.rdata) if wanted else None
+            entered.append(Entered(name, kind, _served(before.get((name, kind))), after))
+        return entered
 
 
-def _served(records: Collection[Snapshot] | None) -> dict[str, Any] | None:
+def _served(records: Collection[Snapshot] | None) -> Served | None:
     if records is None:
         return None
-    return {"ttl": min(was.ttl for was in records), "rdata": sorted(was.content for was in records)}
+    return Served(min(was.ttl for was in records), sorted(was.content for was in records))
 
 
 def _plain(was: Snapshot) -> dict[str, Any]:

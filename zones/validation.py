@@ -57,6 +57,9 @@ class Verdict(msgspec.Struct, frozen=True):
 TypesAt = Callable[[Collection[str]], Mapping[str, set[str]]]
 """Names of the zone -> the types that there would be at each (names with none may be missing)."""
 
+Aliased = Callable[[], Collection[str]]
+"""The names of the zone at which there would be a DNAME."""
+
 Referrers = Callable[[Collection[str]], Iterable[tuple[str, str, str]]]
 """Names of the zone -> `(name, type, target)` of the records that point to one of them."""
 
@@ -105,10 +108,12 @@ def clean(zone: str, given: Mapping[str, object], index: int | None = None) -> t
     return cleaned, problems
 
 
-def judge(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, referrers: Referrers) -> Verdict:
+def judge(
+    zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, referrers: Referrers, aliased: Aliased
+) -> Verdict:
     """Whether the zone would keep the rules. zone: its name. touched: every name at which something changes -> all that
     would be there. At the apex of each zone there must be its SOA and NS, so they have to be among the entries when the
-    apex is touched. Calls `types_at` and `referrers` at most once each.
+    apex is touched. Calls `types_at`, `referrers` and `aliased` at most once each.
     """
     errors: list[Problem] = []
     warnings: list[Problem] = []
@@ -122,6 +127,7 @@ def judge(zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, 
     errors += about_targets.errors
     warnings += about_targets.warnings
     warnings += _looks(zone, touched, pointing)
+    warnings += _hidden(touched, frozenset(aliased()))
     gone = [name for name, entries in touched.items() if not entries]
     for name, kind, target in referrers(gone) if gone else ():
         warnings.append(
@@ -179,6 +185,25 @@ def _rules_of_the_apex(entries: Sequence[Entry]) -> list[Problem]:
             Problem(code="ns_missing", message="a zone needs at least one NS record at its apex", field="type")
         )
     return problems
+
+
+def _hidden(touched: Mapping[str, Sequence[Entry]], aliased: Collection[str]) -> list[Problem]:
+    """Records below a DNAME. `named` loads them without a word, and answers with the DNAME in their place."""
+    problems = []
+    for name, entries in touched.items() if aliased else ():
+        above = next((candidate for candidate in _above(name) if candidate in aliased), None)
+        if above is not None and any(entry.index is not None for entry in entries):
+            text = f"{name} is below the DNAME of {above}, so that nobody ever gets what stands there (RFC 6672, 2.4)"
+            problems.append(_problem(entries, "below_dname", text, "name"))
+    return problems
+
+
+def _above(name: str) -> list[str]:
+    """The names above a name of the zone, nearest first."""
+    if name == APEX:
+        return []
+    labels = _UNESCAPED_DOT.split(name)
+    return [*(".".join(labels[depth:]) for depth in range(1, len(labels))), APEX]
 
 
 def _pointing(touched: Mapping[str, Sequence[Entry]]) -> list[tuple[Entry, str]]:

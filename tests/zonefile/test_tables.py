@@ -114,6 +114,22 @@ def test_what_a_merged_table_does_not_name_stays(api: Api, olivia: User, zone: Z
     assert set(zone.records.filter(type="A").values_list("content", flat=True)) == {"192.0.2.1", "192.0.2.9"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "piece"),
+    [
+        ("text/dns", "www A 192.0.2.9\nmail A 192.0.2.25\n"),
+        ("text/csv", "name,type,content\nwww,A,192.0.2.9\nmail,A,192.0.2.25\n"),
+    ],
+)
+def test_what_is_merged_without_a_ttl_takes_that_of_its_rrset_or_zone(
+    api: Api, olivia: User, zone: Zone, kind: str, piece: str
+) -> None:
+    with change_set(zone) as changes:
+        changes.update(zone.records.get(type="SOA"), ttl=7200)
+    assert api(olivia).post(f"{IMPORT}?merge=1", piece, content_type=kind).status_code == 200
+    assert dict(zone.records.filter(type="A").values_list("name", "ttl")) == {"www": 300, "mail": 7200}
+
+
 def test_lines_of_a_zone_file_are_merged_without_soa_and_ns(api: Api, olivia: User, zone: Zone) -> None:
     lines = b"mail A 192.0.2.25\n@ MX 10 mail\n"
     alone = api(olivia).post(f"{IMPORT}?dry_run=1", lines, content_type="text/dns")

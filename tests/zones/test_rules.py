@@ -124,6 +124,8 @@ WARNED = {
     "an MX that is an alias": ("@ 300 MX 1 mail\nmail 1 CNAME x.org.", "target_is_alias"),
     "an SRV that is not there": ("_a._tcp 1 SRV 0 0 1 b", "dangling_target"),
     "a delegation without glue": ("sub 1 NS ns.sub", "dangling_target"),
+    "an address below a DNAME": ("d 1 DNAME x.org.\na.b.d 1 A 192.0.2.1", "below_dname"),
+    "a text below the DNAME of the apex": ("@ 1 DNAME x.org.\na 1 TXT x", "below_dname"),
     "an alias of nothing": ("a 1 CNAME b", "dangling_target"),
     "a forgotten final dot": ("a 1 MX 1 mail.example.com", "doubled_zone"),
     "a forgotten final dot in the name": ("www.example.com 1 A 192.0.2.1", "doubled_zone"),

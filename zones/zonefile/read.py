@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
+from sys import intern
 
 import msgspec
 
@@ -17,6 +18,9 @@ from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
 LEFT_OUT = DNSSEC_TYPES | {"SIG", "NXT", "TYPE65534"}
 """Types that a name server makes when it signs a zone. Someone else's would be wrong after the first change."""
 
+DEFAULT_TTL = 3600
+"""Seconds; of what comes without one."""
+
 MAX_FOREIGN = 1000
 """Records of types that dnspython does not know well (MB, EID, …), each of which costs some milliseconds."""
 
@@ -26,12 +30,14 @@ class ZoneFile(msgspec.Struct, frozen=True, kw_only=True):
 
     records: in the form of the database (`zones.rrsets`), each once, sorted as `named` sorts them. serial: of its SOA.
     warnings: what is odd, or was left out: data outside the zone, signatures. comments: of tables, by name, type, content.
+    without_ttl: those of `records` that came without one, of a piece of a zone or of a table.
     """
 
     records: tuple[RR, ...]
     serial: int
     warnings: tuple[Problem, ...] = ()
     comments: Mapping[tuple[str, str, str], str] = {}
+    without_ttl: Set[RR] = frozenset()
 
 
 def read_zone_file(text: bytes, zone: str) -> ZoneFile:
@@ -44,7 +50,7 @@ def read_zone_file(text: bytes, zone: str) -> ZoneFile:
 
 def read_piece(text: bytes, zone: str) -> ZoneFile:
     """The same of a piece of a zone file, which goes into a zone that is there: what only a whole zone needs is lent to it.
-    Its records have a TTL of an hour where none is said."""
+    Its records have `DEFAULT_TTL` where none is said."""
     try:
         return _read(text, zone)
     except ZoneFileError as error:
@@ -62,13 +68,17 @@ def _lent(text: bytes, zone: str, lent: bytes) -> ZoneFile:
         read = _read(_TTL_LENT + text + b"\n" + lent.replace(b"ZONE", zone.encode()), zone, whole=False)
     except ZoneFileError as error:
         raise ZoneFileError([_one_line_up(problem) for problem in error.problems]) from error
-    own = tuple(record for record in read.records if _LENDER not in record.content)
-    return msgspec.structs.replace(read, records=own, warnings=tuple(map(_one_line_up, read.warnings)))
+    own = [record for record in read.records if _LENDER not in record.content]
+    said = [record for record in own if record.ttl != _UNSAID]
+    unsaid = [msgspec.structs.replace(record, ttl=DEFAULT_TTL) for record in own if record.ttl == _UNSAID]
+    warnings = tuple(map(_one_line_up, read.warnings))
+    return msgspec.structs.replace(read, records=(*said, *unsaid), warnings=warnings, without_ttl=frozenset(unsaid))
 
 
 _MISSING = ("has 0 SOA records", "no TTL specified")
 _LENDER = "lent-by-dnsadmin.invalid."
-_TTL_LENT = b"$TTL 3600\n"
+_UNSAID = 2**31 - 2
+_TTL_LENT = b"$TTL %d\n" % _UNSAID
 _SOA_LENT = f"ZONE. 0 IN SOA {_LENDER} {_LENDER} 0 0 0 0 0\n".encode()
 _NS_LENT = f"ZONE. 0 IN NS {_LENDER}\n".encode()
 
@@ -101,10 +111,11 @@ class _Lines:
 
     def records(self, lines: Iterable[str]) -> tuple[RR, ...]:
         records: dict[RR, None] = {}
+        ttls: dict[str, int] = {}  # a zone has few, and each number takes memory
         for line in lines:
             if line.startswith(";"):  # when signatures are due, in a signed zone; an owner's semicolon is escaped
                 continue
-            owner, ttl, _, kind, *rest = line.split(None, 4)
+            owner, said, _, kind, *rest = line.split(None, 4)
             content = rest[0] if rest else ""  # an APL may be empty
             if kind in LEFT_OUT:
                 self._left_out[kind] += 1
@@ -116,7 +127,8 @@ class _Lines:
             except ValueError as error:
                 self._complain(owner, kind, error)
                 continue
-            records[RR(self._relative(owner.lower()), kind, int(ttl), content)] = None
+            ttl = ttls.setdefault(said, int(said))
+            records[RR(self._relative(owner.lower()), intern(kind), ttl, content)] = None
         return tuple(records)
 
     def warnings(self) -> Iterable[Problem]:

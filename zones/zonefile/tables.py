@@ -20,13 +20,12 @@ from zones.rrsets import RR
 from zones.zonefile.export import with_serial
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError, printable
-from zones.zonefile.read import LEFT_OUT, ZoneFile, read_piece, read_zone_file
+from zones.zonefile.read import DEFAULT_TTL, LEFT_OUT, ZoneFile, read_piece, read_zone_file
 
 Form = Literal["dns", "csv", "json"]
 
 COLUMNS = ("name", "type", "ttl", "content", "comment")
 MAX_ROWS = 200_000
-_DEFAULT_TTL = 3600
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection")."""
 
@@ -140,6 +139,7 @@ def _content(kind: str, typed: str) -> str:
 def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFile:
     records: dict[RR, None] = {}
     comments: dict[tuple[str, str, str], str] = {}
+    without_ttl: set[RR] = set()
     problems: list[Problem] = []
     left_out = serial = 0
     for count, (line, row) in enumerate(rows):
@@ -153,7 +153,7 @@ def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFi
         given = {
             "name": str(row.get("name", "")).strip(),
             "type": kind,
-            "ttl": _DEFAULT_TTL if ttl in (None, "") else ttl,
+            "ttl": DEFAULT_TTL if ttl in (None, "") else ttl,
             "content": _content(kind, str(row.get("content", "")).strip()),
             "comment": str(row.get("comment") or ""),
         }
@@ -164,6 +164,8 @@ def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFi
         if not found:
             record = RR(str(fields["name"]), str(fields["type"]), int(str(fields["ttl"])), str(fields["content"]))
             records[record] = None
+            if ttl in (None, ""):
+                without_ttl.add(record)
             comments[record.name, record.type, record.content] = str(fields["comment"])
             if kind == "SOA" and len(words := str(given["content"]).split()) == 7 and words[2].isdecimal():
                 serial = int(words[2])
@@ -172,4 +174,6 @@ def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFi
     warnings = (
         [Problem(None, f"left out, because the name server makes them: {left_out} DNSSEC records")] if left_out else []
     )
-    return ZoneFile(records=tuple(records), serial=serial, warnings=tuple(warnings), comments=comments)
+    return ZoneFile(
+        records=tuple(records), serial=serial, warnings=tuple(warnings), comments=comments, without_ttl=without_ttl
+    )
