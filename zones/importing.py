@@ -182,7 +182,7 @@ def _with_ttls(zone_file: ZoneFile, zone: Zone) -> ZoneFile:
     unsaid = zone_file.without_ttl
     if not unsaid:
         return zone_file
-    ttls = {}
+    ttls: dict[tuple[str, str], int] = {}
     for some in chunks({APEX, *(record.name for record in unsaid)}):
         rows = Record.rows.filter(zone=zone, name__in=some).values_list("name", "type", "ttl")
         ttls |= {(name, kind): ttl for name, kind, ttl in rows}
