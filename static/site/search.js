@@ -34,18 +34,29 @@ function close() {
   input.removeAttribute("aria-activedescendant");
 }
 
+/** What there is to say where there is nothing to choose from. @param {string} words */
+function tell(words) {
+  list.replaceChildren(element("p", { class: "nothing" }, words));
+  list.removeAttribute("role"); // a list of choices without one is none
+  list.hidden = false;
+  input.setAttribute("aria-expanded", "false");
+  say(words);
+}
+
 /** @param {any[]} found */
 function show(found) {
+  if (!found.length) return tell("Nothing found that you may see.");
   const rows = found.map((entry, index) =>
     element("a", { role: "option", id: `found-${index}`, href: entry.url, "aria-selected": "false", tabindex: -1 },
       element("span", { class: "mono from-right" }, element("bdi", {}, entry.type ? `${entry.name} ${entry.type}` : entry.name)),
       element("span", { class: "soft small" }, entry.type ? entry.zone : "zone"),
       entry.content && element("span", { class: "soft small mono" }, entry.content.slice(0, 60)),
       entry.comment && element("span", { class: "soft small" }, `“${entry.comment.slice(0, 60)}”`)));
-  list.replaceChildren(...(rows.length ? rows : [element("p", { class: "nothing" }, "Nothing found that you may see.")]));
+  list.replaceChildren(...rows);
+  list.setAttribute("role", "listbox");
   list.hidden = false;
   input.setAttribute("aria-expanded", "true");
-  say(rows.length ? `${rows.length} found` : "Nothing found");
+  say(`${rows.length} found`);
 }
 
 async function ask() {
@@ -58,8 +69,7 @@ async function ask() {
     show([...zones, ...records]);
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") return;
-    list.replaceChildren(element("p", { class: "nothing" }, /** @type {Error} */ (error).message));
-    list.hidden = false;
+    tell(/** @type {Error} */ (error).message);
   }
 }
 

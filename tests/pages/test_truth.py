@@ -28,6 +28,15 @@ def test_a_difference_comes_to_the_open_page_and_is_settled_there(site, make_zon
     drift = page.locator("#truth .drift")
     expect(drift).to_contain_text("foreign", timeout=60_000)
     expect(drift.get_by_role("row", name="foreign")).to_contain_text('"hello"')
+    cell = drift.get_by_role("row", name="foreign").get_by_role("rowheader")
+    assert cell.evaluate(
+        "each => { const at = each.getBoundingClientRect();"
+        " return each.contains(document.elementFromPoint(at.x + at.width / 2, at.y + at.height / 2)) }"
+    ), "something lies on it"
+    page.set_viewport_size({"width": 360, "height": 740})
+    box = drift.bounding_box()
+    assert box
+    assert box["x"] + box["width"] <= 360
     page.get_by_role("button", name=button).click()
     expect(drift).to_have_count(0, timeout=30_000)
     expect(page.locator("#zone [data-slot=state]")).to_contain_text("Served at serial")

@@ -87,7 +87,9 @@ class TsigField(serializers.Field):
                 return checked_key(str(data["name"]), str(data.get("algorithm") or ""), str(data["secret"]))
         except BadName as error:
             raise serializers.ValidationError(error.message, code=error.code) from error
-        raise serializers.ValidationError("Write {name, algorithm, secret}.", code="invalid")
+        raise serializers.ValidationError(
+            "Write the key as algorithm:name:secret, the secret in base64.", code="invalid"
+        )
 
     def to_representation(self, value: Any) -> Any:
         raise NotImplementedError("a key is never shown")

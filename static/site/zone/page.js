@@ -259,7 +259,7 @@ onZone("zone_sync_failed", ({ data }) => {
   if (data.state === "failed") alarm(`Not served: ${data.error}`);
 });
 onZone("zone_drift_detected", ({ data }) =>
-  stand({ sync_state: "failed", sync_error: `somebody changed it at the name server, ${data.count} RRsets differ` }));
+  stand({ sync_state: "failed", sync_error: `somebody changed it at the name server, in ${counted(data.count, "RRset")}` }));
 onZone("zone_imported", (event) => {
   if (event.source_user?.id !== me.id) note("imported", `${event.source_user?.username ?? "The system"} imported a zone file.`);
 });

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TextIO, get_args
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -37,17 +38,16 @@ class Command(BaseCommand):
             raise CommandError(f"There is no zone {name}.")
         try:
             with acting(origin="command"):
-                lines = _lines(found, format)
+                if output is not None:
+                    with _whole(output) as file:
+                        file.writelines(_lines(found, format))
+                    return
+                for line in _lines(found, format):
+                    self.stdout.write(line, ending="")
         except ValueError as error:
             raise CommandError(str(error)) from error
-        if output is None:
-            for line in lines:
-                self.stdout.write(line, ending="")
-            return
-        try:
-            _write(output, lines)
         except OSError as error:
-            raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+            raise CommandError(f"{output or 'The result'} cannot be written: {error.strerror}") from error
 
 
 def _lines(zone: Zone, form: Form) -> Iterator[str]:
@@ -56,12 +56,13 @@ def _lines(zone: Zone, form: Form) -> Iterator[str]:
     return (csv_lines if form == "csv" else json_lines)(export_table(zone, private=True))
 
 
-def _write(path: Path, lines: Iterator[str]) -> None:
+@contextmanager
+def _whole(path: Path) -> Iterator[TextIO]:
     """The whole file or nothing: one that is there already stays until the new one is complete."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
+            yield file
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
