@@ -50,8 +50,8 @@ class Command(BaseCommand):
             shown = {"id": letter.pk} | {name: getattr(letter, name) for name in names}
             self.stdout.write(json.dumps(shown | {"failed_at": letter.failed_at.isoformat()}))
         else:
-            head = f"{letter.pk}  {letter.failed_at:%Y-%m-%d %H:%M:%S}  {letter}  {letter.event_id}"
-            self.stdout.write(f"{head}, after {letter.attempts} attempts\n{letter.error.strip()}\n")
+            about = f"{letter}  {letter.event_id}  attempts: {letter.attempts}"
+            self.stdout.write(f"{letter.pk}  {letter.failed_at:%Y-%m-%d %H:%M:%S}  {about}\n{letter.error.strip()}\n")
 
     def _retry(self, letters: QuerySet[DeadLetter], *, as_json: bool) -> None:
         done = failed = 0
