@@ -19,6 +19,7 @@ def flow(event_type: str) -> str:
     return f"realtime.flow.{event_type}"
 
 
-def route(key: object) -> str:
-    """The connections of this process that see the same; `local` layer."""
-    return f"realtime.route.{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
+def route(key: object, *, deflates: bool) -> str:
+    """The connections of this process that see the same, and read compressed frames or not; `local` layer."""
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:32]
+    return f"realtime.route.{digest}.{'deflated' if deflates else 'plain'}"

@@ -84,9 +84,10 @@ class Route:
         limit: RateLimitFilter,
     ) -> None:
         self.key = key
-        group = groups.route(key)
-        self._plain, self._deflated = Fan(layer, group, deflates=False), Fan(layer, f"{group}.deflated", deflates=True)
+        self._plain = Fan(layer, groups.route(key, deflates=False), deflates=False)
+        self._deflated = Fan(layer, groups.route(key, deflates=True), deflates=True)
         self._waits = waits
+        self._paces = any(waits.values())
         self._head = head
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -118,7 +119,7 @@ class Route:
     def offer(self, encodings: Encodings) -> None:
         """Take an event on, if the members are to see it."""
         event = encodings.event
-        if self.key.zones and not self._zone_wanted(event):
+        if self.key.zones and not event.concerns(self.key.zones):
             return
         encoded = encodings.body(self.key.audience, self.key.filter)
         if encoded is None:
@@ -154,10 +155,6 @@ class Route:
             self._cancel_timer()
             self._timer, self._due = self._loop.call_at(due, self._flush_in_turn), due
 
-    def _zone_wanted(self, event: Event) -> bool:
-        zone = event.data.get("zone")
-        return zone is None or zone in self.key.zones
-
     def give_up(self, position: int | None) -> None:
         """The event at `position` (`None` for flow) could not be taken on: forget what waits. Nothing from there on counts
         as sent, so that the members can find it in the log."""
@@ -172,9 +169,10 @@ class Route:
         Sending to a thousand members takes about as long as a short wait does. Counted from its beginning, hardly any
         event would wait for another.
         """
-        self._flushed_at = float("inf")
-        # uvloop writes to the sockets at the end of the next turn, and its clock stands still within one.
-        self._loop.call_soon(self._loop.call_soon, self._note_flushed)
+        if self._paces:  # else nobody asks when that was
+            self._flushed_at = float("inf")
+            # uvloop writes to the sockets at the end of the next turn, and its clock stands still within one.
+            self._loop.call_soon(self._loop.call_soon, self._note_flushed)
         self.flush(but)
 
     def _note_flushed(self) -> None:
@@ -297,7 +295,7 @@ class Router:
 
     def _for_reader(self, encodings: Encodings, connection: WebSocketConnection) -> bytes | None:
         """The event as a connection without a route is to see it, or `None`."""
-        if connection.entering or connection.stale or not connection.wants.zone_wanted(encodings.event):
+        if connection.entering or connection.stale or not encodings.event.concerns(connection.wants.zones):
             return None
         if encodings.event.event_type not in subscriptions.types(connection.wants, connection.audience):
             return None
