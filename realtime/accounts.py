@@ -178,33 +178,33 @@ def announce_deleted_account(instance: Any, **_: Any) -> None:
 
 # -- rights ---------------------------------------------------------------------------------------------------------------
 
+_CHANGES = ("post_add", "post_remove", "pre_clear")
+"""When relations change: after a clear nobody knows any more whose they were."""
+
 
 @receiver(m2m_changed, sender=User.groups.through)
 def announce_membership(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
-    if reverse:  # group.user_set.add(user, …)
-        users = set(pk_set or ()) or (set(_members(instance)) if action == "pre_clear" else set())
-    else:
-        users = {instance.pk}
-    if action in ("post_add", "post_remove", "pre_clear"):
+    if action in _CHANGES:
         with transaction.atomic():
-            rights_changed(users, "group membership changed")
+            rights_changed(_users(instance, reverse, pk_set), "group membership changed")
 
 
 @receiver(m2m_changed, sender=User.user_permissions.through)
 def announce_own_permissions(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
-    if action in ("post_add", "post_remove", "pre_clear"):
-        users = (set(pk_set or ()) or set(instance.user_set.values_list("pk", flat=True))) if reverse else {instance.pk}
+    if action in _CHANGES:
         with transaction.atomic():
-            rights_changed(users, "permissions changed")
+            rights_changed(_users(instance, reverse, pk_set), "permissions changed")
 
 
 @receiver(m2m_changed, sender=Group.permissions.through)
 def announce_group_permissions(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
-    if action in ("post_add", "post_remove", "pre_clear"):
-        if isinstance(instance, Permission):
-            users = set(User.objects.filter(groups__in=pk_set or instance.group_set.all()).values_list("pk", flat=True))
+    if action in _CHANGES:
+        users: Iterable[int]
+        if reverse:  # permission.group_set.add(group, …)
+            groups = instance.group_set.all() if pk_set is None else pk_set
+            users = User.objects.filter(groups__in=groups).values_list("pk", flat=True)
         else:
-            users = set(_members(instance))
+            users = _members(instance)
         with transaction.atomic():
             rights_changed(users, "permissions of a group changed")
 
@@ -215,5 +215,12 @@ def announce_deleted_group(instance: Group, **_: Any) -> None:
         rights_changed(_members(instance), f"group {instance.name} removed")
 
 
-def _members(group: Group) -> list[int]:
-    return list(group.user_set.values_list("pk", flat=True))
+def _users(instance: Any, reverse: bool, pk_set: set[int] | None) -> Iterable[int]:
+    """Whom a change between a user and groups or permissions is about. reverse: `instance` is the other side."""
+    if not reverse:
+        return {instance.pk}
+    return _members(instance) if pk_set is None else pk_set  # a clear names none: it is about all
+
+
+def _members(of: Group | Permission) -> Iterable[int]:
+    return of.user_set.values_list("pk", flat=True)

@@ -82,7 +82,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         except CookieError:
             cookies.clear()
         session = cookies.get(settings.SESSION_COOKIE_NAME)
-        bearer = [p[7:] for p in scope.get("subprotocols", ()) if p.startswith("bearer.")]
+        bearer = [p.removeprefix("bearer.") for p in scope.get("subprotocols", ()) if p.startswith("bearer.")]
         return cls(
             origin=headers[b"origin"].decode("latin-1") if b"origin" in headers else None,
             host=headers[b"host"].decode("latin-1") if b"host" in headers else None,

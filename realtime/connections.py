@@ -125,9 +125,8 @@ class WebSocketConnection:
         self._ping_number = 0
         self._pinged_at_byte = 0
         self.fan: Fan | None = None
-        self._frames = self._sent = (
-            0  # besides what came by the fan; while there is one, less what had gone out by it before
-        )
+        # Besides what comes by the fan; while there is one, less what had gone out by it before.
+        self._frames = self._sent = 0
 
     # -- how far
 

@@ -128,7 +128,7 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
         )
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         self.since = query["since"][0] if "since" in query else None
-        self.named = next((p[7:] for p in offered if p.startswith("client.")), None) or None
+        self.named = next((p.removeprefix("client.") for p in offered if p.startswith("client.")), None) or None
         self.deflate = "feature.deflate" in offered
         try:
             self.node.desk.take_place(self.address)
@@ -150,8 +150,9 @@ class UnifiedWebSocketConsumer(AsyncConsumer):
             await self.sign_in()
         else:
             self.node.at_the_door.add(self)
+            late = f"No sign-in within {AUTHENTICATE_WITHIN_S:g} s."
             self.deadline = asyncio.get_running_loop().call_later(
-                AUTHENTICATE_WITHIN_S, lambda: self.node.in_background(self.refuse("No sign-in within 10 s."))
+                AUTHENTICATE_WITHIN_S, lambda: self.node.in_background(self.refuse(late))
             )
 
     async def sign_in(self, token: str | None = None) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from realtime import protocol
 from realtime.commands import COMMANDS
+from realtime.events import EventSeverity
 from realtime.protocol import CloseCode, ErrorCode
 from realtime.registry import EventSpec, registry
 
@@ -199,7 +200,7 @@ def _event_schema(spec: EventSpec, data: Any) -> dict[str, Any]:
         "id": {"type": "string", "format": "uuid"},
         "category": {"const": spec.category},
         "priority": {"const": spec.priority.label},
-        "severity": {"enum": ["info", "warning", "error", "critical"]},
+        "severity": {"enum": [str(each) for each in EventSeverity]},
         "timestamp": {"type": "string", "format": "date-time"},
         "source_user": {
             "type": ["object", "null"],

@@ -34,6 +34,8 @@ REJOIN_S = 600.0
 class Feed:
     """Follows the log. `on_event` gets durable events in order, `on_flow` streams, `on_order` orders to the process.
 
+    rings: how often the doorbell rang. found: events that no ring brought. source: what brought those that are being handed
+    on, `doorbell` or `log`.
     `on_break` is called when the feed has to go on elsewhere: the log was restored, or pruned beyond where the feed was.
     """
 
@@ -45,7 +47,7 @@ class Feed:
         on_order: Callable[[dict[str, Any]], None],
         on_break: Callable[[], None],
     ) -> None:
-        self.epoch = ""  # `source`: what brought the events that are being handed on
+        self.epoch = ""
         self.position = 0
         self.rings = 0
         self.found = 0

@@ -25,7 +25,7 @@ from realtime import doorbell, groups
 from realtime.audience import Audience
 from realtime.events import EventType
 from realtime.flow_filter import FlowFilter
-from realtime.registry import EventSpec
+from realtime.registry import EventSpec, registry
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,6 @@ def _token(interest: Interest) -> str:
 def interest_of(event_type: EventType, audience: Audience, flow: FlowFilter) -> Interest | None:
     """What an audience with a filter is to see of a stream that is cut; `None` for nothing. A filter by what one may not
     see matches nothing: its totals would tell."""
-    from realtime.registry import registry
-
     spec = registry[event_type]
     if any(getattr(flow, field) is not None and not audience.has(p) for field, p in spec.filter_permissions.items()):
         return None

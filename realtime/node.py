@@ -372,13 +372,15 @@ class Node:
 
     async def _look_at_sessions(self) -> None:
         """Find the sessions of the site that are over, or were removed without a word."""
-        by_key = {c.claim.session_key: c for c in self.manager if c.claim is not None and c.claim.session_key}
-        if by_key:
-            lasting = await in_database(sessions.lasting, list(by_key))
-            for connection in self.manager:
-                key = connection.claim.session_key if connection.claim is not None else None
-                if key in by_key and key not in lasting and not self.desk.has_ended(connection.claim):
-                    self._expire(connection, CloseCode.NOT_SIGNED_IN, "the session has expired: sign in again")
+        held = {c.claim.session_key for c in self.manager if c.claim is not None and c.claim.session_key}
+        if not held:
+            return
+        over = held - await in_database(sessions.lasting, list(held))
+        for connection in self.manager:
+            if connection.claim is None or connection.claim.session_key not in over:
+                continue
+            if not self.desk.has_ended(connection.claim):
+                self._expire(connection, CloseCode.NOT_SIGNED_IN, "the session has expired: sign in again")
 
     async def _reconcile(self) -> None:
         """Displace whoever should have been told and was not: the order may have been lost with the layer, or their

@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -253,27 +253,23 @@ async def _limited(url: str, limits: Limits) -> AsyncIterator[None]:
         raise OutboundError("timed_out", f"{url} took longer than {limits.total_s:g} s", retry=True) from error
 
 
-class _explained:  # noqa: N801  # reads as what it does: with _explained(url): …
-    """Turns what the client raises into `OutboundError`."""
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Turn what the client raises into `OutboundError`."""
+    import aiohttp
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        import aiohttp
-
-        match error:
-            case aiohttp.ServerTimeoutError():
-                raise OutboundError("timed_out", f"{self._url} fell silent", retry=True) from error
-            case aiohttp.ClientPayloadError():
-                raise OutboundError("truncated", f"the answer of {self._url} ended too early", retry=True) from error
-            case aiohttp.InvalidURL():
-                raise OutboundError("bad_url", f"not an address: {self._url}") from error
-            case aiohttp.ClientError() | OSError() if not isinstance(error, TimeoutError):
-                raise OutboundError("unreachable", f"{self._url} cannot be reached: {error}", retry=True) from error
+    try:
+        yield
+    except aiohttp.ServerTimeoutError as error:
+        raise OutboundError("timed_out", f"{url} fell silent", retry=True) from error
+    except TimeoutError:
+        raise  # of the whole, which `_limited` tells
+    except aiohttp.ClientPayloadError as error:
+        raise OutboundError("truncated", f"the answer of {url} ended too early", retry=True) from error
+    except aiohttp.InvalidURL as error:
+        raise OutboundError("bad_url", f"not an address: {url}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise OutboundError("unreachable", f"{url} cannot be reached: {error}", retry=True) from error
 
 
 def _too_large(most: int) -> OutboundError:

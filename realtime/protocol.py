@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from realtime.events import Event
+from realtime.events import Event, EventPriority
 from realtime.filters import Seen
 from realtime.metrics import metrics
 from realtime.registry import registry
@@ -222,4 +222,4 @@ def public(seen: Seen) -> dict[str, Any]:
 
 def is_critical(event: Event) -> bool:
     """Whether the event travels alone and at once."""
-    return registry[event.event_type].priority == 0
+    return registry[event.event_type].priority is EventPriority.CRITICAL
