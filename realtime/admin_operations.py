@@ -17,6 +17,7 @@ from django.utils import timezone
 from realtime import rollout
 from realtime.actors import acting
 from realtime.events import EventType
+from realtime.guard import LIVE
 from realtime.models import LogEvent, MetricSample, Rollout, RolloutFlag
 
 CHARTED = timedelta(hours=6)
@@ -100,9 +101,8 @@ class FiguresAdmin(OnePage):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        latest: dict[str, dict[str, Any]] = {}
-        samples = MetricSample.objects.filter(taken_at__gte=timezone.now() - timedelta(minutes=3)).order_by("taken_at")
-        latest.update(samples.values_list("node", "figures"))
+        samples = MetricSample.objects.filter(taken_at__gte=timezone.now() - LIVE).order_by("taken_at")
+        latest: dict[str, dict[str, Any]] = dict(samples.values_list("node", "figures"))  # of each node its last
         names = [name for figures in latest.values() for name, value in figures.items() if not isinstance(value, dict)]
         context = {
             **self.admin_site.each_context(request),

@@ -42,7 +42,6 @@ RAISING = frozenset({EventType.SECURITY_ALERT, EventType.HEALTH_ALERT, EventType
 LONGEST_COMMENT = 2000
 
 Deed = AlertEntry.Deed
-_RANK = {severity: rank for rank, severity in enumerate(EventSeverity)}
 
 
 class AlertIsResolved(Exception):
@@ -215,12 +214,13 @@ def _count(alert: Alert, severity: EventSeverity, said: dict[str, Any], now: dat
     """Count an alert that is there already, and tell everybody where it is worse than they were told."""
     mine = Alert.objects.filter(pk=alert.pk)
     mine.update(count=F("count") + 1, seen_at=now, **said)
-    worse = _RANK[severity] > _RANK[EventSeverity(alert.severity)]
+    before = EventSeverity(alert.severity)
+    worse = severity.rank > before.rank
     unmuted = alert.muted and not AlertMute.objects.filter(key=alert.key, until__gt=now).exists()
     if not (worse or unmuted):
         alert.refresh_from_db()
         return alert
-    new = max(severity, EventSeverity(alert.severity), key=lambda each: _RANK[each])
+    new = severity if worse else before
     changed = mine.filter(severity=alert.severity, muted=alert.muted).update(
         severity=new,
         muted=alert.muted and not unmuted,

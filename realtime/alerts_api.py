@@ -109,7 +109,7 @@ class AlertsView(GenericAPIView):
 
     @extend_schema(operation_id="alerts_list", parameters=[WantedSerializer], responses=AlertSerializer(many=True))
     def get(self, request: Request) -> Response:
-        viewer = audience.load(_user_id(request))[1]
+        viewer = audience.asking(request)
         wanted = WantedSerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         rows = alerts.matching(alerts.visible_to(viewer), **wanted.validated_data).prefetch_related("entries")
@@ -123,7 +123,7 @@ class AlertView(GenericAPIView):
     serializer_class = AlertSerializer
 
     def get(self, request: Request, alert_id: int) -> Response:
-        viewer = audience.load(_user_id(request))[1]
+        viewer = audience.asking(request)
         return Response(as_values(viewer, self.alert(viewer, alert_id)))
 
     def alert(self, viewer: Audience, alert_id: int) -> Alert:
@@ -141,7 +141,7 @@ class ActionView(AlertView):
     request_serializer: type[serializers.Serializer] = CommentSerializer
 
     def post(self, request: Request, alert_id: int) -> Response:
-        user, viewer = request.user, audience.load(_user_id(request))[1]
+        user, viewer = request.user, audience.asking(request)
         alert = self.alert(viewer, alert_id)
         if not user.has_perm(alerts.ACKNOWLEDGE):
             raise PermissionDenied("You may see alerts, but not acknowledge them.")
@@ -183,8 +183,3 @@ class MuteView(ActionView):
 
     def act(self, alert: Alert, asked: dict[str, Any]) -> None:
         alerts.mute(alert, timedelta(seconds=asked["seconds"]), asked["comment"])
-
-
-def _user_id(request: Request) -> int:
-    assert request.user.pk is not None  # signed in, or the permission classes had refused
-    return request.user.pk

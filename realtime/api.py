@@ -46,7 +46,7 @@ class EventsView(APIView):
         responses={200: dict},
     )
     def get(self, request: Request) -> Response:
-        audience = audiences.load(_user_id(request))[1]
+        audience = audiences.asking(request)
         limit = _number(request, "limit", 100, MOST_EVENTS)
         pattern, zone = request.query_params.get("event_type"), request.query_params.get("zone")
         types = registry.matching(pattern) if pattern else None
@@ -113,11 +113,6 @@ def _page(request: Request, results: list[dict[str, Any]], following: dict[str, 
     return Response({"count": len(results), "next": address, "previous": None, "results": results, **more})
 
 
-def _user_id(request: Request) -> int:
-    assert request.user.pk is not None  # signed in, or the permission classes had refused
-    return request.user.pk
-
-
 def _number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name)
     if text is None:
@@ -132,7 +127,7 @@ class EventTypesView(APIView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request) -> Response:
-        audience = audiences.load(_user_id(request))[1]
+        audience = audiences.asking(request)
         results = [
             {
                 "event_type": spec.event_type,

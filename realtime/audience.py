@@ -91,6 +91,12 @@ def load(user_id: int) -> tuple[Account, Audience]:
     return found
 
 
+def asking(request: Any) -> Audience:
+    """The audience of whoever makes a request to the API, by the rights of now. Raises `NotAllowed`."""
+    assert request.user.pk is not None  # signed in, or the permission classes had refused
+    return load(request.user.pk)[1]
+
+
 def load_all(user_ids: Iterable[int]) -> dict[int, tuple[Account, Audience]]:
     """The same for many; those who may not be connected are left out. Two queries, and one for each kind of scope."""
     users = list(get_user_model().objects.filter(pk__in=set(user_ids), is_active=True))

@@ -7,6 +7,7 @@ by the app that owns it, as an `EventSpec` in its `events.py` (see `realtime.reg
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from functools import lru_cache
@@ -149,6 +150,11 @@ class EventSeverity(StrEnum):
     ERROR = "error"
     CRITICAL = "critical"
 
+    @property
+    def rank(self) -> int:
+        """Its place from the mildest (0) to the worst; the names themselves sort by the alphabet."""
+        return list(EventSeverity).index(self)
+
 
 class SourceUser(msgspec.Struct, frozen=True):
     """Who caused an event. Copied into it, so that it stays true when the account is renamed or deleted."""
@@ -176,3 +182,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     scope: str | None = None
     subject_id: int | None = None
     interest: str | None = None
+
+    def concerns(self, zones: Collection[str]) -> bool:
+        """Whether it is about one of these zones (by name; none: all), or about no zone."""
+        return not zones or (zone := self.data.get("zone")) is None or zone in zones

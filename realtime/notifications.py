@@ -28,15 +28,16 @@ from django.db.models import F, Q
 from django.dispatch import Signal
 from django.utils import timezone
 
-from realtime import outbound
+from realtime import log, outbound
 from realtime.alert_models import Alert, AlertState
+from realtime.alerts import RAISING
 from realtime.audience import Audience
 from realtime.broadcasting import broadcasting
 from realtime.conf import conf
 from realtime.database import in_database
 from realtime.events import Event, EventSeverity, EventType
 from realtime.filters import DataSensitivityFilter, Seen
-from realtime.models import DeadLetter
+from realtime.models import DeadLetter, LogEvent
 from realtime.notification_models import Delivery, NotificationChannel
 from realtime.plain import plain
 
@@ -49,10 +50,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 _OUTSIDE = Audience(is_admin=False, permissions=frozenset(), scopes=())
 """What goes to where rights do not reach has nothing in it that needs one."""
 
-_RANK = {severity: rank for rank, severity in enumerate(EventSeverity)}
-_URGENT = frozenset(
-    {EventType.SECURITY_ALERT, EventType.HEALTH_ALERT, EventType.PERFORMANCE_ALERT, EventType.ALERT_ESCALATED}
-)
+_URGENT = RAISING | {EventType.ALERT_ESCALATED}
 """Events that ask for somebody: pointless once somebody has acknowledged the alert."""
 
 
@@ -76,7 +74,7 @@ def plan(event: Event) -> None:
     """Make a delivery for each way out that is to hear of an event; what was given up waits anew."""
     data = event.data
     for channel in NotificationChannel.objects.filter(enabled=True):
-        severe = _RANK[EventSeverity(data["severity"])] >= _RANK[EventSeverity(channel.least_severity)]
+        severe = EventSeverity(data["severity"]).rank >= EventSeverity(channel.least_severity).rank
         if severe and any(fnmatchcase(event.event_type, pattern) for pattern in channel.events.split()):
             _deliver(event, channel)
     if event.event_type == EventType.ALERT_ESCALATED:
@@ -313,9 +311,6 @@ def _failed(delivery: Delivery, holder: str, problem: NotDelivered) -> None:
 
 
 def _bury(delivery: Delivery, problem: NotDelivered) -> None:
-    from realtime import log
-    from realtime.models import LogEvent
-
     event_id = delivery.key.partition(":")[0]
     row = LogEvent.objects.filter(event_id=event_id).first()
     if row is not None:  # otherwise it was pruned, and the row of the delivery is all there is

@@ -63,7 +63,7 @@ def make_way(slots: Iterable[tuple[int, str]], limit: int) -> Mapping[tuple[int,
 def _newest_first(slots: Iterable[tuple[int, str]]) -> dict[tuple[int, str], list[int]]:
     """The presence ids of each slot."""
     found: dict[tuple[int, str], list[int]] = {slot: [] for slot in slots}
-    rows = Presence.objects.filter(user_id__in={user for user, _ in found}, last_seen__gte=_fresh_since())
+    rows = live().filter(user_id__in={user for user, _ in found})
     for user_id, client, pk in rows.order_by("-pk").values_list("user_id", "client", "pk"):
         if (user_id, client) in found:
             found[user_id, client].append(pk)
@@ -160,9 +160,14 @@ def _fresh_since() -> datetime:
     return timezone.now() - timedelta(seconds=FRESH_S)
 
 
-def everyone() -> list[dict[str, object]]:
+def live() -> QuerySet[Presence]:
+    """The rows of live connections, of all processes."""
+    return Presence.objects.filter(last_seen__gte=_fresh_since())
+
+
+def everyone() -> list[dict[str, Any]]:
     """All live connections, newest first, as administrators see them."""
-    rows = Presence.objects.filter(last_seen__gte=_fresh_since()).select_related("user").order_by("-pk")
+    rows = live().select_related("user").order_by("-pk")
     return [
         {
             "connection_id": row.connection_id,
@@ -185,13 +190,13 @@ def everyone() -> list[dict[str, object]]:
 
 def exists(connection_id: str) -> bool:
     """Whether there is a connection of that id, on any node."""
-    return Presence.objects.filter(connection_id=connection_id, last_seen__gte=_fresh_since()).exists()
+    return live().filter(connection_id=connection_id).exists()
 
 
 def cluster() -> dict[str, Any]:
     """All nodes together, by their presence rows: how many are connected where, and what they were sent. The figures of
     a connection are some seconds old."""
-    fresh = Presence.objects.filter(last_seen__gte=_fresh_since())
+    fresh = live()
     totals = {"connections": Count("pk"), "frames": Sum("frames"), "bytes": Sum("bytes"), "dropped": Sum("dropped")}
     nodes = {
         row["node"]: {name: row[name] or 0 for name in totals}  # type: ignore[literal-required]

@@ -56,7 +56,7 @@ class Look:
 
     def shows(self, event: Event) -> bool:
         """Whether the event is for this connection."""
-        if event.event_type not in self._types or not self._wants.zone_wanted(event):
+        if event.event_type not in self._types or not event.concerns(self._wants.zones):
             return False
         return self._audience.may_see(event, registry[event.event_type])
 

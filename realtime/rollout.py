@@ -18,15 +18,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from realtime import presence
 from realtime.broadcasting import emit
 from realtime.conf import rollout_conf
 from realtime.events import EventCategory, EventPriority, EventSeverity, EventType
 from realtime.metrics import OLD_CLIENT
-from realtime.models import Presence, Rollout, RolloutFlag, rank
+from realtime.models import Rollout, RolloutFlag, rank
 from realtime.registry import EventSpec, registry
 
 FLAG = "unified_websocket"
-FRESH = timedelta(seconds=75)
 
 
 class RolloutPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ def status() -> dict[str, Any]:
     """All that is to be known of the roll-out, as the command, the API and the admin show it."""
     row, now, share = flag(), progress(), assignment()
     soaked_s = (timezone.now() - now.stage_since).total_seconds()
-    clients = Presence.objects.filter(last_seen__gte=timezone.now() - FRESH).values_list("client", flat=True)
+    clients = presence.live().values_list("client", flat=True)
     old = sum(client.startswith(OLD_CLIENT) for client in clients)
     users = list(get_user_model().objects.filter(is_active=True).values_list("pk", flat=True))
     unified = sum(share.unified(user) for user in users)

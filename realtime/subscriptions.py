@@ -13,7 +13,7 @@ import msgspec
 from django.contrib.auth import get_user_model
 
 from realtime.audience import Audience
-from realtime.events import Event, EventType
+from realtime.events import EventType
 from realtime.flow_filter import EVERY_QUERY, FlowFilter
 from realtime.models import SavedSubscription
 from realtime.protocol import ErrorCode
@@ -29,13 +29,6 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[str, ...] = ()
     zones: frozenset[str] = frozenset()
     filter: FlowFilter = EVERY_QUERY
-
-    def zone_wanted(self, event: Event) -> bool:
-        """Whether the event is about a wanted zone, or about none."""
-        if not self.zones:
-            return True
-        zone = event.data.get("zone")
-        return zone is None or zone in self.zones
 
 
 @lru_cache(maxsize=4096)

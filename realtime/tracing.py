@@ -10,20 +10,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict, deque
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 
-from realtime import doorbell, log
+from realtime import doorbell, log, presence
 from realtime.audience import Audience
-from realtime.events import Event
+from realtime.events import Event, EventType
 from realtime.filters import view
-from realtime.models import LogEvent, Presence, TraceReport
+from realtime.models import LogEvent, TraceReport
 from realtime.moments import KEPT_S, Moments
-from realtime.presence import FRESH_S
 from realtime.protocol import is_critical
 from realtime.registry import registry
 from realtime.subscriptions import Wants, subscriptions
@@ -183,10 +182,11 @@ def _sent(passage: Passage, event: Event) -> tuple[float | None, str] | str:
     for step in reversed(passage.steps):
         if isinstance(step, Read):
             if step.start < position <= step.upto:
-                reason = _unseen(event, connection.audience, connection.wants)
+                audience, wants = connection.audience, connection.wants
+                reason = _unseen(event, audience, subscriptions.types(wants, audience), wants.zones)
                 return reason or (step.at, "log")
         elif step.joined < position and (step.left is None or position <= step.left):
-            reason = _unseen_on(event, step.key)
+            reason = _unseen(event, step.key.audience, step.key.types, step.key.zones)
             if reason:
                 return reason
             if is_critical(event):
@@ -202,21 +202,12 @@ def _sent(passage: Passage, event: Event) -> tuple[float | None, str] | str:
     return f"{slow} still reading the log, at position {connection.upto}"
 
 
-def _unseen_on(event: Event, key: RouteKey) -> str | None:
+def _unseen(event: Event, audience: Audience, types: Collection[EventType], zones: Collection[str]) -> str | None:
+    """Why an event is not shown to those who want these types and zones; `None` when it is."""
     spec = registry[event.event_type]
-    if event.event_type not in key.types:
-        return "not subscribed to it" if key.audience.may_subscribe(spec) else "no permission for such events"
-    zone = event.data.get("zone")
-    if key.zones and zone is not None and zone not in key.zones:
-        return f"subscribed to other zones than {zone}"
-    return None if view(event, key.audience) is not None else "no permission for what it is about"
-
-
-def _unseen(event: Event, audience: Audience, wants: Wants) -> str | None:
-    spec = registry[event.event_type]
-    if event.event_type not in subscriptions.types(wants, audience):
+    if event.event_type not in types:
         return "not subscribed to it" if audience.may_subscribe(spec) else "no permission for such events"
-    if not wants.zone_wanted(event):
+    if not event.concerns(zones):
         return f"subscribed to other zones than {event.data.get('zone')}"
     return None if view(event, audience) is not None else "no permission for what it is about"
 
@@ -282,8 +273,7 @@ def trace(event_id: str) -> dict[str, Any]:
 
 def _collect(event_id: str) -> list[dict[str, Any]]:
     request = secrets.token_hex(8)
-    fresh = timezone.now() - timedelta(seconds=FRESH_S)
-    expected = set(Presence.objects.filter(last_seen__gte=fresh).values_list("node", flat=True))
+    expected = set(presence.live().values_list("node", flat=True))
     doorbell.control("trace", request=request, event=event_id)
     until = time.monotonic() + PATIENCE_S
     while True:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from rich.console import Console
@@ -17,7 +16,7 @@ from realtime import audience, log
 from realtime.actors import acting
 from realtime.events import Event
 from realtime.filters import view
-from realtime.management.commands.realtime_tail import line
+from realtime.management.commands.realtime_tail import line, viewer
 from realtime.processors import PROCESSORS
 from realtime.protocol import public
 from realtime.registry import registry
@@ -73,12 +72,7 @@ class Command(BaseCommand):
             raise CommandError(f"The log begins after position {here.floor}.") from None
 
     def _print(self, events: Iterator[Event], options: dict[str, Any]) -> None:
-        users = get_user_model().objects.filter(is_active=True)
-        name = options["user"]
-        user = users.filter(username=name).first() if name else users.filter(is_superuser=True).first()
-        if user is None:
-            raise CommandError(f"There is no active user {name}." if name else "There is no administrator.")
-        who = audience.of(user)
+        who = audience.of(viewer(options["user"]))
         console = Console(highlight=False)
         for event in events:
             seen = view(event, who)

@@ -19,6 +19,7 @@ from rich.text import Text
 from realtime import log
 from realtime.client import Client, Missed, Refused
 from realtime.client import CommandError as CommandRefused
+from realtime.plain import plain
 
 SILENT_AFTER_S = 3.0
 STYLES = {"critical": "bold white on red", "high": "bold", "normal": "", "low": "dim"}
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = self._user(options["user"])
+        user = viewer(options["user"])
         if options["since"]:
             try:
                 log.Position.parse(options["since"])
@@ -53,13 +54,6 @@ class Command(BaseCommand):
         client = Client(url, token=token, name=f"tail-{os.getpid()}")  # several may follow as one user
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
             asyncio.run(self._follow(client, options))
-
-    def _user(self, username: str | None) -> Any:
-        users = get_user_model().objects.filter(is_active=True)
-        user = users.filter(username=username).first() if username else users.filter(is_superuser=True).first()
-        if user is None:
-            raise CommandError(f"There is no active user {username}." if username else "There is no administrator.")
-        return user
 
     async def _follow(self, client: Client, options: dict[str, Any]) -> None:
         console = Console(highlight=False)
@@ -91,6 +85,15 @@ class Command(BaseCommand):
             raise CommandError(f"Events may be missing before this: {error}.") from error
 
 
+def viewer(username: str | None) -> Any:
+    """The active user of that name, or without one the first administrator. Raises `CommandError`."""
+    users = get_user_model().objects.filter(is_active=True)
+    user = users.filter(username=username).first() if username else users.filter(is_superuser=True).first()
+    if user is None:
+        raise CommandError(f"There is no active user {username}." if username else "There is no administrator.")
+    return user
+
+
 def line(event: dict[str, Any]) -> Text:
     """An event as one line. Control characters of foreign data are shown as escapes, never sent to the terminal."""
     who = (event.get("source_user") or {}).get("username", "–")
@@ -107,9 +110,5 @@ def line(event: dict[str, Any]) -> Text:
     text.append(f"{event['timestamp'][11:23]} ", style="dim")
     text.append(f"{event['event_type']:<24} ", style=STYLES.get(event["priority"], ""))
     text.append(f"{who:<12} ", style="cyan")
-    text.append(_printable(f"{data.get('zone') or ''} {about} {what}".strip() or json.dumps(data)))
+    text.append(plain(f"{data.get('zone') or ''} {about} {what}".strip() or json.dumps(data)))
     return text
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
