@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from dnsadmin.api import problems
 from dnsadmin.events import MaintenanceEvent
 from dnsadmin.models import Maintenance
 from realtime.broadcasting import emit
@@ -66,10 +67,7 @@ class MaintenanceMiddleware:
         detail = f"Not saved: the site is in maintenance{f' ({now.reason})' if now.reason else ''}."
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         if request.path.startswith("/api/") or "json" in request.headers.get("Accept", ""):
-            problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": detail}
-            return JsonResponse(
-                problem | {"code": "maintenance"}, status=503, headers=headers, content_type="application/problem+json"
-            )
+            return problems.answer(503, "maintenance", detail, headers=headers)
         response = render(request, "maintenance.html", {"reason": now.reason}, status=503)
         response["Retry-After"] = headers["Retry-After"]
         return response

@@ -8,6 +8,10 @@ from django.urls import include, path
 from realtime import health
 from realtime.api import AsyncApiView
 
+handler400 = "dnsadmin.failures.bad_request"
+handler404 = "dnsadmin.failures.not_found"
+handler500 = "dnsadmin.failures.server_error"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/realtime/", include("realtime.urls")),

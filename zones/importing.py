@@ -126,7 +126,7 @@ def import_zone(
     """Make the zone `name` what a file says. It is served as soon as the synchronizer has pushed it.
 
     user: on whose behalf, where no actor says so already. form: of the file, a zone file or a table.
-    replace: an existing zone may be changed; otherwise it has to be the same already.
+    replace: an existing zone may be changed; otherwise it has to be the same already, or to have only its SOA and NS.
     merge: RRsets that the file does not name stay as they are.
     based_on: of the preview that this shall do; `None` does not look.
     progress: called with the records done and to be done, now and then; everybody else hears it as events.
@@ -259,9 +259,18 @@ def _told(problems: Iterable[validation.Problem]) -> list[Problem]:
 def _wanted(rrsets: list[RRset], present: list[RRset], *, merge: bool) -> list[RRset]:
     """What the zone shall be: what the file says, and what it leaves open. Tables seldom name the SOA and NS."""
     named = {(rrset.name, rrset.type) for rrset in rrsets}
-    left_open = {(rrset.name, rrset.type) for rrset in present} if merge else {(APEX, "SOA"), (APEX, "NS")}
+    left_open = {(rrset.name, rrset.type) for rrset in present} if merge else _ITS_OWN
     kept = [rrset for rrset in present if (rrset.name, rrset.type) in left_open - named]
     return sorted([*rrsets, *kept], key=lambda rrset: (rrset.name, rrset.type))
+
+
+_ITS_OWN = {(APEX, "SOA"), (APEX, "NS")}
+"""What every zone has from the beginning."""
+
+
+def _has_only_its_own(rrsets: Iterable[RRset]) -> bool:
+    """Whether nobody has put anything into a zone yet, so that nothing is lost when a file takes its place."""
+    return {(rrset.name, rrset.type) for rrset in rrsets} <= _ITS_OWN
 
 
 def _write(
@@ -277,8 +286,11 @@ def _write(
             return _new_zone(name, zone_file.serial, rrsets, comment)
         if not merge:
             rrsets = _wanted(rrsets, _apex(zone), merge=False)
-        if not replace and (would := difference(present := _rrsets(zone), _wanted(rrsets, present, merge=merge))):
-            raise ZoneDiffers(name, would)
+        if not replace:
+            present = _rrsets(zone)
+            would = difference(present, _wanted(rrsets, present, merge=merge))
+            if would and not _has_only_its_own(present):
+                raise ZoneDiffers(name, would)
         with change_set(zone, comment=comment or "import of a file", based_on=based_on) as changes:
             changes.replace(rrsets, keep_others=merge, comments=zone_file.comments)
         return zone, changes.result

@@ -13,14 +13,17 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from security.guards import NeedsConfirmation
 from zones.changes import Conflict, InvalidChange, Outdated, StaleVersion, UnknownRecord
+from zones.importing import ZoneDiffers
 from zones.nameserver.errors import NameServerError
+from zones.operations import Cancelled
 from zones.zonefile.problems import ZoneFileError
 
 logger = logging.getLogger(__name__)
@@ -30,8 +33,8 @@ MEDIA_TYPE = "application/problem+json"
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """The answer to an exception of a view; `None` for what nobody foresaw, which becomes a 500 and is logged."""
-    document = _document(error)
-    if document is None:
+    found = _found(error)
+    if found is None:
         return None
     set_rollback()
     headers = {}
@@ -40,18 +43,23 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             headers["WWW-Authenticate"] = challenge
         if wait_s := getattr(error, "wait", None):
             headers["Retry-After"] = str(math.ceil(wait_s))
-    return answer(headers=headers, **document)
+    request = context["request"]  # may have asked for a zone file, a table, or a page: problems are JSON all the same
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), MEDIA_TYPE
+    return Response(document(**found), status=found["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
-def answer(
-    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, title: str = "", **more: Any
-) -> Response:
-    """A problem document as an answer."""
-    document = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return Response(document | {"code": code} | more, status=status, headers=headers, content_type=MEDIA_TYPE)
+def answer(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> JsonResponse:
+    """A problem document as the answer of what is no view of the API."""
+    return JsonResponse(document(status, code, detail), status=status, headers=headers, content_type=MEDIA_TYPE)
 
 
-def _document(error: Exception) -> dict[str, Any] | None:
+def document(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    """A problem document."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code} | more
+
+
+def _found(error: Exception) -> dict[str, Any] | None:
     match error:
         case InvalidChange():
             problems = [_problem(each.field, each.message, each.code, each.index) for each in error.problems]
@@ -85,10 +93,15 @@ def _document(error: Exception) -> dict[str, Any] | None:
             return {
                 "status": 400,
                 "code": "invalid_zone_file",
-                "detail": str(error),
+                "detail": f"The zone file was refused: {error}",
                 "errors": {"": [str(each) for each in error.problems]},
                 "problems": lines,
             }
+        case ZoneDiffers():
+            shown = error.difference.shown()
+            return {"status": 409, "code": "zone_differs", "detail": str(error), "difference": shown}
+        case Cancelled():
+            return {"status": 409, "code": "cancelled", "detail": "It was cancelled. Nothing of it was kept."}
         case NameServerError():
             return {"status": 503 if error.retry else 502, "code": error.code, "detail": error.message}
         case Http404() | ObjectDoesNotExist():

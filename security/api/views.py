@@ -102,6 +102,12 @@ class PolicyView(View):
         rules.update_policy(policy_id, version=self.version(asked.pop("version", None)), **asked)
         return policy_answer(policy_id)
 
+    @extend_schema(request=shapes.NewPolicySerializer, parameters=[IF_MATCH])
+    def put(self, request: Request, policy_id: int) -> Response:
+        """Change all that is given; the name must be."""
+        self.valid(shapes.NewPolicySerializer)
+        return self.patch(request, policy_id)
+
     @extend_schema(parameters=[IF_MATCH], responses={204: None})
     def delete(self, request: Request, policy_id: int) -> Response:
         """Delete the policy with all of its rules."""
@@ -306,6 +312,12 @@ class FeedView(View):
         asked = self.valid(shapes.FeedChange, partial=True)
         feeds.update_feed(feed_id, version=self.version(asked.pop("version", None)), **with_key(asked))
         return feed_answer(feed_id)
+
+    @extend_schema(request=shapes.FeedFields, parameters=[IF_MATCH])
+    def put(self, request: Request, feed_id: int) -> Response:
+        """Change all that is given; the name and the URL must be."""
+        self.valid(shapes.FeedFields)
+        return self.patch(request, feed_id)
 
     @extend_schema(parameters=[IF_MATCH], responses={204: None})
     def delete(self, request: Request, feed_id: int) -> Response:

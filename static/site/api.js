@@ -14,21 +14,15 @@ export class Problem extends Error {
   get fields() {
     /** @type {Record<string, string>} */
     const fields = {};
-    for (const [name, messages] of entries(this.data.errors)) fields[name] = [fields[name], words(messages)].filter(Boolean).join(" ");
+    for (const [name, messages] of Object.entries(this.data.errors ?? {})) fields[name] = [fields[name], words(messages)].filter(Boolean).join(" ");
     return fields;
   }
 
   /** All of it as a sentence: what the message leaves out of those of the fields is said after it. */
   get words() {
-    const ofFields = entries(this.data.errors).flatMap(([, messages]) => [messages].flat().map(words));
+    const ofFields = Object.entries(this.data.errors ?? {}).flatMap(([, messages]) => [messages].flat().map(words));
     return sentence([this.message, ...new Set(ofFields.filter((text) => !this.message.includes(text)))].join(" "));
   }
-}
-
-/** @param {any} errors a table by field, or a list of `{field, message}` @returns {[string, any][]} */
-function entries(errors) {
-  if (Array.isArray(errors)) return errors.map((error) => [error.field ?? "", error.message ?? error]);
-  return Object.entries(errors ?? {});
 }
 
 /** @param {any} messages @returns {string} */

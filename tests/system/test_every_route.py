@@ -48,7 +48,21 @@ def test_a_route_answers_every_method_that_it_does_not_know_what_to_do_with(path
     for method in ("get", "put", "patch", "delete", "post"):
         answer = getattr(client, method)(path, {}, format="json") if method != "get" else client.get(path, ODD)
         assert answer.status_code != 500, method
+        if answer.status_code >= 400:
+            problem = answer.json()
+            assert answer["Content-Type"] == "application/problem+json", method
+            assert {"type", "title", "detail", "code"} < problem.keys(), method
+            assert problem["status"] == answer.status_code
+            assert isinstance(problem.get("errors", {}), dict), method
     assert client.get(path, dict.fromkeys(ODD, "\x00")).status_code != 500
+
+
+@pytest.mark.django_db
+def test_what_is_not_there_is_a_problem_document_for_scripts_and_a_page_for_people() -> None:
+    nothing, page = Client().get("/api/nothing/"), Client().get("/nothing/")
+    assert (nothing.status_code, nothing["Content-Type"]) == (404, "application/problem+json")
+    assert nothing.json()["code"] == "not_found"
+    assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 def test_there_are_routes() -> None:

@@ -114,10 +114,13 @@ def test_a_refused_file_answers_each_line_and_reason(operator: APIClient) -> Non
     assert answer["Content-Type"] == "application/problem+json"
     body = answer.json()
     assert body["code"] == "invalid_zone_file"
-    assert body["errors"] == [
-        {"line": 6, "reason": "near '192.0.2.400': bad dotted quad"},
-        {"line": 7, "reason": "www.example.test: CNAME and other data"},
+    assert body["problems"] == [
+        {"line": 6, "message": "near '192.0.2.400': bad dotted quad"},
+        {"line": 7, "message": "www.example.test: CNAME and other data"},
     ]
+    assert body["errors"] == {
+        "": ["line 6: near '192.0.2.400': bad dotted quad", "line 7: www.example.test: CNAME and other data"]
+    }
     assert not Zone.objects.exists()
 
 
@@ -126,9 +129,9 @@ def test_no_other_file_is_read(operator: APIClient, text: bytes) -> None:
     for query in ("", "?dry_run=1", "?replace=1"):
         answer = post(operator, FILE + text, query)
         assert answer.status_code == 400
-        assert answer.json()["errors"][0] == {
+        assert answer.json()["problems"][0] == {
             "line": 6,
-            "reason": "$INCLUDE is not allowed: put the records into this file",
+            "message": "$INCLUDE is not allowed: put the records into this file",
         }
         assert "root" not in answer.content.decode()
 
@@ -145,6 +148,12 @@ def test_a_zone_that_is_there_with_other_records_answers_409_until_it_may_be_rep
     assert replaced.status_code == 200
     assert replaced.json()["deleted"] == 1
     assert ChangeSet.objects.first().comment == "no web any more"
+
+
+def test_a_zone_that_was_only_made_takes_a_file_at_once(operator: APIClient) -> None:
+    operator.post("/api/zones/", {"name": "example.test"}, format="json")
+    assert post(operator, FILE).status_code == 200
+    assert Record.rows.filter(name="www").exists()
 
 
 def test_who_may_import() -> None:

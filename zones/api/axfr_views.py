@@ -10,14 +10,12 @@ from rest_framework.response import Response
 
 from zones.access import may, may_create_zones
 from zones.api.peers import TsigField
-from zones.api.transfer_views import ImportSerializer, refusal_of, shown_import
+from zones.api.transfer_views import ImportSerializer, shown_import
 from zones.api.views import View
-from zones.importing import Cancelled, ZoneDiffers
 from zones.models import Zone
 from zones.nameserver.errors import BadName
 from zones.nameserver.peers import peer
 from zones.transferring import transfer_zone
-from zones.zonefile.problems import ZoneFileError
 
 
 class TransferRequest(serializers.Serializer):
@@ -59,6 +57,4 @@ class TransferView(View):
             )
         except BadName as error:
             raise serializers.ValidationError({"name": error.message}, code=error.code) from error
-        except (ZoneFileError, ZoneDiffers, Cancelled) as error:
-            return refusal_of(error)
         return Response(shown_import(done), status=201 if done.new else 200)

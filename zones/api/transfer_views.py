@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from http import HTTPStatus
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
 
-import msgspec
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -23,18 +21,14 @@ from zones import names
 from zones.access import may, may_create_zones, visible_zones
 from zones.api.views import OperationView, View
 from zones.exporting import export_table, export_zone
-from zones.importing import Cancelled, Import, Preview, ZoneDiffers, import_zone, preview
+from zones.importing import Import, Preview, import_zone, preview
 from zones.models import OperationState, Zone
 from zones.operations import result_lines
-from zones.zonefile.difference import Difference
 from zones.zonefile.guard import MAX_BYTES
-from zones.zonefile.problems import Problem, ZoneFileError
+from zones.zonefile.problems import Problem
 from zones.zonefile.tables import Form, csv_lines, json_lines
 
 MEDIA_TYPE = "text/dns"
-MAX_SHOWN = 5000
-"""RRsets of each kind in an answer that shows a difference."""
-
 _CHUNK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
 """Bytes of a file that are kept in memory; what is more goes to a temporary file."""
@@ -195,28 +189,26 @@ class ImportView(View):
     def post(self, request: Request, zone_name: str) -> Response:
         """Import a zone file, or a table as CSV or JSON with the columns `name, type, ttl, content, comment`.
 
-        Of a name that does not exist, a new zone is made: 201. A zone that exists with other records answers 409 with the
-        difference, unless `replace` or `merge` is given; afterwards it is what the file says. With `based_on`, one that
-        somebody has changed since the preview answers 409, too. Tables may leave out SOA and NS. A file that `named` would
-        not load, one with `$INCLUDE`, and one that is too large answer 400 with line and reason of each problem."""
+        Of a name that does not exist, a new zone is made: 201. A zone that exists with other records, more than its SOA and
+        NS, answers 409 with the difference, unless `replace` or `merge` is given; afterwards it is what the file says. With
+        `based_on`, one that somebody has changed since the preview answers 409, too. Tables may leave out SOA and NS. A file
+        that `named` would not load, one with `$INCLUDE`, and one that is too large answer 400 with line and reason of each
+        problem."""
         name = self._name(zone_name)
-        try:
-            text, form = self._text()
-            merge = self._flag("merge")
-            if self._flag("dry_run"):
-                return Response(_preview(preview(text, name, form=form, merge=merge)))
-            done = import_zone(
-                text,
-                name,
-                user=request.user,
-                form=form,
-                replace=self._flag("replace") or merge,
-                merge=merge,
-                comment=request.query_params.get("comment", ""),
-                based_on=self._based_on(),
-            )
-        except (ZoneFileError, ZoneDiffers, Cancelled) as error:
-            return refusal_of(error)
+        text, form = self._text()
+        merge = self._flag("merge")
+        if self._flag("dry_run"):
+            return Response(_preview(preview(text, name, form=form, merge=merge)))
+        done = import_zone(
+            text,
+            name,
+            user=request.user,
+            form=form,
+            replace=self._flag("replace") or merge,
+            merge=merge,
+            comment=request.query_params.get("comment", ""),
+            based_on=self._based_on(),
+        )
         return Response(shown_import(done), status=201 if done.new else 200)
 
     def _name(self, zone_name: str) -> str:
@@ -282,8 +274,14 @@ class ExportView(View):
                 lines = csv_lines(rows) if form == "csv" else json_lines(rows)
                 kind, suffix = ("text/csv; charset=utf-8" if form == "csv" else "application/json"), form
         except ValueError as error:
-            return _problem(409, "no_soa", str(error))
+            raise NotNow(str(error), "no_soa") from error
         return _file(lines, kind, f"{zone.name.replace('/', '-')}.{suffix}")
+
+
+class NotNow(APIException):
+    """What is asked for cannot be had in the present state."""
+
+    status_code = 409
 
 
 class OperationResultView(OperationView):
@@ -296,7 +294,7 @@ class OperationResultView(OperationView):
         """The changes as CSV: zone, change set, what was done, and the values before and after. 409 while it runs."""
         operation = self.operation(operation_id)
         if operation.state == OperationState.RUNNING:
-            return _problem(409, "running", "The operation has not ended yet.")
+            raise NotNow("The operation has not ended yet.", "running")
         lines = result_lines(operation, visible_zones(request.user))
         return _file(lines, "text/csv; charset=utf-8", f"{operation.kind}-{operation.pk}.csv")
 
@@ -321,33 +319,6 @@ async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _problem(status: int, code: str, detail: str, **more: Any) -> Response:
-    """A problem document (RFC 9457)."""
-    document = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-    }
-    return Response(document | more, status=status, content_type="application/problem+json")
-
-
-def refusal_of(error: ZoneFileError | ZoneDiffers | Cancelled) -> Response:
-    """Why nothing was imported, as an answer."""
-    if isinstance(error, ZoneDiffers):
-        return _problem(409, "zone_differs", str(error), difference=_difference(error.difference))
-    if isinstance(error, Cancelled):
-        return _problem(409, "cancelled", "The import was cancelled. Nothing of it was kept.")
-    return _problem(
-        400,
-        "invalid_zone_file",
-        f"The zone file was refused: {error}",
-        errors=_problems(error.problems),
-        problems=[{"line": problem.line, "message": problem.reason} for problem in error.problems],
-    )
-
-
 def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     return [{"line": problem.line, "reason": problem.reason} for problem in problems]
 
@@ -358,7 +329,7 @@ def _preview(found: Preview) -> dict[str, Any]:
         "new": found.new,
         "records": found.records,
         "serial": found.serial,
-        "difference": _difference(found.difference),
+        "difference": found.difference.shown(),
         "warnings": _problems(found.warnings),
         "based_on": found.based_on,
     }
@@ -376,18 +347,4 @@ def shown_import(done: Import) -> dict[str, Any]:
         "operation": done.operation.pk,
         "sync_state": done.zone.sync_state,
         "warnings": _problems(done.warnings),
-    }
-
-
-def _difference(changes: Difference) -> dict[str, Any]:
-    return {
-        "added": msgspec.to_builtins(changes.added[:MAX_SHOWN]),
-        "removed": msgspec.to_builtins(changes.removed[:MAX_SHOWN]),
-        "changed": [
-            {"before": msgspec.to_builtins(before), "after": msgspec.to_builtins(after)}
-            for before, after in changes.changed[:MAX_SHOWN]
-        ],
-        "added_count": len(changes.added),
-        "removed_count": len(changes.removed),
-        "changed_count": len(changes.changed),
     }

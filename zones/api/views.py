@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,7 +43,6 @@ from zones.changes import (
 )
 from zones.cloning import clone
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
-from zones.operations import Cancelled
 from zones.rrsets import APEX
 from zones.searching import matching
 
@@ -148,10 +147,7 @@ class ZonesView(View):
         if zone is None or zone.kind == ZoneKind.FORWARD:
             message = f"there is no zone {source} with records that you may see"
             raise ValidationError({"clone_of": message}, code="unknown_zone")
-        try:
-            return clone(zone, name, comment=comment, private=may(self.request.user, "edit", zone))
-        except Cancelled as error:
-            raise WasCancelled from error
+        return clone(zone, name, comment=comment, private=may(self.request.user, "edit", zone))
 
 
 class ZoneView(View):
@@ -212,12 +208,6 @@ class RecordTypesView(View):
 
 
 SitePages: Any = api_settings.DEFAULT_PAGINATION_CLASS
-
-
-class WasCancelled(APIException):
-    status_code = 409
-    default_detail = "It was cancelled. Nothing of it was kept."
-    default_code = "cancelled"
 
 
 class RecordPages(SitePages):

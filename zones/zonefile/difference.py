@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
 from zones.rrsets import RRset
+
+MAX_SHOWN = 5000
+"""RRsets of each kind in an answer that shows a difference."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +22,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
+
+    def shown(self) -> dict[str, Any]:
+        """The difference for scripts: RRsets of each kind, `MAX_SHOWN` at most, and how many there are."""
+        changed = [{"before": before, "after": after} for before, after in self.changed[:MAX_SHOWN]]
+        rrsets = {"added": self.added[:MAX_SHOWN], "removed": self.removed[:MAX_SHOWN], "changed": changed}
+        counts = {"added": self.added, "removed": self.removed, "changed": self.changed}
+        return {**msgspec.to_builtins(rrsets), **{f"{kind}_count": len(every) for kind, every in counts.items()}}
 
     def lines(self) -> Iterator[str]:
         """The difference for people: one line per record that goes (`- www 300 A 192.0.2.1`) or comes (`+ …`), by name

@@ -203,7 +203,7 @@ export class Editor {
   #failed(error) {
     const problem = error instanceof Problem ? error : new Problem(0, error.message);
     if (problem.status === 409) {
-      const current = problem.data.current ?? problem.data.errors?.[0]?.current ?? null;
+      const current = problem.data.current ?? null;
       if (!current) return this.gone("Somebody");
       this.#theirs = { ...current };
       this.#who = current.updated_by || this.#who || "Somebody";
