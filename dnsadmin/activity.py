@@ -260,7 +260,7 @@ def _what(event: Event) -> str:
         target = data["target"]
         domain = str(data["forwarder"]["domain"])
         return f"{domain} by {target['address']}#{target['port']}" if target else domain
-    if thing := data.get("service") or data.get("title") or data.get("what"):
+    if thing := data.get("service") or data.get("what"):
         return str(thing)
     username = data.get("username") or ""
     return "" if event.source_user and event.source_user.username == username else str(username)

@@ -35,6 +35,8 @@ from realtime.models import DeadLetter, LogEvent, MetricSample, Presence, Proces
 from realtime.presence import FRESH_S
 
 PATIENCE_S = 3.0
+LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
+"""Host names of this machine."""
 KILOBYTES_PER_CONNECTION = 60
 """What an idle connection takes of a process's memory; see `docs/explanation/capacity.md`."""
 
@@ -50,7 +52,6 @@ class Verdict(StrEnum):
 class Finding(msgspec.Struct, frozen=True):
     """What a check found, and what to do about it."""
 
-    check: str
     verdict: Verdict
     found: str
     advice: str = ""
@@ -66,18 +67,19 @@ def check(function: Check) -> Check:
     return function
 
 
-def examine() -> Iterator[Finding]:
-    """Run all checks. One that fails is a finding itself."""
+def examine() -> Iterator[tuple[str, Finding]]:
+    """Run all checks: the name of each, and what it found. One that fails is a finding itself."""
     for each in CHECKS:
         try:
-            yield each()
+            found = each()
         except Exception as problem:  # noqa: BLE001  # whatever it is, the person should know
             words = f"{type(problem).__name__}: {problem}".strip()[:300]
-            yield Finding(each.__name__, Verdict.BROKEN, f"cannot be checked: {words}", "Mend what stands above first.")
+            found = Finding(Verdict.BROKEN, f"cannot be checked: {words}", "Mend what stands above first.")
+        yield each.__name__, found
 
 
-def fine(name: str, found: str) -> Finding:
-    return Finding(name, Verdict.FINE, found)
+def fine(found: str) -> Finding:
+    return Finding(Verdict.FINE, found)
 
 
 # -- settings -------------------------------------------------------------------------------------------
@@ -85,57 +87,46 @@ def fine(name: str, found: str) -> Finding:
 
 @check
 def environment() -> Finding:
-    name = "environment"
     if unknown := env.unknown(os.environ):  # noqa: TID251  # misspelt names never become settings
-        return Finding(name, Verdict.WARNING, f"unknown: {', '.join(unknown)}", "See docs/reference/settings.md.")
-    return fine(name, "every DNSADMIN_ variable is known")
+        return Finding(Verdict.WARNING, f"unknown: {', '.join(unknown)}", "See docs/reference/settings.md.")
+    return fine("every DNSADMIN_ variable is known")
 
 
 @check
 def safety() -> Finding:
-    name = "safety"
     if settings.DEBUG:
-        return Finding(name, Verdict.BROKEN, "DNSADMIN_DEBUG is on", "Turn it off: it shows settings to anybody.")
+        return Finding(Verdict.BROKEN, "DNSADMIN_DEBUG is on", "Turn it off: it shows settings to anybody.")
     if len(settings.SECRET_KEY) < 40:
-        return Finding(name, Verdict.BROKEN, "the secret key is short", "Unset DNSADMIN_SECRET_KEY: one is made.")
+        return Finding(Verdict.BROKEN, "the secret key is short", "Unset DNSADMIN_SECRET_KEY: one is made.")
     if settings.SITE.demo and settings.SITE.tls:
-        return Finding(name, Verdict.BROKEN, "the demo is served to others", "Turn DNSADMIN_DEMO off.")
-    return fine(name, "no debug pages, a long key")
+        return Finding(Verdict.BROKEN, "the demo is served to others", "Turn DNSADMIN_DEMO off.")
+    return fine("no debug pages, a long key")
 
 
 @check
 def origins() -> Finding:
-    name = "origins"
     if settings.SITE.tls and not [host for host in settings.ALLOWED_HOSTS if host not in LOCAL]:
         found = "DNSADMIN_TLS is on, but DNSADMIN_ALLOWED_HOSTS names this machine only"
-        return Finding(name, Verdict.BROKEN, found, "Add the host name that people type.")
+        return Finding(Verdict.BROKEN, found, "Add the host name that people type.")
     wrong = [origin for origin in settings.SITE_ORIGINS if urlsplit(origin).scheme not in ("http", "https")]
     if wrong:
-        return Finding(name, Verdict.BROKEN, f"not origins: {', '.join(wrong)}", "Write scheme://host[:port].")
+        return Finding(Verdict.BROKEN, f"not origins: {', '.join(wrong)}", "Write scheme://host[:port].")
     insecure = [origin for origin in settings.SITE_ORIGINS if settings.SITE.tls and origin.startswith("http:")]
     if insecure:
-        return Finding(
-            name, Verdict.WARNING, f"without TLS: {', '.join(insecure)}", "Use https:// in DNSADMIN_ORIGINS."
-        )
-    return fine(name, f"pages of {', '.join([*settings.OWN_ORIGINS, *settings.SITE_ORIGINS])} may connect")
-
-
-LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
+        return Finding(Verdict.WARNING, f"without TLS: {', '.join(insecure)}", "Use https:// in DNSADMIN_ORIGINS.")
+    return fine(f"pages of {', '.join([*settings.OWN_ORIGINS, *settings.SITE_ORIGINS])} may connect")
 
 
 @check
 def generated_files() -> Finding:
-    name = "generated_files"
     stale = [str(p) for p, text in export.files().items() if _differs(settings.BASE_DIR / p, text)]
     try:
         call_command("settings_reference", check=True)
     except CommandError:
         stale.append("docs/reference/settings.md")
     if stale:
-        return Finding(
-            name, Verdict.WARNING, f"not as the code says: {', '.join(stale)}", "Run manage.py realtime_export."
-        )
-    return fine(name, "as the code says")
+        return Finding(Verdict.WARNING, f"not as the code says: {', '.join(stale)}", "Run manage.py realtime_export.")
+    return fine("as the code says")
 
 
 def _differs(path: Path, text: str) -> bool:
@@ -147,63 +138,57 @@ def _differs(path: Path, text: str) -> bool:
 
 @check
 def database() -> Finding:
-    name = "database"
     started = time.perf_counter()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     took_ms = (time.perf_counter() - started) * 1000
     plan = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
     if plan:
-        return Finding(name, Verdict.BROKEN, f"{len(plan)} migrations are not applied", "Run manage.py migrate.")
+        return Finding(Verdict.BROKEN, f"{len(plan)} migrations are not applied", "Run manage.py migrate.")
     if connection.vendor == "sqlite" and settings.SITE.redis_url:
         found = "SQLite together with Redis: several processes would wait for one writer"
-        return Finding(name, Verdict.WARNING, found, "Use PostgreSQL (DNSADMIN_DATABASE_URL) for several processes.")
-    return fine(name, f"{connection.vendor}, answers in {took_ms:.0f} ms")
+        return Finding(Verdict.WARNING, found, "Use PostgreSQL (DNSADMIN_DATABASE_URL) for several processes.")
+    return fine(f"{connection.vendor}, answers in {took_ms:.0f} ms")
 
 
 @check
 def clock() -> Finding:
-    name = "clock"
     if connection.vendor != "postgresql":
-        return fine(name, "the database has no clock of its own")
+        return fine("the database has no clock of its own")
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         theirs = cursor.fetchone()[0]
     apart = abs((datetime.now(UTC) - theirs).total_seconds())
     if apart > 1:
-        return Finding(name, Verdict.WARNING, f"{apart:.1f} s apart from the database's", "Run an NTP client on both.")
-    return fine(name, f"{apart * 1000:.0f} ms apart from the database's")
+        return Finding(Verdict.WARNING, f"{apart:.1f} s apart from the database's", "Run an NTP client on both.")
+    return fine(f"{apart * 1000:.0f} ms apart from the database's")
 
 
 @check
 def log_of_events() -> Finding:
-    name = "log_of_events"
     waiting = LogEvent.objects.filter(position=None, timestamp__lt=timezone.now() - timedelta(seconds=10)).count()
     if waiting:
-        return Finding(name, Verdict.BROKEN, f"{waiting} events wait for a position", "Is a web process running?")
+        return Finding(Verdict.BROKEN, f"{waiting} events wait for a position", "Is a web process running?")
     head = log.head()
     behind = {
         c.name: head.position - c.position for c in ProcessorCursor.objects.all() if head.position - c.position > 1000
     }
     if behind:
         words = ", ".join(f"{processor} by {count}" for processor, count in behind.items())
-        return Finding(
-            name, Verdict.WARNING, f"processors are behind: {words}", "Look at the log of the web processes."
-        )
+        return Finding(Verdict.WARNING, f"processors are behind: {words}", "Look at the log of the web processes.")
     if letters := DeadLetter.objects.count():
-        return Finding(name, Verdict.WARNING, f"{letters} dead letters", "Retry them: /admin/ or realtime_dead_letters")
-    return fine(name, f"at {head.epoch}:{head.position}, nothing waits")
+        return Finding(Verdict.WARNING, f"{letters} dead letters", "Retry them: /admin/ or realtime_dead_letters")
+    return fine(f"at {head.epoch}:{head.position}, nothing waits")
 
 
 @check
 def presence() -> Finding:
-    name = "presence"
     old = Presence.objects.filter(last_seen__lt=timezone.now() - timedelta(seconds=2 * FRESH_S)).count()
     if old:
         return Finding(
-            name, Verdict.WARNING, f"{old} rows of connections that are gone", "A running web process clears them."
+            Verdict.WARNING, f"{old} rows of connections that are gone", "A running web process clears them."
         )
-    return fine(name, f"{Presence.objects.count()} connections")
+    return fine(f"{Presence.objects.count()} connections")
 
 
 # -- channel layer -------------------------------------------------------------------------------------------
@@ -211,14 +196,14 @@ def presence() -> Finding:
 
 @check
 def channel_layer() -> Finding:
-    name = "channel_layer"
     if not settings.SITE.redis_url:
-        if len(set(MetricSample.objects.filter(taken_at__gte=_lately()).values_list("node", flat=True))) > 1:
+        lately = timezone.now() - timedelta(seconds=90)
+        if MetricSample.objects.filter(taken_at__gte=lately).values("node").distinct().count() > 1:
             found = "several web processes without Redis: each hears of the others a second late"
-            return Finding(name, Verdict.WARNING, found, "Set DNSADMIN_REDIS_URL.")
-        return fine(name, "in-process, which is right for one web process")
+            return Finding(Verdict.WARNING, found, "Set DNSADMIN_REDIS_URL.")
+        return fine("in-process, which is right for one web process")
     took_s = asyncio.run(_round_trip())
-    return fine(name, f"Redis, a round trip takes {took_s * 1000:.0f} ms")
+    return fine(f"Redis, a round trip takes {took_s * 1000:.0f} ms")
 
 
 async def _round_trip() -> float:
@@ -234,21 +219,20 @@ async def _round_trip() -> float:
 
 @check
 def redis_server() -> Finding:
-    name = "redis_server"
     if not settings.SITE.redis_url:
-        return fine(name, "not used")
+        return fine("not used")
     client = redis.Redis.from_url(settings.SITE.redis_url, socket_timeout=PATIENCE_S)
     info = client.info()
     assert isinstance(info, dict)
     if int(str(info["redis_version"]).split(".")[0]) < 5:
-        return Finding(name, Verdict.BROKEN, f"Redis {info['redis_version']}", "Use Redis 5 or newer.")
+        return Finding(Verdict.BROKEN, f"Redis {info['redis_version']}", "Use Redis 5 or newer.")
     hosts = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"]
     if version("redis").split(".")[0] >= "8" and hosts[0].get("socket_timeout", 0) is not None:
         found = "redis-py 8 gives idle subscribers up after 5 s"
-        return Finding(name, Verdict.BROKEN, found, "Set socket_timeout to None on the layer's hosts.")
+        return Finding(Verdict.BROKEN, found, "Set socket_timeout to None on the layer's hosts.")
     limits = client.config_get("client-output-buffer-limit")
     assert isinstance(limits, dict)
-    return fine(name, f"Redis {info['redis_version']}, buffers {limits.get('client-output-buffer-limit', '')}")
+    return fine(f"Redis {info['redis_version']}, buffers {limits.get('client-output-buffer-limit', '')}")
 
 
 # -- the running site -------------------------------------------------------------------------------------------
@@ -256,20 +240,16 @@ def redis_server() -> Finding:
 
 @check
 def capacity() -> Finding:
-    name = "capacity"
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     wanted = conf().connections
     if files < wanted + 200:
         found = f"{files} open files allowed, but {wanted} connections"
-        return Finding(name, Verdict.WARNING, found, "Raise LimitNOFILE, or lower DNSADMIN_REALTIME_CONNECTIONS.")
-    return fine(
-        name, f"{files} open files, room for {wanted} connections ({wanted * KILOBYTES_PER_CONNECTION // 1024} MB)"
-    )
+        return Finding(Verdict.WARNING, found, "Raise LimitNOFILE, or lower DNSADMIN_REALTIME_CONNECTIONS.")
+    return fine(f"{files} open files, room for {wanted} connections ({wanted * KILOBYTES_PER_CONNECTION // 1024} MB)")
 
 
 @check
 def running_site() -> Finding:
-    name = "running_site"
     base = f"http://{settings.SITE.bind}:{settings.SITE.port}"
     bad = []
     for endpoint in ("live", "ready", "realtime"):
@@ -280,10 +260,10 @@ def running_site() -> Finding:
         except urllib.error.HTTPError as problem:
             bad.append(f"/health/{endpoint}: {problem.read(500).decode(errors='replace')}")
         except OSError as problem:
-            return Finding(name, Verdict.WARNING, f"nothing answers at {base}: {problem}", "Start it: manage.py serve.")
+            return Finding(Verdict.WARNING, f"nothing answers at {base}: {problem}", "Start it: manage.py serve.")
     if bad:
-        return Finding(name, Verdict.BROKEN, "; ".join(bad), "`why` in the answer says what fails.")
-    return fine(name, f"{base} is live, ready, and events get through")
+        return Finding(Verdict.BROKEN, "; ".join(bad), "`why` in the answer says what fails.")
+    return fine(f"{base} is live, ready, and events get through")
 
 
 @check
@@ -291,9 +271,5 @@ def roll_out() -> Finding:
     status = rollout.status()
     if status["locked"]:
         advice = "Read the reason, then run manage.py realtime_rollout resume."
-        return Finding("roll_out", Verdict.WARNING, f"rolled back: {status['reason']}", advice)
-    return fine("roll_out", f"{status['percent']:g} % of the users are on the one connection")
-
-
-def _lately() -> datetime:
-    return timezone.now() - timedelta(seconds=90)
+        return Finding(Verdict.WARNING, f"rolled back: {status['reason']}", advice)
+    return fine(f"{status['percent']:g} % of the users are on the one connection")

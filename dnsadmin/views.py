@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -19,9 +18,9 @@ from monitoring import charts
 from monitoring.summary import summary
 from zones.access import may_create_zones, visible_zones
 from zones.models import Record, SyncState
+from zones.nameserver import control
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError
-from zones.nameserver.rndc import Rndc
 from zones.searching import likely, matching
 
 LINES = 50
@@ -169,9 +168,7 @@ def name_server(request: HttpRequest) -> JsonResponse:
 def _ask_name_server() -> dict[str, str]:
     try:
         place = endpoint()
-        status = dict(
-            line.split(": ", 1) for line in Rndc(place, timeout_s=2).call("status").splitlines() if ": " in line
-        )
+        status = control.status(place, timeout_s=2)
     except NameServerError as error:
         again = (
             "Changes are saved and will be pushed when it answers." if error.retry else "Somebody has to look after it."
@@ -181,10 +178,8 @@ def _ask_name_server() -> dict[str, str]:
             "words": "Does not answer",
             "details": f"{error.message[:1].upper()}{error.message[1:]}. {again}",
         }
-    version = status.get("version", "").split(" (")[0]
-    zones, automatic = (int(number) for number in [*re.findall(r"\d+", status.get("number of zones", "")), 0, 0][:2])
     return {
         "state": "served",
         "words": "Answers",
-        "details": f"{version} at {place}, {zones - automatic} zones",
+        "details": f"BIND {status.version} at {place}, {status.zones} zones",
     }

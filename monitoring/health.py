@@ -234,7 +234,6 @@ CHECKS = (
     Check(name="memory", title="Memory", look=memory, alert=EventType.PERFORMANCE_ALERT),
     Check(name="processors", title="Processors", look=processors, alert=EventType.PERFORMANCE_ALERT),
 )
-TITLES: Mapping[str, str] = {check.name: check.title for check in CHECKS}
 
 
 class HealthWatch:

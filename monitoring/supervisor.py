@@ -25,7 +25,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
-from monitoring.lease import LEASE, LEASE_S, Lease, LeaseLost
+from monitoring.lease import LEASE, Lease, LeaseLost
 from monitoring.models import CollectorLease, CollectorState
 from zones.collectors import COLLECTORS, Collector
 
@@ -37,6 +37,8 @@ RENEW_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 30.0
 """A collector that worked for so long begins its back-off anew."""
+WRITTEN_EVERY_S = 5.0
+"""Seconds between two times that are written down of a collector that goes on working."""
 THREADS = 8
 STOP_WITHIN_S = 8.0
 
@@ -44,7 +46,8 @@ State = CollectorState.State
 
 
 class Standing(msgspec.Struct):
-    """How a collector is doing in this process. changed: not written to the database yet."""
+    """How a collector is doing in this process. changed: not written to the database yet. written_at: when it was, of the
+    monotonic clock."""
 
     name: str
     state: State
@@ -53,12 +56,18 @@ class Standing(msgspec.Struct):
     failures: int = 0
     error: str = ""
     changed: bool = True
+    written_at: float = 0.0
 
     def enter(self, state: State, error: str = "") -> None:
         if state is not self.state:
             self.since = timezone.now()
         self.changed = self.changed or state is not self.state or error != self.error
         self.state, self.error = state, error
+
+    @property
+    def stale(self) -> bool:
+        """Whether the database knows too little of when it last worked."""
+        return self.worked_at is not None and time.monotonic() - self.written_at > WRITTEN_EVERY_S
 
 
 class Supervisor:
@@ -162,7 +171,7 @@ class Supervisor:
 
     def _renew(self) -> None:
         self.lease.renew()
-        if any(standing.changed or _stale(standing) for standing in self._standings.values()):
+        if any(standing.changed or standing.stale for standing in self._standings.values()):
             self._write()
 
     def _stand_down(self) -> None:
@@ -193,15 +202,7 @@ class Supervisor:
                 update_fields=["state", "since", "worked_at", "failures", "error"],
             )
         for each in told:
-            each.changed = False
-            _written[each.name] = time.monotonic()
-
-
-_written: dict[str, float] = {}
-
-
-def _stale(standing: Standing) -> bool:
-    return standing.worked_at is not None and time.monotonic() - _written.get(standing.name, 0.0) > 5.0
+            each.changed, each.written_at = False, time.monotonic()
 
 
 def _with_fresh_connection(function: Callable[[], T]) -> T:
@@ -239,6 +240,3 @@ def overview() -> Overview:
         for row in CollectorState.objects.all()
     ]
     return Overview(led, lease.node if lease else "", lease.renewed_at if lease else None, collectors)
-
-
-__all__ = ["LEASE_S", "Overview", "Standing", "Supervisor", "overview"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from security.events import SEES_CLIENTS, SEES_SECURITY
+from realtime.registry import VIEW_CLIENT_ADDRESSES
+from security.events import SEES_SECURITY
 
 
 def may_see(user: Any) -> bool:
@@ -24,4 +25,4 @@ def may_manage(user: Any) -> bool:
 
 def may_see_clients(user: Any) -> bool:
     """Whether `user` may see addresses of clients, and so the triggers of rules about them."""
-    return bool(user.is_active and user.has_perm(SEES_CLIENTS))
+    return bool(user.is_active and user.has_perm(VIEW_CLIENT_ADDRESSES))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from security.models import Feed, Policy, Rule
 
 SEES_SECURITY = "security.view_rule"
-SEES_CLIENTS = VIEW_CLIENT_ADDRESSES
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +162,7 @@ class RuleHits(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
-_CLIENT_TRIGGERS = {"rule[trigger_type=client_ip].trigger": SEES_CLIENTS}
+_CLIENT_TRIGGERS = {"rule[trigger_type=client_ip].trigger": VIEW_CLIENT_ADDRESSES}
 _security = partial(EventSpec, category=EventCategory.SECURITY, permission=SEES_SECURITY)
 
 
@@ -267,7 +266,7 @@ registry.declare(
         EventType.RPZ_HITS,
         "Policies acted on queries: which rule, on which name, how often.",
         RuleHits,
-        sensitive={"hits.*[trigger_type=client_ip].trigger": SEES_CLIENTS},
+        sensitive={"hits.*[trigger_type=client_ip].trigger": VIEW_CLIENT_ADDRESSES},
         durable=False,
         default=False,
     ),

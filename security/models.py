@@ -6,8 +6,6 @@ does is brought after it by `security.serving`: a rule that is to go stays, mark
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -62,9 +60,6 @@ class Policy(models.Model):
     synced_at = models.DateTimeField(null=True, editable=False)
     hits = models.PositiveBigIntegerField(default=0, editable=False)
     last_hit_at = models.DateTimeField(null=True, editable=False)
-
-    # What is being done to the policy, for its event.
-    field_changes: list[dict[str, Any]] = []
 
     class Meta:
         ordering = IN_ORDER

@@ -74,7 +74,7 @@ def create_many(policy: Policy, many: Iterable[Mapping[str, Any]]) -> list[int]:
 def update_rule(pk: int, *, version: int | None = None, confirm: bool = False, **fields: Any) -> Rule:
     """Change some fields of a rule. Raises `Rule.DoesNotExist` when there is none."""
     with transaction.atomic():
-        rule = Rule.objects.living().select_for_update(of=("self",)).select_related("policy").get(pk=pk)
+        rule = _locked(pk)
         if version not in (None, rule.version):
             raise StaleVersion(snapshot(rule), _plain({"version": version, **fields}))
         before = {field: getattr(rule, field) for field in RULE_FIELDS}
@@ -98,7 +98,7 @@ def update_rule(pk: int, *, version: int | None = None, confirm: bool = False, *
 def delete_rule(pk: int, *, version: int | None = None) -> None:
     """Delete a rule: it is gone for people at once, and its row when the name server has let go of it."""
     with transaction.atomic():
-        rule = Rule.objects.living().select_for_update(of=("self",)).select_related("policy").get(pk=pk)
+        rule = _locked(pk)
         if version not in (None, rule.version):
             raise StaleVersion(snapshot(rule), {"version": version})
         rule.deleted_at, rule.version = timezone.now(), rule.version + 1
@@ -112,7 +112,7 @@ def retry_rule(pk: int) -> Rule:
     """Bring a rule to the name server again that it refused. Raises `Rule.DoesNotExist`; does nothing to one that waits
     or is in force."""
     with transaction.atomic():
-        rule = Rule.objects.living().select_for_update(of=("self",)).select_related("policy").get(pk=pk)
+        rule = _locked(pk)
         if rule.sync_state != SyncState.FAILED:
             return rule
         rule.sync_state, rule.sync_error = SyncState.PENDING, ""
@@ -151,6 +151,11 @@ def expire() -> int:
 def snapshot(rule: Rule) -> dict[str, Any]:
     """A rule as plain values."""
     return {"id": rule.pk, **_plain({field: getattr(rule, field) for field in RULE_FIELDS}), "version": rule.version}
+
+
+def _locked(pk: int) -> Rule:
+    """A rule with its policy, which nobody else changes until the transaction ends. Raises `Rule.DoesNotExist`."""
+    return Rule.objects.living().select_for_update(of=("self",)).select_related("policy").get(pk=pk)
 
 
 def default_policy(action: str) -> Policy:

@@ -95,27 +95,28 @@ def _push_rules(where: Endpoint) -> bool:
     if not rules:
         return False
     watch = Watch(where)
+    changes_by_zone = _changes(rules)
     failures: dict[str, NameServerError] = {}
-    serials: dict[str, int] = {}
-    for zone, changes in _changes(rules).items():
+    updated: dict[str, int] = {}  # zone -> its new serial
+    for zone, changes in changes_by_zone.items():
         try:
-            serials[zone] = _update(where, zone, changes)
+            updated[zone] = _update(where, zone, changes)
         except NameServerError as error:
             if error.retry:
                 raise
             failures[zone] = error
-    touched = [zone for zone, changes in _changes(rules).items() if changes and zone not in failures]
+    touched = [zone for zone, changes in changes_by_zone.items() if changes and zone not in failures]
     try:
         took_in = watch.wait(touched, timeout_s=SOON_S)
     except TimeoutError:
-        _record(rules, serials, failures, what="accepted", state=SyncState.PUSHING)
+        _record(rules, updated, failures, what="accepted", state=SyncState.PUSHING)
         try:
             took_in = watch.wait(touched, timeout_s=TAKEN_IN_WITHIN_S)
         except TimeoutError as error:
             raise NameServerError("not_in_force", str(error), retry=True) from error
     if took_in is False:
         raise NameServerError("not_in_force", "named could not take in the rules: see its log", retry=True)
-    _record(rules, serials, failures, what="accepted" if took_in is None else "in_force")
+    _record(rules, updated, failures, what="accepted" if took_in is None else "in_force")
     return True
 
 

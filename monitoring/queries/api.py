@@ -17,10 +17,11 @@ from rest_framework.views import APIView
 
 from monitoring.api.serializers import Moment
 from monitoring.queries import searching
-from monitoring.queries.events import SEES_CLIENTS, SEES_QUERIES
+from monitoring.queries.events import SEES_QUERIES
 from monitoring.queries.statistics import statistics
 from realtime.flow_filter import FlowFilter
 from realtime.plain import cell
+from realtime.registry import VIEW_CLIENT_ADDRESSES
 from zones.nameserver.query_log import OUTCOMES
 from zones.nameserver.query_search import Cursor, Outcome
 
@@ -106,7 +107,7 @@ class QueriesView(APIView):
                 "results": [searching.shown(found, request.user) for found in outcome.found],
                 "complete": outcome.complete,
                 "back_to": outcome.back_to,
-                "redacted": [] if request.user.has_perm(SEES_CLIENTS) else ["results.*.client"],
+                "redacted": [] if request.user.has_perm(VIEW_CLIENT_ADDRESSES) else ["results.*.client"],
             }
         )
 
@@ -142,7 +143,7 @@ class StatisticsView(APIView):
         asked.is_valid(raise_exception=True)
         document = statistics(**asked.validated_data)
         document["redacted"] = []
-        if not request.user.has_perm(SEES_CLIENTS):
+        if not request.user.has_perm(VIEW_CLIENT_ADDRESSES):
             for each in document["top"]["clients"]:
                 each["value"] = None
             document["redacted"] = ["top.clients.*.value"]

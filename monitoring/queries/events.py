@@ -10,7 +10,6 @@ from realtime.events import EventCategory, EventPriority, EventType
 from realtime.registry import VIEW_CLIENT_ADDRESSES, EventSpec, registry
 
 SEES_QUERIES = "monitoring.view_queries"
-SEES_CLIENTS = VIEW_CLIENT_ADDRESSES
 
 
 class QueryRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +100,8 @@ registry.declare(
         payload=QueryBatch,
         permission=SEES_QUERIES,
         scope="zone",
-        sensitive={"queries.*.client": SEES_CLIENTS},
-        filter_permissions={"client": SEES_CLIENTS},
+        sensitive={"queries.*.client": VIEW_CLIENT_ADDRESSES},
+        filter_permissions={"client": VIEW_CLIENT_ADDRESSES},
         priority=EventPriority.LOW,
         durable=False,
         default=False,
@@ -114,7 +113,7 @@ registry.declare(
         category=EventCategory.QUERY,
         payload=QueryStatistics,
         permission=SEES_QUERIES,
-        sensitive={"top.clients.*.value": SEES_CLIENTS},
+        sensitive={"top.clients.*.value": VIEW_CLIENT_ADDRESSES},
         priority=EventPriority.LOW,
         durable=False,
         default=False,
@@ -126,8 +125,8 @@ registry.declare(
         payload=BlockedQuery,
         permission=SEES_QUERIES,
         scope="zone",
-        sensitive={"client": SEES_CLIENTS},
-        filter_permissions={"client": SEES_CLIENTS},
+        sensitive={"client": VIEW_CLIENT_ADDRESSES},
+        filter_permissions={"client": VIEW_CLIENT_ADDRESSES},
         priority=EventPriority.NORMAL,
         durable=False,
         default=False,

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_safe
 
 from monitoring.queries import searching
 from monitoring.queries.api import QuestionSerializer
-from monitoring.queries.events import SEES_CLIENTS, SEES_QUERIES
+from monitoring.queries.events import SEES_QUERIES
 from monitoring.queries.live import said
 from monitoring.queries.statistics import rows, source, together
 from realtime.flow_filter import FlowFilter
+from realtime.registry import VIEW_CLIENT_ADDRESSES
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.query_log import OUTCOMES
 
@@ -50,7 +51,7 @@ def queries_page(request: HttpRequest) -> HttpResponse:
         "outcomes": OUTCOMES,
         "types": sorted({*COMMON_TYPES, *([given["qtype"].upper()] if given.get("qtype") else [])}),
         "sees_all": user.has_perm(SEES_QUERIES),
-        "sees_clients": user.has_perm(SEES_CLIENTS),
+        "sees_clients": user.has_perm(VIEW_CLIENT_ADDRESSES),
         "may_block": user.has_perm("security.change_rule"),
         **_newest(user, given),
     }

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from django.core.exceptions import PermissionDenied
 
-from monitoring.queries.events import SEES_CLIENTS, SEES_QUERIES
+from monitoring.queries.events import SEES_QUERIES
 from monitoring.queries.hosted import HostedZones
 from monitoring.queries.live import shown_client
 from realtime.flow_filter import FlowFilter
+from realtime.registry import VIEW_CLIENT_ADDRESSES
 from zones.access import visible_zone_keys
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError
@@ -43,7 +44,7 @@ def ask(user: Any, question: Question, *, limit: int, patience_s: float) -> Outc
     """Search for `user`. Raises `PermissionDenied`, `NameServerError` when the log cannot be read from here, and
     `LookupError` (see `search`)."""
     flow = question.flow.normal()
-    if flow.client is not None and not user.has_perm(SEES_CLIENTS):
+    if flow.client is not None and not user.has_perm(VIEW_CLIENT_ADDRESSES):
         raise PermissionDenied("You may not see the addresses of clients, so you cannot filter by one.")
     in_zones = _in_zones(user)
     client = msgspec.structs.replace(FlowFilter(), client=flow.client)
@@ -90,7 +91,7 @@ def _in_zones(user: Any) -> Callable[[str], bool]:
 
 def shown(found: Found, user: Any) -> dict[str, Any]:
     """A query as the user may see it."""
-    client = shown_client(found.query.client) if user.has_perm(SEES_CLIENTS) else None
+    client = shown_client(found.query.client) if user.has_perm(VIEW_CLIENT_ADDRESSES) else None
     return {
         "time": found.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "client": client,

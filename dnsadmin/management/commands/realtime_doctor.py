@@ -30,17 +30,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         findings = list(examine())
         if options["json"]:
-            self.stdout.write(json.dumps(msgspec.to_builtins(findings)))
+            self.stdout.write(json.dumps([{"check": name, **msgspec.to_builtins(each)} for name, each in findings]))
         else:
             console = Console(highlight=False)
             table = Table("", "check", "found", "what to do", box=None)
-            for each in findings:
+            for name, each in findings:
                 mark = f"[{STYLES[each.verdict]}]{each.verdict.value}[/]"
-                table.add_row(mark, each.check.replace("_", " "), each.found, each.advice)
+                table.add_row(mark, name.replace("_", " "), each.found, each.advice)
             with console.capture() as shown:
                 console.print(table)
             self.stdout.write(shown.get())
-        worst = {each.verdict for each in findings}
+        worst = {each.verdict for _, each in findings}
         if Verdict.BROKEN in worst:
             raise SystemExit(1)
         if Verdict.WARNING in worst:

@@ -15,7 +15,7 @@ function what({ event_type: type, data, source_user: user }) {
   if (type.startsWith("threat_feed_")) return data.feed.name;
   if (data.title) return data.title;
   if (data.forwarder && "target" in data) return data.forwarder.domain + (data.target ? ` by ${data.target.address}#${data.target.port}` : "");
-  if (data.service || data.title || data.what) return data.service || data.title || data.what;
+  if (data.service || data.what) return data.service || data.what;
   return data.operation?.kind ?? (data.username === user?.username ? "" : (data.username ?? ""));
 }
 

@@ -27,8 +27,9 @@ function hit({ data, timestamp }) {
 function show(button) {
   const place = seek("[data-slot=hits]", button);
   if (!place) return;
-  const news = (told.get(button.dataset.hitsOf ?? "") ?? 0) > Number(place.textContent);
-  if (news) place.textContent = String(told.get(button.dataset.hitsOf ?? ""));
+  const total = told.get(button.dataset.hitsOf ?? "") ?? 0;
+  const news = total > Number(place.textContent);
+  if (news) place.textContent = String(total);
   place.classList.toggle("news", news);
 }
 
