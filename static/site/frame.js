@@ -7,6 +7,7 @@ import "./search.js";
 import { open } from "./dialogs.js";
 import { find, seek } from "./dom.js";
 import { shortcut, shortcutsOn, switchShortcuts } from "./keyboard.js";
+import { ofPerson } from "./storage.js";
 
 /** What all pages share: theme, menu, dialogs, keys that lead elsewhere. */
 
@@ -22,12 +23,7 @@ function showTheme() {
 function chooseTheme(theme) {
   if (theme === "auto") delete root.dataset.theme;
   else root.dataset.theme = theme;
-  try {
-    if (theme === "auto") localStorage.removeItem("theme");
-    else localStorage.setItem("theme", theme);
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
+  ofPerson.set("theme", theme === "auto" ? null : theme);
   showTheme();
 }
 

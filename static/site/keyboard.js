@@ -1,3 +1,5 @@
+import { ofPerson } from "./storage.js";
+
 /** Keys for those who like them. One setting switches all of them off (WCAG 2.1.4). */
 
 const SEQUENCE_MS = 1200;
@@ -12,26 +14,10 @@ export function shortcut(keys, run) {
   shortcuts.set(keys, run);
 }
 
-export const shortcutsOn = () => read() !== "off";
+export const shortcutsOn = () => ofPerson.get("shortcuts") !== "off";
 
 /** @param {boolean} on */
-export function switchShortcuts(on) {
-  try {
-    localStorage.setItem("shortcuts", on ? "on" : "off");
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
-  chosen = on ? "on" : "off";
-}
-
-let chosen = "";
-function read() {
-  try {
-    return localStorage.getItem("shortcuts") ?? chosen;
-  } catch {
-    return chosen;
-  }
-}
+export const switchShortcuts = (on) => ofPerson.set("shortcuts", on ? "on" : "off");
 
 /** Whether keys belong to what has the focus. @param {EventTarget | null} target */
 const types = (target) =>

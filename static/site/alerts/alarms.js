@@ -2,6 +2,7 @@ import { Problem, post } from "../api.js";
 import { copyOf, find, left, seek, slot } from "../dom.js";
 import { events } from "../live.js";
 import { say } from "../saying.js";
+import { ofTab } from "../storage.js";
 import { toast } from "../toasts.js";
 import { chime } from "./chime.js";
 import { criticalAlerts, onOpenAlerts } from "./open.js";
@@ -13,28 +14,16 @@ import { criticalAlerts, onOpenAlerts } from "./open.js";
 
 const stack = find("#alarms");
 const groups = new Set(left("my-groups") ?? []);
-/** @type {Set<number>} */
-const aside = new Set(kept());
+const ASIDE = "alarms-aside";
+/** What was put aside stays so on the pages that one opens next in this tab. @type {Set<number>} */
+const aside = new Set(ofTab.read(ASIDE) ?? []);
 const MOST = 3;
-
-/** What was put aside stays so on the pages that one opens next in this tab. @returns {number[]} */
-function kept() {
-  try {
-    return JSON.parse(sessionStorage.getItem("alarms-aside") ?? "[]");
-  } catch {
-    return [];
-  }
-}
 
 /** @param {number} id @param {boolean} now */
 function putAside(id, now) {
   if (now) aside.add(id);
   else aside.delete(id);
-  try {
-    sessionStorage.setItem("alarms-aside", JSON.stringify([...aside]));
-  } catch {
-    // Without storage it lasts as long as the page.
-  }
+  ofTab.write(ASIDE, [...aside]);
   show();
 }
 

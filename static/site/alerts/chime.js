@@ -1,4 +1,5 @@
 import { find } from "../dom.js";
+import { ofPerson } from "../storage.js";
 
 /** A sound for critical alerts, for those who switched it on. Two tones, made here: no file, nothing to load. */
 
@@ -6,13 +7,7 @@ const TONES_HZ = [880, 660];
 const TONE_S = 0.18;
 const sound = /** @type {HTMLInputElement} */ (find("#sound"));
 
-const wished = () => {
-  try {
-    return localStorage.getItem("sound") === "on";
-  } catch {
-    return sound.checked;
-  }
-};
+const wished = () => ofPerson.get("sound") === "on";
 
 /** Sound, if it is wished. Browsers keep silent until one has clicked something on the page. */
 export function chime() {
@@ -30,10 +25,6 @@ export function chime() {
 
 sound.checked = wished();
 sound.addEventListener("change", () => {
-  try {
-    localStorage.setItem("sound", sound.checked ? "on" : "off");
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
+  ofPerson.set("sound", sound.checked ? "on" : "off");
   chime(); // so that one hears what one chose
 });

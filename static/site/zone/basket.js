@@ -1,6 +1,7 @@
 import { Problem, post, zoneUrl } from "../api.js";
 import { element, find } from "../dom.js";
 import { alarm, say } from "../saying.js";
+import { ofTab } from "../storage.js";
 import { toast } from "../toasts.js";
 import { offerUndo } from "../undo.js";
 import { counted } from "../words.js";
@@ -54,8 +55,8 @@ export class Basket {
       event.preventDefault();
       this.#apply();
     });
-    const kept = this.#read();
-    if (kept.length || sessionStorage.getItem(`${this.#storage}:on`)) this.#collect(true);
+    const kept = ofTab.read(this.#storage) ?? [];
+    if (kept.length || ofTab.get(`${this.#storage}:on`)) this.#collect(true);
     this.#items = kept;
     this.#show();
   }
@@ -140,23 +141,9 @@ export class Basket {
     return post(zoneUrl(this.#zone, "changes/"), { changes: items.map(({ change }) => change), comment, dry_run: dryRun });
   }
 
-  /** @returns {Item[]} */
-  #read() {
-    try {
-      return JSON.parse(sessionStorage.getItem(this.#storage) ?? "[]");
-    } catch {
-      return [];
-    }
-  }
-
   #keep() {
-    try {
-      sessionStorage.setItem(this.#storage, JSON.stringify(this.#items));
-      if (this.collecting) sessionStorage.setItem(`${this.#storage}:on`, "1");
-      else sessionStorage.removeItem(`${this.#storage}:on`);
-    } catch {
-      // Full or forbidden: it stays on the page, only a reload would lose it.
-    }
+    ofTab.write(this.#storage, this.#items);
+    ofTab.set(`${this.#storage}:on`, this.collecting ? "1" : null);
   }
 
   /** @param {boolean} on */

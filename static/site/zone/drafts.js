@@ -1,3 +1,5 @@
+import { ofTab } from "../storage.js";
+
 /** What is typed and not saved, kept over reloads in this tab. */
 
 /** @typedef {import("./records.js").Record} Record */
@@ -8,36 +10,19 @@
  * @property {number} at
  */
 
-const key = (/** @type {string} */ zone, /** @type {number | "new"} */ id) => `draft:${zone}:${id}`;
+const start = (/** @type {string} */ zone) => `draft:${zone}:`;
+const key = (/** @type {string} */ zone, /** @type {number | "new"} */ id) => `${start(zone)}${id}`;
 
 /** @param {string} zone @param {number | "new"} id @param {Draft} draft */
-export function keep(zone, id, draft) {
-  try {
-    sessionStorage.setItem(key(zone, id), JSON.stringify(draft));
-  } catch {
-    // Full or forbidden: the text stays in its fields, only a reload would lose it.
-  }
-}
+export const keep = (zone, id, draft) => ofTab.write(key(zone, id), draft);
 
 /** @param {string} zone @param {number | "new"} id */
-export function forget(zone, id) {
-  try {
-    sessionStorage.removeItem(key(zone, id));
-  } catch {
-    // Nothing was kept either.
-  }
-}
+export const forget = (zone, id) => ofTab.set(key(zone, id), null);
 
 /** All drafts of a zone. @param {string} zone @returns {[number | "new", Draft][]} */
 export function kept(zone) {
-  try {
-    const start = key(zone, "new").slice(0, -3);
-    const keys = Object.keys(sessionStorage).filter((name) => name.startsWith(start));
-    return keys.map((name) => {
-      const id = name.slice(start.length);
-      return [id === "new" ? "new" : Number(id), JSON.parse(sessionStorage.getItem(name) ?? "null")];
-    });
-  } catch {
-    return [];
-  }
+  return ofTab.names(start(zone)).map((name) => {
+    const id = name.slice(start(zone).length);
+    return [id === "new" ? "new" : Number(id), ofTab.read(name)];
+  });
 }
