@@ -17,7 +17,7 @@ from realtime import alerts, audience
 from realtime.alert_models import Alert, AlertState
 from realtime.alerts_api import as_values
 from realtime.audience import Audience
-from realtime.events import EventSeverity, EventType
+from realtime.events import SEVERITIES, EventSeverity, EventType
 from realtime.plain import cell
 
 PAGE_SIZE = 50
@@ -54,7 +54,7 @@ def alerts_page(request: HttpRequest) -> HttpResponse:
             "filtered": wanted != _DEFAULT,
             "states": STATES,
             "kinds": KINDS,
-            "severities": [(each.value, each.value.capitalize()) for each in reversed(EventSeverity)],
+            "severities": SEVERITIES[::-1],
             "mutes": MUTES,
             "query": request.GET.urlencode(),
         },

@@ -205,7 +205,7 @@ SPECTACULAR_SETTINGS = {
         "PolicyKindEnum": "security.models.PolicyKind",
         "ActionEnum": "security.triggers.Action",
         "ComponentStateEnum": "monitoring.models.Health",
-        "SeverityEnum": "realtime.alert_models.SEVERITIES",
+        "SeverityEnum": "realtime.events.SEVERITIES",
     },
 }
 

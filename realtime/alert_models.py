@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from realtime.events import EventSeverity
-
-SEVERITIES = [(each.value, each.value.capitalize()) for each in EventSeverity]
+from realtime.events import SEVERITIES
 
 
 class AlertState(models.TextChoices):

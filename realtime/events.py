@@ -156,6 +156,10 @@ class EventSeverity(StrEnum):
         return list(EventSeverity).index(self)
 
 
+SEVERITIES = [(each.value, each.value.capitalize()) for each in EventSeverity]
+"""To choose from, the mildest first."""
+
+
 class SourceUser(msgspec.Struct, frozen=True):
     """Who caused an event. Copied into it, so that it stays true when the account is renamed or deleted."""
 

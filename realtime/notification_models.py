@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models
 
-from realtime.alert_models import SEVERITIES, Alert
-from realtime.events import EventSeverity
+from realtime.alert_models import Alert
+from realtime.events import SEVERITIES, EventSeverity
 from realtime.identifiers import uuid7
 from realtime.outbound import OutboundError, checked_url
 

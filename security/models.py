@@ -254,3 +254,8 @@ class Feed(models.Model):
 
     def __str__(self) -> str:
         return self.policy.name
+
+    @property
+    def alert_key(self) -> str:
+        """Of the alert that it cannot be refreshed."""
+        return f"feed-failed:{self.pk}"

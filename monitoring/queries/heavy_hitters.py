@@ -15,8 +15,8 @@ class HeavyHitters:
     """Misra–Gries summaries, which can be merged (Agarwal et al., Mergeable Summaries, 2012).
 
     A value that occurred more than n / (capacity + 1) times among n is sure to be in it. Each count is too low by `error`
-    at most, and never too high. As long as there are no
-    more than `SLACK` times as many different values as the capacity, every count is exact and `error` is 0.
+    at most, and never too high. As long as there are no more than `SLACK` times as many different values as the capacity,
+    every count is exact and `error` is 0.
     """
 
     __slots__ = ("_counts", "capacity", "error")

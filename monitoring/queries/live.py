@@ -64,27 +64,18 @@ class LiveCut:
         now = time.monotonic()
         interval_ms, self._began = round((now - self._began) * 1000), now
         batches, self._batches = self._batches, []
-        stretch = Stretch(batches, self._hits, self._zones) if batches else None
-        for interest in interests if stretch is not None else ():
-            assert stretch is not None
-            found = stretch.matching(interest)
-            total = len(found)
-            if not total:
-                continue
-            rows = stretch.rows(found, limit(interest.flow, interval_ms))
-            self.rows_built += len(rows)
-            yield (
-                interest,
-                QueryBatch(
-                    queries=rows,
-                    total=total,
-                    shown=len(rows),
-                    interval_ms=interval_ms,
-                    filter=said(interest.flow),
-                ),
-            )
+        if batches:
+            stretch = Stretch(batches, self._hits, self._zones)
+            for interest in interests:
+                if found := stretch.matching(interest):
+                    yield interest, self._batch(stretch, found, interest.flow, interval_ms)
         while self._hits_at and self._hits_at[0][0] < now - KEEP_HITS_S:
             self._hits.pop(self._hits_at.pop(0)[1], None)
+
+    def _batch(self, stretch: Stretch, found: Sequence[int], flow: FlowFilter, interval_ms: int) -> QueryBatch:
+        rows = stretch.rows(found, limit(flow, interval_ms))
+        self.rows_built += len(rows)
+        return QueryBatch(queries=rows, total=len(found), shown=len(rows), interval_ms=interval_ms, filter=said(flow))
 
 
 def limit(flow: FlowFilter, interval_ms: int) -> int:

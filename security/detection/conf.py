@@ -43,3 +43,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     calm_s: Annotated[
         int, Meta(ge=10, description="Seconds without a finding after which its alert ends by itself.")
     ] = 900
+
+    def ignored(self) -> frozenset[str]:
+        """The domains of `ignored_domains`, in lower case."""
+        return frozenset(each.strip().lower() for each in self.ignored_domains.split(",") if each.strip())

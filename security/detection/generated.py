@@ -21,7 +21,7 @@ class GeneratedNames:
 
     def __init__(self, conf: DetectionSettings) -> None:
         self._least = conf.generated_names
-        self._ignored = frozenset(each.strip().lower() for each in conf.ignored_domains.split(",") if each.strip())
+        self._ignored = conf.ignored()
         self._stride = Stride(MOST_LOOKED_AT)
         self._clients: dict[str, set[str]] = {}
         self._reached: list[str] = []

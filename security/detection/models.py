@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from realtime.events import EventSeverity
+from realtime.events import SEVERITIES, EventSeverity
 
 
 class HitWatch(models.Model):
@@ -14,7 +14,7 @@ class HitWatch(models.Model):
     category = models.CharField(max_length=50, blank=True)
     severity = models.CharField(
         max_length=8,
-        choices=[(each.value, each.value.capitalize()) for each in EventSeverity],
+        choices=SEVERITIES,
         default=EventSeverity.WARNING.value,
     )
 

@@ -38,7 +38,7 @@ class Tunnels:
 
     def __init__(self, conf: DetectionSettings) -> None:
         self._conf = conf
-        self._ignored = frozenset(each.strip().lower() for each in conf.ignored_domains.split(",") if each.strip())
+        self._ignored = conf.ignored()
         self._long = Stride(MOST_LOOKED_AT)
         self._any = Stride(MOST_LOOKED_AT)
         self._domains: dict[str, _Below] = {}

@@ -223,10 +223,6 @@ def _put_back(where: Endpoint, zone: configuration.PolicyZone, old: Path) -> Non
 # -- what came of it --------------------------------------------------------------------------------------------------------
 
 
-def _key(feed: Feed) -> str:
-    return f"feed-failed:{feed.pk}"
-
-
 def _record_unchanged(feed: Feed, got: Download) -> None:
     with transaction.atomic():
         was_failing = feed.state == FeedState.FAILED or bool(feed.error)
@@ -236,7 +232,7 @@ def _record_unchanged(feed: Feed, got: Download) -> None:
         )
         if was_failing:
             emit(EventType.THREAT_FEED_UPDATE, FeedEvent(feed=FeedData.of(_anew(feed)), changed=False))
-            alerts.resolve(_key(feed), reason="The feed can be fetched again.")
+            alerts.resolve(feed.alert_key, reason="The feed can be fetched again.")
 
 
 def _record_current(feed: Feed, got: Download, outcome: Outcome, *, took_in: bool | None) -> None:
@@ -283,7 +279,7 @@ def _record_current(feed: Feed, got: Download, outcome: Outcome, *, took_in: boo
             EventType.RPZ_UPDATE,
             PolicyUpdate(policy=PolicyData.of(feed.policy), what=what, count=outcome.entries),
         )
-        alerts.resolve(_key(feed), reason="The feed is up to date again.")
+        alerts.resolve(feed.alert_key, reason="The feed is up to date again.")
 
 
 def _record_failure(feed: Feed, code: str, message: str) -> None:
@@ -297,7 +293,7 @@ def _record_failure(feed: Feed, code: str, message: str) -> None:
             told = FeedEvent(feed=FeedData.of(_anew(feed)), changed=False)
             emit(EventType.THREAT_FEED_FAILED, told, severity=EventSeverity.WARNING)
         alerts.raise_alert(
-            key=_key(feed),
+            key=feed.alert_key,
             event_type=EventType.SECURITY_ALERT,
             severity=EventSeverity.WARNING,
             title=f"The feed “{feed.policy.name}” was not refreshed",

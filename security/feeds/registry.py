@@ -15,7 +15,7 @@ from security import rules
 from security.events import Change, FeedData, FeedEvent
 from security.feeds.download import transfer_source
 from security.feeds.entries import entries_file
-from security.models import Feed, FeedFormat, Policy, PolicyKind
+from security.models import Feed, FeedFormat, PolicyKind
 from zones.refusals import InvalidChange, StaleVersion
 from zones.transfer_keys import known
 from zones.validation import Problem
@@ -98,7 +98,7 @@ def delete_feed(pk: int, *, version: int | None = None) -> None:
         told = FeedEvent(feed=FeedData.of(feed), what="deleted")
         rules.delete_policy(feed.policy_id)
         emit(EventType.THREAT_FEED_UPDATE, told)
-        alerts.resolve(f"feed-failed:{pk}", reason="The feed was deleted.")
+        alerts.resolve(feed.alert_key, reason="The feed was deleted.")
     entries_file(pk).unlink(missing_ok=True)
 
 
@@ -110,11 +110,6 @@ def snapshot(feed: Feed) -> dict[str, Any]:
         **{field: getattr(feed, field) for field in OWN},
         "version": feed.version,
     }
-
-
-def policy_of(pk: int) -> Policy:
-    """The policy of a feed. Raises `Feed.DoesNotExist`."""
-    return Feed.objects.select_related("policy").get(pk=pk).policy
 
 
 def _check(feed: Feed) -> None:
