@@ -126,15 +126,9 @@ class DeadLetterAdmin(ReadOnly, admin.ModelAdmin):
         queryset.delete()
 
 
-class EntryInline(admin.TabularInline):
+class EntryInline(ReadOnly, admin.TabularInline):
     model = AlertEntry
-    extra = 0
-    can_delete = False
     fields = ("at", "deed", "who", "text")
-    readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Alert)

@@ -19,6 +19,7 @@ from realtime.actors import acting
 from realtime.events import EventType
 from realtime.guard import LIVE
 from realtime.models import LogEvent, MetricSample, Rollout, RolloutFlag
+from realtime.read_only import ReadOnly
 
 CHARTED = timedelta(hours=6)
 MOST_POINTS = 120
@@ -34,17 +35,8 @@ class StepForm(forms.Form):
     reason = forms.CharField(required=False, max_length=1000)
 
 
-class OnePage(admin.ModelAdmin):
+class OnePage(ReadOnly, admin.ModelAdmin):
     """A page in place of the list of a model's rows."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Rollout)

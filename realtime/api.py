@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from rest_framework.views import APIView
 from realtime import audience as audiences
 from realtime import doorbell, log, presence
 from realtime.administrators import IsAdministrator
+from realtime.events import Event
 from realtime.export import asyncapi
 from realtime.filters import view
 from realtime.models import LogEvent
@@ -24,6 +26,10 @@ from realtime.registry import registry
 
 MOST_EVENTS = 1000
 MOST_READ = 20_000
+"""Rows of the log that one request looks through."""
+
+Shown = Callable[[Event], dict[str, Any] | None]
+"""An event as it is answered; nothing for one that was not asked for, or that the asker may not see."""
 
 
 class EventsView(APIView):
@@ -52,16 +58,19 @@ class EventsView(APIView):
         types = registry.matching(pattern) if pattern else None
         here = log.position()
 
-        def shown(events: list[Any]) -> list[dict[str, Any]]:
-            wanted = [e for e in events if (types is None or e.event_type in types)]
-            seen = [view(e, audience) for e in wanted if zone is None or e.data.get("zone") == zone]
-            return [public(s) for s in seen if s is not None]
+        def shown(event: Event) -> dict[str, Any] | None:
+            if types is not None and event.event_type not in types:
+                return None
+            if zone is not None and event.data.get("zone") != zone:
+                return None
+            seen = view(event, audience)
+            return public(seen) if seen is not None else None
 
         if "since" in request.query_params:
             return self._since(request, here, limit, shown)
         return self._latest(request, here, limit, shown)
 
-    def _since(self, request: Request, here: log.Position, limit: int, shown: Any) -> Response:
+    def _since(self, request: Request, here: log.Position, limit: int, shown: Shown) -> Response:
         try:
             since = log.Position.parse(request.query_params["since"])
         except ValueError as error:
@@ -76,7 +85,8 @@ class EventsView(APIView):
                 for event in events:
                     if len(results) == limit:
                         break
-                    results.extend(shown([event]))
+                    if (answer := shown(event)) is not None:
+                        results.append(answer)
                     upto = event.position or upto
         except log.TooOld:
             return _page(request, [], None, recovered=False, reason="too_old", upto=str(here))
@@ -84,7 +94,7 @@ class EventsView(APIView):
         following = {"since": position} if upto < here.position else None
         return _page(request, results, following, recovered=True, upto=position, head=str(here))
 
-    def _latest(self, request: Request, here: log.Position, limit: int, shown: Any) -> Response:
+    def _latest(self, request: Request, here: log.Position, limit: int, shown: Shown) -> Response:
         before = _number(request, "before", here.position + 1, here.position + 1)
         results: list[dict[str, Any]] = []
         rows: list[LogEvent] = []
@@ -96,7 +106,8 @@ class EventsView(APIView):
             for row in rows:
                 if len(results) == limit:
                     break
-                results.extend(shown([log.as_event(row)]))
+                if (answer := shown(log.as_event(row))) is not None:
+                    results.append(answer)
                 before = row.position or before
             if not more:
                 break

@@ -8,7 +8,7 @@ const LATEST_MS = 250; // frames do not come while the window is covered
 const MOST_HELD = 5000;
 
 /** Calls once, with the next animation frame, or soon when there are none. @param {() => void} run */
-export function nextFrame(run) {
+function nextFrame(run) {
   if (typeof requestAnimationFrame !== "function" || document.visibilityState === "hidden") {
     setTimeout(run, 50);
     return;

@@ -16,7 +16,7 @@ const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** @param {HTMLTimeElement} place */
-export function tellAge(place) {
+function tellAge(place) {
   const at = Date.parse(place.dateTime);
   if (Number.isNaN(at)) return;
   const words = age((Date.now() - at) / 1000) || day.format(at);

@@ -23,7 +23,7 @@ const STRING = '"(?:[^"\\\\]|\\\\.)*"';
 const WORD = new RegExp(`${STRING}|(?:\\\\.|[^\\s"\\\\])(?:${STRING}|\\\\.|[^\\s"\\\\])*`, "gs");
 
 /** The words of a content; strings keep their quotes. Null when quotes do not close. @param {string} content */
-export function wordsOf(content) {
+function wordsOf(content) {
   const found = content.match(WORD) ?? [];
   return found.join("").replace(/\s/g, "") === content.replace(/\s/g, "") ? [...found] : null;
 }
@@ -74,7 +74,7 @@ export function fault({ label, kind, least, most }, value) {
 const onOneLine = ({ kind }, value) => value.trim().replace(/\s+/g, kind === "hex" || kind === "base64" ? "" : " ");
 
 /** Text in pieces of at most 255 octets, never within a character. @param {string} text @returns {string[]} */
-export function strings(text) {
+function strings(text) {
   const pieces = [""];
   let size = 0;
   for (const character of text) {
@@ -101,7 +101,7 @@ export function quoted(text) {
 }
 
 /** The text of a word, or null when its octets are not text. @param {string} word @returns {string | null} */
-export function unquoted(word) {
+function unquoted(word) {
   const inner = word.startsWith('"') ? word.slice(1, -1) : word;
   /** @type {number[]} */
   const octets = [];
