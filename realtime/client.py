@@ -1,6 +1,7 @@
 """A client of the protocol in Python, for scripts, the terminal view and load tests.
 
     async with Client("ws://127.0.0.1:8000/ws/", token=token, name="my-script") as client:
+        await client.unsubscribe("*")
         await client.subscribe("record_*", zones=["example.com"])
         async for event in client.events():
             print(event["event_type"], event["data"])

@@ -9,6 +9,7 @@ from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.parsers import FormParser, JSONParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +25,9 @@ from realtime.broadcasting import emit
 from realtime.events import EventType
 from realtime.sessions import CLAIM, RevocableRefreshToken, new_session, revoke, token_session
 from realtime.sign_in import SignInLimit
+
+PARSERS = (JSONParser, FormParser)
+"""A form as well, as `curl -d` and sign-in pages of others send it: nothing here goes by the session."""
 
 
 class NamedSessionSerializer(TokenObtainPairSerializer):
@@ -48,6 +52,7 @@ class RefreshView(TokenRefreshView):
     """Get a new access token."""
 
     serializer_class = RevocableRefreshSerializer
+    parser_classes = PARSERS
 
 
 class RevokedTokenSerializer(serializers.Serializer[Any]):
@@ -62,6 +67,7 @@ class RevokeView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    parser_classes = PARSERS
 
     @extend_schema(request=RevokedTokenSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
@@ -76,6 +82,7 @@ class TokenView(TokenObtainPairView):
     """Sign in with a password. Too many attempts are answered 429 with `Retry-After`, the right password included."""
 
     serializer_class = NamedSessionSerializer
+    parser_classes = PARSERS
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         address = request.META.get("REMOTE_ADDR", "")

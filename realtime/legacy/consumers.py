@@ -18,12 +18,11 @@ from realtime.authentication import Claim
 from realtime.consumers import MOST_UNREAD, UnifiedWebSocketConsumer
 from realtime.events import EventType
 from realtime.frontdesk import Full
-from realtime.legacy.translation import KINDS, OldTransport, old_frame, sources
+from realtime.legacy.translation import GUIDE, KINDS, OldTransport, old_frame, sources
 from realtime.metrics import OLD_CLIENT
 from realtime.protocol import CloseCode, ErrorCode, Frame, InvalidMessage, error, parse
 from realtime.subscriptions import Wants
 
-GUIDE = "/docs/how-to/leave-the-old-sockets/"
 ANNOUNCED = datetime(2026, 11, 22, tzinfo=UTC)
 """Since when the old endpoints are deprecated."""
 CONFIRM_BELOW = 64 * 1024

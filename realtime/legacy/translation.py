@@ -16,6 +16,9 @@ from realtime.events import EventType
 from realtime.protocol import Frame, message, timestamp
 from realtime.transports import Transport
 
+GUIDE = "/docs/how-to/leave-the-old-sockets/"
+"""Where every error and warning of the old endpoints points to."""
+
 _HEALTH = (EventType.HEALTH_UPDATE, EventType.HEALTH_ALERT, EventType.FORWARDER_STATUS_CHANGE)
 _DNS = (
     EventType.ZONE_CREATED,
@@ -73,7 +76,7 @@ def translate(wire: bytes) -> list[Frame]:
         case "batch":
             return [_event(event) for event in given["events"]]
         case "error":
-            return [old_frame("error", {name: given[name] for name in ("code", "message", "help")})]
+            return [old_frame("error", {"code": given["code"], "message": given["message"], "help": GUIDE})]
         case "notice" if given["code"] == "system_changed":
             return [old_frame("system_changed", {"message": given["message"], **given["data"]})]
     return []

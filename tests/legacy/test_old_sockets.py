@@ -156,6 +156,7 @@ async def test_without_a_token_the_socket_is_closed_with_a_reason(site: Site) ->
         assert (await client.next())["type"] == "deprecated"
         error = await client.next()
         assert error["data"]["code"] == "not_authenticated"
+        assert error["data"]["help"] == "/docs/how-to/leave-the-old-sockets/"
         with pytest.raises(ConnectionClosed) as closed:
             await client.next()
     assert closed.value.rcvd is not None

@@ -110,7 +110,8 @@ async def test_the_python_of_a_page_runs(name: str, code: str, site: Site) -> No
     exec(compile(code, name, "exec"), names)  # our own example
     example = names.get("watch") or names["follow"]
     came = asyncio.Event()
-    arguments = [lambda data: came.set()] if example.__code__.co_argcount == 3 else []
+    heard: list[dict[str, Any]] = []
+    arguments = [lambda data: heard.append(data) or came.set()] if example.__code__.co_argcount == 3 else []
     token = await asyncio.to_thread(site.token, "olivia")
     running = asyncio.create_task(example(site.socket_url(), token, *arguments))
     zone = f"{name}.example"
@@ -127,5 +128,7 @@ async def test_the_python_of_a_page_runs(name: str, code: str, site: Site) -> No
             more = {"name": f"n{number}", "type": "A", "ttl": 300, "content": "192.0.2.9"}
             await asyncio.to_thread(client.post, f"/api/zones/{zone}/records/", more)
             await asyncio.sleep(0.2)
-    running.cancel()
+    if not running.cancel():
+        running.result()
     await asyncio.gather(running, return_exceptions=True)
+    assert all("record" in data for data in heard)

@@ -105,3 +105,9 @@ def test_a_bad_token_is_answered_401(token: str) -> None:
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"].startswith("Bearer")
     assert answer.data["status"] == 401
+
+
+def test_a_form_does_as_well_as_json(alice: User) -> None:
+    form = f"username=alice&password={PASSWORD}"
+    answer = APIClient().post("/api/token/", form, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 200
