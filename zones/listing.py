@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, Subquery, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.db.models.lookups import GreaterThan
 
 from zones.models import BEGINNING, Record, Zone
@@ -50,17 +51,15 @@ class Listing:
         return self._total
 
     def __getitem__(self, wanted: slice) -> list[Record]:
-        return self._rows(self._records, wanted)
+        return self._rows(self._keys(self._records, wanted))
 
-    def _rows(self, records: QuerySet[Record], wanted: slice, *counted: QuerySet[Record]) -> list[Any]:
-        """So many of `records`: found by their keys alone, then read. Each says how many the last of `counted` has, as far as
-        is counted, as `found`; of which those before it are a part that is sooner counted."""
-        keys = records.order_by(*self._order).values("pk")[wanted]
-        rows = Record.rows.filter(pk__in=keys).select_related("updated_by").order_by(*self._order)
-        if counted:
-            *parts, number = [_Count(Subquery(each.order_by().values("pk")[: COUNTED + 1])) for each in counted]
-            enough = [When(GreaterThan(part, COUNTED), then=Value(COUNTED + 1)) for part in parts]
-            rows = rows.annotate(found=Case(*enough, default=number) if enough else number)
+    def _keys(self, records: QuerySet[Record], wanted: slice) -> QuerySet[Record, int]:
+        """Of so many of `records`."""
+        return records.order_by(*self._order).values_list("pk", flat=True)[wanted]
+
+    def _rows(self, keys: QuerySet[Record, int] | list[int], **more: Any) -> list[Any]:
+        """The records that have these keys: found by an index alone, they are read now, with `more` about each."""
+        rows = Record.rows.filter(pk__in=keys).select_related("updated_by").order_by(*self._order).annotate(**more)
         found = list(rows)
         for record in found:
             record.zone = self._zone
@@ -85,7 +84,7 @@ class _Count(Func):
 
 class Found(Listing):
     """Those of some records that match, as `narrowed` has them beside others, of which `some` are sooner counted. Two queries
-    for a page at most."""
+    for a page."""
 
     def __init__(
         self,
@@ -99,25 +98,37 @@ class Found(Listing):
     ) -> None:
         super().__init__(zone, records, sort, total)
         self._condition, self._narrowed = condition, narrowed.filter(condition)
-        self._counted = [self._narrowed] if some is None else [some.filter(condition), self._narrowed]
+        self._some = some.filter(condition) if some is not None else None
         self._count, self._page = 0, list[Record]()
 
     def reach(self, number: int, size: int) -> None:
         start, enough = (number - 1) * size, number * size + 1
         looked_at = max(LOOKED_AT, 2 * enough)
-        first = Subquery(self._records.order_by(*self._order).values("pk")[:looked_at])
+        first = Subquery(self._keys(self._records, slice(looked_at)))
         near = Record.rows.filter(_Among(F("pk"), first)).filter(self._condition)
-        every = self._narrowed if self._total > looked_at else near
-        counted = self._counted if every is not near else []
-        found = self._rows(near, slice(start, enough), near, *counted)
-        if every is not near and len(found) <= size:
-            found = self._rows(every, slice(start, enough), *counted)
-        self._page = found[:size]
-        if found:
-            self.exact = found[0].found <= COUNTED
-            self._count = found[0].found if self.exact else max(COUNTED, start + len(found))
+        keys = list(self._keys(near, slice(max(enough, COUNTED + 1))))
+        wanted = slice(start, enough)
+        if self._total <= looked_at or len(keys) >= max(enough, COUNTED + 1):
+            found, least = self._rows(keys[wanted]), len(keys)
         else:
-            self.exact, self._count = True, min(every.count(), start) if start else 0
+            those = keys[wanted] if len(keys) >= enough else self._keys(self._narrowed, wanted)
+            found = self._rows(those, found=self._counted(size))
+            least = (found[-1].found or start + len(found)) if found else self._narrowed[:start].count()
+        self.exact = least <= COUNTED or len(found) <= size
+        self._count = least if self.exact else max(COUNTED, start + len(found))
+        self._page = found[:size]
+
+    def _counted(self, size: int) -> Case:
+        """How many are found, as far as is counted: told by the record that follows those of a page. Without one, nobody
+        has to count."""
+        follows = GreaterThan(Window(RowNumber(), order_by=self._order), size)
+        *some, every = [
+            _Count(Subquery(each.order_by().values("pk")[: COUNTED + 1]))
+            for each in (self._some, self._narrowed)
+            if each is not None
+        ]
+        enough = [When(GreaterThan(part, COUNTED), then=Value(COUNTED + 1)) for part in some]
+        return Case(When(follows, then=Case(*enough, default=every)))
 
     def count(self) -> int:
         return self._count

@@ -191,7 +191,7 @@ def test_the_index_of_the_text_follows_every_way_of_writing(sizes: tuple[Zone, Z
         assert searching.likely(part, [zone.pk]).count() == count
     gone = {f"host-{number}" for number in range(2998)} - set(zone.records.values_list("name", flat=True))
     assert len(gone) == 40
-    assert not any(searching.likely(f"{name}\n", [zone.pk]).exists() for name in gone)
+    assert not any(searching.likely(f"{name}\n", [zone.pk]).filter(pk__in=some).exists() for name in gone)
 
 
 def test_two_characters_are_found_by_the_index_wherever_they_stand(sizes: tuple[Zone, Zone]) -> None:
