@@ -2,8 +2,8 @@
 
 `python -m benchmarks.large_zone_bench [--records N] [--rounds N] [--database sqlite|postgresql] [--json FILE]`, about two
 minutes with both databases. A real site with its private name server and both zones, imported and served. Each address is
-asked for in the one zone and in the other, in turns, over a new connection; in both it shows about as many rows (no type fills
-a page of the small one, which shows all types instead). The ratio is that of the medians; the goals are twice, and ten
+asked for in the one zone and in the other, in turns, over a new connection; in both it shows about as many rows (no type
+fills a page of the small one, which shows all types instead). The ratio is that of the medians; the goals are twice, and ten
 queries. Queries are those of a whole page, with who one is and the frame around it: of an administrator, or of somebody who
 sees both by grants alone, whichever are more.
 """

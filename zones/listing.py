@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, QuerySet, Subquery, Value, When, Window
-from django.db.models.functions import RowNumber
+from django.db.models import BooleanField, Case, Count, F, Func, IntegerField, Q, QuerySet, Subquery, When, Window
 from django.db.models.lookups import GreaterThan
 
 from zones.models import BEGINNING, Record, Zone
@@ -57,10 +56,11 @@ class Listing:
         """Of so many of `records`."""
         return records.order_by(*self._order).values_list("pk", flat=True)[wanted]
 
-    def _rows(self, keys: QuerySet[Record, int] | list[int], **more: Any) -> list[Any]:
-        """The records that have these keys: found by an index alone, they are read now, with `more` about each."""
+    def _rows(self, keys: QuerySet[Record, int] | list[int], most: int | None = None, **more: Any) -> list[Any]:
+        """The records that have these keys, or the first of them: found by an index alone, they are read now, with `more`
+        about each."""
         rows = Record.rows.filter(pk__in=keys).select_related("updated_by").order_by(*self._order).annotate(**more)
-        found = list(rows)
+        found = list(rows[:most])
         for record in found:
             record.zone = self._zone
         return found
@@ -84,7 +84,7 @@ class _Count(Func):
 
 class Found(Listing):
     """Those of some records that match, as `narrowed` has them beside others, of which `some` are sooner counted. Two queries
-    for a page."""
+    for a page: the first finds the keys of those that match among the first in the order."""
 
     def __init__(
         self,
@@ -106,29 +106,29 @@ class Found(Listing):
         looked_at = max(LOOKED_AT, 2 * enough)
         first = Subquery(self._keys(self._records, slice(looked_at)))
         near = Record.rows.filter(_Among(F("pk"), first)).filter(self._condition)
-        keys = list(self._keys(near, slice(max(enough, COUNTED + 1))))
-        wanted = slice(start, enough)
-        if self._total <= looked_at or len(keys) >= max(enough, COUNTED + 1):
-            found, least = self._rows(keys[wanted]), len(keys)
+        most = max(enough, COUNTED + 1)
+        keys = list(self._keys(near, slice(most)))
+        if self._total <= looked_at or len(keys) == most:
+            found, least = self._rows(keys[start:enough]), len(keys)
+        elif len(keys) >= enough:
+            found = self._rows(keys[start:enough], found=self._counted())
+            least = found[0].found if found else 0  # somebody may have deleted them all meanwhile
         else:
-            those = keys[wanted] if len(keys) >= enough else self._keys(self._narrowed, wanted)
-            found = self._rows(those, found=self._counted(size))
-            least = (found[-1].found or start + len(found)) if found else self._narrowed[:start].count()
+            rest = self._keys(self._narrowed, slice(start, most))
+            found = self._rows(rest, size + 1, found=Window(Count("*")))
+            least = start + found[0].found if found else self._narrowed[:start].count()
         self.exact = least <= COUNTED or len(found) <= size
         self._count = least if self.exact else max(COUNTED, start + len(found))
         self._page = found[:size]
 
-    def _counted(self, size: int) -> Case:
-        """How many are found, as far as is counted: told by the record that follows those of a page. Without one, nobody
-        has to count."""
-        follows = GreaterThan(Window(RowNumber(), order_by=self._order), size)
+    def _counted(self) -> Any:
+        """How many are found, as far as is counted."""
         *some, every = [
             _Count(Subquery(each.order_by().values("pk")[: COUNTED + 1]))
             for each in (self._some, self._narrowed)
             if each is not None
         ]
-        enough = [When(GreaterThan(part, COUNTED), then=Value(COUNTED + 1)) for part in some]
-        return Case(When(follows, then=Case(*enough, default=every)))
+        return Case(*(When(GreaterThan(part, COUNTED), then=part) for part in some), default=every)
 
     def count(self) -> int:
         return self._count
