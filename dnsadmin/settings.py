@@ -264,8 +264,9 @@ OWN_ORIGINS = _own_origins()
 # -- static files -------------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-# Of the packages in package-lock.json, as they were installed: charts.
-STATICFILES_DIRS = [BASE_DIR / "static", ("uplot", BASE_DIR / "node_modules" / "uplot" / "dist")]
+# Of the packages in package-lock.json, as they were installed: charts, and Punycode for names in events.
+_PACKAGES = BASE_DIR / "node_modules"
+STATICFILES_DIRS = [BASE_DIR / "static", ("uplot", _PACKAGES / "uplot" / "dist"), ("punycode", _PACKAGES / "punycode")]
 STATIC_ROOT = DATA_DIR / "static"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = DEBUG

@@ -19,6 +19,9 @@ IDNA = dns.name.IDNA_2008_Practical
 """IDNA 2008 with the mapping of UTS 46 (so that people may type capitals), leaving ASCII labels such as `_dmarc` alone."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
+_A_LABEL = re.compile(r"xn--(?!-)[a-z0-9-]+")
+_UNSEEN = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Marks and letters that leave no trace on the screen."""
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 
 
@@ -104,8 +107,8 @@ def explain(error: Exception) -> str:
 
 
 def readable(name: str) -> str:
-    """The name with its A-labels as U-labels, for people; labels that do not decode stay as they are."""
-    return ".".join(_u_label(label) for label in name.split(".")) if "xn--" in name else name
+    """The name with its A-labels as people read them. Those that do not decode, or to what is no plain word, stay."""
+    return ".".join(map(_read, name.split("."))) if "xn--" in name else name
 
 
 def suspicious(name: str) -> list[str]:
@@ -114,8 +117,9 @@ def suspicious(name: str) -> list[str]:
     for label in name.split(".") if "xn--" in name else ():
         if not label.startswith("xn--"):
             continue
-        shown = _u_label(label)
-        if shown == label:
+        try:
+            shown = idna.ulabel(label)
+        except (idna.IDNAError, UnicodeError):
             reasons.append(f"{label} is not a valid internationalised label (RFC 5891)")
             continue
         scripts = {unicodedata.name(character, "?").split(" ")[0] for character in shown if character.isalpha()}
@@ -132,8 +136,28 @@ def looks_like_address(name: str, zone: str) -> bool:
     return bool(_ADDRESS.fullmatch(text)) or ":" in text
 
 
-def _u_label(label: str) -> str:
-    try:
-        return idna.ulabel(label) if label.startswith("xn--") else label
-    except (idna.IDNAError, UnicodeError):
+def _read(label: str) -> str:
+    if not _A_LABEL.fullmatch(label):
         return label
+    try:
+        shown = label.removeprefix("xn--").encode().decode("punycode")
+    except UnicodeError:
+        return label
+    return shown if _plain(shown) else label
+
+
+def _plain(shown: str) -> bool:
+    """Whether a decoded label is made of letters, their marks, digits and hyphens (and the dot of Catalan's l·l), all
+    visible, and written as IDNA writes it: small, and in no compatibility form.
+
+    That is IDNA 2008 without what depends on neighbours, as pages decide it too, of the names in events (`names.js`).
+    """
+    letters = shown.replace("l·l", "ll").replace("-", "0")
+    kinds = [unicodedata.category(letter) for letter in letters]
+    return (
+        not shown.isascii()
+        and kinds[0][0] != "M"
+        and all(kind[0] in "LM" or kind == "Nd" for kind in kinds)
+        and not _UNSEEN.search(shown)
+        and shown == unicodedata.normalize("NFKC", shown).lower()
+    )

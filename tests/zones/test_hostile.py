@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,17 @@ def test_what_is_no_internationalised_name_is_refused(name: str) -> None:
         names.relative(name, "example.com")
 
 
-def test_labels_that_do_not_decode_are_shown_as_they_are() -> None:
-    assert readable("xn--a.xn--mnchen-3ya") == "xn--a.münchen"
-    assert names.suspicious("xn--a") != []
+# The table that the page's own reading is tested by, too: `tests/js/names.test.js`.
+@pytest.mark.parametrize(
+    ("name", "shown"), json.loads(Path(__file__).with_name("readable_names.json").read_text()).items()
+)
+def test_a_name_reads_as_in_the_page(name: str, shown: str) -> None:
+    assert readable(name) == shown
+
+
+@pytest.mark.parametrize("name", ["xn--a", "xn--ls8h", "xn--99999999", "xn--abc-"])
+def test_what_is_no_internationalised_label_misleads(name: str) -> None:
+    assert names.suspicious(name) != []
 
 
 @pytest.mark.parametrize("declared", rdata.catalogue(), ids=lambda declared: declared.name)
