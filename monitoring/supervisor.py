@@ -21,12 +21,13 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
 from monitoring.lease import LEASE, Lease, LeaseLost
 from monitoring.models import CollectorLease, CollectorState
+from realtime.database import with_kept_connections
 from zones.collectors import COLLECTORS, Collector
 
 logger = logging.getLogger(__name__)
@@ -164,7 +165,7 @@ class Supervisor:
     async def _in_thread(self, function: Callable[[], T]) -> T:
         context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: context.run(_with_fresh_connection, function)
+            self._pool, lambda: context.run(with_kept_connections, function)
         )
 
     # -- what others can see
@@ -203,14 +204,6 @@ class Supervisor:
             )
         for each in told:
             each.changed, each.written_at = False, time.monotonic()
-
-
-def _with_fresh_connection(function: Callable[[], T]) -> T:
-    close_old_connections()
-    try:
-        return function()
-    finally:
-        close_old_connections()
 
 
 class Overview(msgspec.Struct, frozen=True):

@@ -29,11 +29,12 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
         _pool = ThreadPoolExecutor(conf().database_threads, thread_name_prefix="realtime-db")
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(
-        _pool, partial(context.run, _call, partial(function, *args, **kwargs))
+        _pool, partial(context.run, with_kept_connections, partial(function, *args, **kwargs))
     )
 
 
-def _call(function: Callable[[], T]) -> T:
+def with_kept_connections(function: Callable[[], T]) -> T:
+    """Run `function` in a thread that lives as long as the process, and keep its database connections for the next visit."""
     _look_after_connections()
     try:
         return function()
@@ -44,7 +45,7 @@ def _call(function: Callable[[], T]) -> T:
 def _look_after_connections() -> None:
     """Keep this thread's database connections open, and replace those that broke.
 
-    The pool's threads live as long as the process, unlike those of requests, so opening a connection for each visit,
+    Threads of a pool live as long as the process, unlike those of requests, so opening a connection for each visit,
     which costs more than most of them, would be for nothing. One that broke meanwhile is found by a health check.
     """
     for connection in connections.all(initialized_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -44,15 +45,22 @@ async def follow_queries() -> None:
 
         reading: ingest.Ingest = await in_pool(ingest.Ingest, where, book)
         helpers = [asyncio.create_task(book.listen()), asyncio.create_task(_ask(reading))]
+        ending = threading.Event()
         try:
             while True:
-                busy = await in_pool(reading.turn)
-                await asyncio.sleep(0 if busy else QUIET_S)
+                await in_pool(_read_on, reading, ending)
         finally:
+            ending.set()
             for task in helpers:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(in_pool(_end, reading))
+
+
+def _read_on(reading: ingest.Ingest, ending: threading.Event) -> None:
+    """Until there is more to read than a turn takes: for a log in which little is new the event loop is not woken."""
+    while not reading.turn() and not ending.wait(QUIET_S):
+        pass
 
 
 def _end(reading: ingest.Ingest) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import msgspec
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import live, row
 from zones import rdata
@@ -68,15 +69,29 @@ def _octets(kind: str, content: str) -> str:
     return stored.replace('" "', "") if kind == "TXT" else stored
 
 
+@pytest.fixture
+def zone(make_zone) -> str:
+    return make_zone(("www", "A", "192.0.2.1"))
+
+
+@pytest.fixture
+def new_record(site, zone, profile) -> Callable[..., Page]:
+    """Begin a record of that name on the page of the zone: `new_record("long", "TXT")`."""
+
+    def begin(name: str, kind: str = "A") -> Page:
+        page = live(profile(site).sign_in("olivia", f"/zones/{zone}/"))
+        page.get_by_role("button", name="Add record").click()
+        page.locator(".editor [name=name]").fill(name)
+        page.get_by_label("Type", exact=True).last.select_option(kind)
+        return page
+
+    return begin
+
+
 @pytest.mark.parametrize("length", [255, 256, 600])
-def test_long_text_is_cut_into_strings_and_whole_again_in_its_field(site, make_zone, profile, length):
-    zone = make_zone()
+def test_long_text_is_cut_into_strings_and_whole_again_in_its_field(new_record, length):
     text = ("ü" + "x" * 99) * 6
-    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
-    live(page)
-    page.get_by_role("button", name="Add record").click()
-    page.locator(".editor [name=name]").fill("long")
-    page.get_by_label("Type", exact=True).last.select_option("TXT")
+    page = new_record("long", "TXT")
     page.get_by_label("Text", exact=True).fill(text[:length])
     page.get_by_role("button", name="Save").click()
 
@@ -85,12 +100,8 @@ def test_long_text_is_cut_into_strings_and_whole_again_in_its_field(site, make_z
     expect(page.get_by_label("Text", exact=True)).to_have_value(text[:length])
 
 
-def test_what_saving_would_warn_of_is_said_while_one_types(site, make_zone, profile):
-    zone = make_zone()
-    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
-    live(page)
-    page.get_by_role("button", name="Add record").click()
-    page.locator(".editor [name=name]").fill("under_score")
+def test_what_saving_would_warn_of_is_said_while_one_types(site, zone, new_record):
+    page = new_record("under_score")
     page.get_by_label("IPv4 address").fill("192.0.2.1")
 
     expect(page.locator(".editor [data-foreseen]")).to_contain_text("under_score is no host name")
@@ -102,12 +113,8 @@ def test_what_saving_would_warn_of_is_said_while_one_types(site, make_zone, prof
     expect(page.locator("#toasts")).not_to_contain_text("but look")
 
 
-def test_a_new_record_takes_the_ttl_of_its_rrset_and_shows_it(site, make_zone, profile):
-    zone = make_zone(("www", "A", "192.0.2.1"))
-    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
-    live(page)
-    page.get_by_role("button", name="Add record").click()
-    page.locator(".editor [name=name]").fill("www")
+def test_a_new_record_takes_the_ttl_of_its_rrset_and_shows_it(new_record):
+    page = new_record("www")
     page.get_by_label("IPv4 address").fill("192.0.2.2")
     expect(page.locator(".editor [name=ttl]")).to_have_attribute("placeholder", "300")
     page.get_by_role("button", name="Save").click()
@@ -115,13 +122,8 @@ def test_a_new_record_takes_the_ttl_of_its_rrset_and_shows_it(site, make_zone, p
     expect(row(page, "www").locator("[data-slot=ttl]")).to_have_text(["300", "300"])
 
 
-def test_a_field_says_what_it_is_for_and_what_is_wrong_with_it(site, make_zone, profile):
-    zone = make_zone()
-    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
-    live(page)
-    page.get_by_role("button", name="Add record").click()
-    page.locator(".editor [name=name]").fill("@")
-    page.get_by_label("Type", exact=True).last.select_option("MX")
+def test_a_field_says_what_it_is_for_and_what_is_wrong_with_it(new_record):
+    page = new_record("@", "MX")
     preference, exchange = page.get_by_label("Preference", exact=True), page.get_by_label("Mail server", exact=True)
     expect(preference).to_have_accessible_description("Lower is tried first.")
     expect(preference).to_have_attribute("placeholder", "10")
