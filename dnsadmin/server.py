@@ -8,7 +8,6 @@ import socket
 from types import FrameType
 
 import uvicorn
-from django.conf import settings
 
 from monitoring.supervisor import Supervisor
 from realtime.lifespan import this_node
@@ -17,15 +16,16 @@ from realtime.lifespan import this_node
 class Server(uvicorn.Server):
     """On the signal to stop: tell every client when to come back, close each socket with a reason, then stop.
 
-    Without Redis the collectors run in here as well: nobody else could reach this process's clients. With it,
-    `manage.py run_monitors` runs them.
+    monitors: the collectors run in here as well. Without Redis they have to: nobody else could reach this process's
+    clients. With it, `manage.py run_monitors` can do it, or as many processes as like: one collects, the others stand by.
     """
 
     _collecting: asyncio.Task[None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, *, monitors: bool) -> None:
         super().__init__(config)
+        self._monitors = monitors
         self._signalled = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if not settings.SITE.redis_url and self.started:
+        if self._monitors and self.started:
             self._collecting = asyncio.create_task(Supervisor().run())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(host: str, port: int, log_level: str) -> Server:
+def server(host: str, port: int, log_level: str, *, monitors: bool = False) -> Server:
     """A server for `dnsadmin.asgi`, with prebuilt frames and without per-message deflate (decision 0003)."""
     config = uvicorn.Config(
         "dnsadmin.asgi:application",
@@ -73,4 +73,4 @@ def server(host: str, port: int, log_level: str) -> Server:
         server_header=False,
         loop="uvloop",
     )
-    return Server(config)
+    return Server(config, monitors=monitors)

@@ -205,7 +205,7 @@ def run(arguments: list[str]) -> NoReturn:
     if os.environ["DNSADMIN_DEMO"].lower() in ("1", "true"):
         must(PYTHON, "manage.py", "seed_demo")
     os.chdir(ROOT)
-    os.execv(PYTHON, [str(PYTHON), "manage.py", "serve", *arguments])
+    os.execv(PYTHON, [str(PYTHON), "manage.py", "serve", "--monitors", *arguments])
 
 
 def test(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ import pytest
 from tests.parts.json_client import JsonClient
 from tests.parts.ports import free_port
 from tests.parts.process import DidNotStart, Process
+from tests.parts.redis_server import RedisServer
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-password-for-the-demo"
@@ -38,6 +39,7 @@ class Demo:
 
     def start(self, **settings: str) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DNSADMIN_", "DJANGO_"))}
+        self.said_before = len(self.process.log())
         self.process.start(self._ready, env=inherited | self.settings | settings, timeout_s=90)
 
     def tree(self) -> list[psutil.Process]:
@@ -55,6 +57,14 @@ class Demo:
             if time.monotonic() > until:
                 return False
             time.sleep(0.1)
+        return True
+
+    def collects_within(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while "collecting, in term" not in self.process.log()[self.said_before :]:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.2)
         return True
 
     def _ready(self) -> bool:
@@ -88,15 +98,16 @@ def test_sigterm_to_make_ends_the_whole_tree(demo: Demo) -> None:
 
 
 def test_everybody_of_the_demo_signs_in_and_finds_their_zones_after_a_second_start_and_ctrl_c_ends_it(
-    demo: Demo,
+    demo: Demo, redis_server: RedisServer
 ) -> None:
-    demo.start()
+    demo.start(DNSADMIN_REDIS_URL=redis_server.url)
     zones = {}
     for username in ("admin", "olivia", "sam", "vera", "zoe"):
         token = demo.client.post("/api/token/", {"username": username, "password": PASSWORD}).data["access"]
         zones[username] = demo.client.request("GET", "/api/zones/", Authorization=f"Bearer {token}").data["count"]
     assert zones["admin"] == zones["olivia"] == zones["sam"] == zones["vera"] > 1
     assert zones["zoe"] == 1
+    assert demo.collects_within(30), "everything is in it, with Redis as well"
     os.killpg(demo.process.pid, signal.SIGINT)  # which is what a terminal does
     demo.process.wait()
     assert demo.gone_within(10), [process.cmdline() for process in demo.tree()]

@@ -26,8 +26,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--bind", default=settings.SITE.bind, help="address to listen on (DNSADMIN_BIND)")
         parser.add_argument("--port", type=int, default=settings.SITE.port, help="TCP port (DNSADMIN_PORT)")
+        parser.add_argument(
+            "--monitors", action="store_true", help="run the collectors in here with Redis, too: no run_monitors beside"
+        )
 
-    def handle(self, *args: Any, bind: str, port: int, **options: Any) -> None:
+    def handle(self, *args: Any, bind: str, port: int, monitors: bool, **options: Any) -> None:
         if settings.SITE.demo and not is_loopback(bind):
             raise CommandError(f"The demo has well-known accounts and listens on loopback only, not on {bind}.")
         # uvicorn repeats the signal that stopped it when it is done; this turns it into an ordinary, clean end.
@@ -59,7 +62,7 @@ class Command(BaseCommand):
             enforcement.start()
             running.callback(enforcement.stop)
             self.stderr.write(f"dnsadmin on http://{bind}:{port}/")
-            server(bind, port, settings.SITE.log_level).run()
+            server(bind, port, settings.SITE.log_level, monitors=monitors or not settings.SITE.redis_url).run()
 
 
 def is_loopback(address: str) -> bool:
