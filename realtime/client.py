@@ -88,9 +88,8 @@ class Client:
         self._keeper: asyncio.Task[None] | None = None
         self._epoch = ""
         self._resuming = False  # until it is answered, nothing may move the position
-        self._wishes: dict[
-            str, bool
-        ] = {}  # patterns as the server confirmed them: wanted or not; the last that matches counts
+        # Patterns as the server confirmed them: wanted or not; the last that matches counts.
+        self._wishes: dict[str, bool] = {}
         self._more_wishes: dict[str, Any] = {}  # and zones and filter
         self._held: list[dict[str, Any]] | None = None  # what comes while the server is told the subscription again
         self._bye: dict[str, Any] | None = None

@@ -12,14 +12,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from django.contrib.auth import get_user_model
 from msgspec import Meta
 
-from realtime import doorbell, errors, log, presence, trial
+from realtime import alerts, doorbell, errors, log, presence, tracing, trial
 from realtime.actors import acting_over_socket
 from realtime.audience import permitted_types
 from realtime.authentication import AuthenticationFailed, note_failure
 from realtime.database import in_database
 from realtime.events import EventType, SourceUser
+from realtime.models import LogEvent
 from realtime.protocol import Command, ErrorCode, Frame, error, response, timestamp
 from realtime.subscriptions import Subscribe, TooManySubscriptions, Wants, subscriptions
 
@@ -267,8 +269,6 @@ async def get_stats(consumer: UnifiedWebSocketConsumer, data: Nothing) -> Any:
 @command("trace", EventId, administrators_only=True)
 async def trace(consumer: UnifiedWebSocketConsumer, data: EventId) -> Any:
     """The way of an event of the last hour: who got it when, and who did not and why."""
-    from realtime import tracing
-
     try:
         return await in_database(tracing.trace, data.event_id)
     except tracing.Unknown as problem:
@@ -293,11 +293,6 @@ async def disconnect(consumer: UnifiedWebSocketConsumer, data: ConnectionId) -> 
 @app_command("acknowledge", Acknowledge)
 def acknowledge(caller: Caller, data: Acknowledge) -> dict[str, Any]:
     """Say that one looks after an alert; who was first is answered, whoever asks."""
-    from django.contrib.auth import get_user_model
-
-    from realtime import alerts
-    from realtime.models import LogEvent
-
     try:
         alert = alerts.of_event(data.event_id, caller.user.id)
     except LogEvent.DoesNotExist:

@@ -10,6 +10,7 @@ import logging
 import queue
 import time
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -152,38 +153,35 @@ class Ingest:
 
     def _read(self) -> bool:
         """Queries first, then what policies did: so whatever was done to a query that is read is mostly known with it."""
-        more = False
+        more = self._read_queries()
+        self._read_hits()
+        return more
+
+    def _read_queries(self) -> bool:
+        read = 0
         try:
-            for _ in range(BLOCKS):
-                block = self._query_log.read()
-                if not block:
-                    break
+            for block in _blocks(self._query_log):
+                read += 1
                 before = self._unreadable.count
                 own, others = (
                     parse_queries(lines, self._unreadable) for lines in own_apart(block, self._endpoint.tsig.name)
                 )
                 self.source.lines += len(own) + len(others) + self._unreadable.count - before
                 self._hear(Batch(others, [], own))
-            else:
-                more = True
         except OSError as error:
             self.source.enter("no_log", f"{QUERY_LOG} cannot be read: {error.strerror or error}")
         else:
             self._look_at_source()
+        return read == BLOCKS
+
+    def _read_hits(self) -> None:
         try:
-            hits: list[PolicyHit] = []
-            for _ in range(BLOCKS):
-                block = self._rpz_log.read()
-                if not block:
-                    break
-                hits += parse_hits(block, self._unreadable)
-            if hits:
+            if hits := [hit for block in _blocks(self._rpz_log) for hit in parse_hits(block, self._unreadable)]:
                 self._hear(Batch(Queries(), hits))
         except FileNotFoundError:
             pass  # a server without response policies writes none
         except OSError as error:
             self.source.enter("no_log", f"{RPZ_LOG} cannot be read: {error.strerror or error}")
-        return more
 
     def _hear(self, batch: Batch) -> None:
         self._counting.count(batch)
@@ -350,6 +348,14 @@ class Ingest:
         finally:
             self._query_log.close()
             self._rpz_log.close()
+
+
+def _blocks(log: LogFollower) -> Iterator[bytes]:
+    """What is new in a log, as much as belongs into one turn."""
+    for _ in range(BLOCKS):
+        if not (block := log.read()):
+            return
+        yield block
 
 
 def _told(hit: PolicyHit, more: int) -> BlockedQuery:
