@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,13 +32,13 @@ from dnsadmin.events import ArchiveEvent
 from realtime import log
 from realtime.broadcasting import emit
 from realtime.events import EventType
+from zones import bulk
 
 FORMAT = 1
 LEFT_OUT = frozenset({"realtime_presence", "realtime_metricsample", "realtime_tracereport"})
 """Tables of what is true only now."""
 FILES = ("secret_key",)
 """Files of the data directory that cannot be made again: sessions and tokens are signed with this key."""
-CHUNK = 2000
 
 Progress = Callable[[str, int], None]
 
@@ -229,25 +229,8 @@ def _keep_others_from_writing() -> None:
 
 def _load(model: type[models.Model], file: BinaryIO) -> None:
     fields = [field for field in model._meta.concrete_fields if not field.generated]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    holders = ", ".join(["%s"] * len(fields))
-    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({holders})"  # noqa: S608  # own names
-    with connection.cursor() as cursor:
-        for rows in _chunks(file, fields):
-            cursor.executemany(statement, rows)
-
-
-def _chunks(file: BinaryIO, fields: list[models.Field[Any, Any]]) -> Iterator[list[list[Any]]]:
-    rows: list[list[Any]] = []
-    for line in file:
-        values = json.loads(line)
-        rows.append([_stored(field, value) for field, value in zip(fields, values, strict=True)])
-        if len(rows) == CHUNK:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+    rows = (tuple(map(_stored, fields, json.loads(line))) for line in file)
+    bulk.write(model, [str(field.column) for field in fields], rows)
 
 
 def _stored(field: models.Field[Any, Any], value: Any) -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.db.models import F, QuerySet, Value
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
@@ -144,6 +143,8 @@ def _fill_permission_caches(users: Sequence[Any]) -> Mapping[tuple[int, str], se
 
     The decision stays with `has_perm`, and so with every authentication backend of the site.
     """
+    from django.contrib.auth.models import Group  # this module is read before the apps are
+
     ids = [user.pk for user in users]
     if not ids:
         return {}
