@@ -18,10 +18,11 @@ from monitoring import charts
 from monitoring.summary import summary
 from zones.access import may_create_zones, visible_zones
 from zones.models import Record, SyncState
+from zones.names import sought
 from zones.nameserver import control
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import NameServerError
-from zones.searching import likely, matching
+from zones.searching import likely, matching, spellings
 
 LINES = 50
 """Lines of activity on a page."""
@@ -99,22 +100,23 @@ def activity_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def search(request: HttpRequest) -> JsonResponse:
-    """Zones and records for the top line, as JSON: `q` is part of a zone's name, of a record's, of its content or comment.
-    Comments for editors are found, and shown, only where one may edit."""
+    """Zones and records for the top line, as JSON: `q` is part of a zone's name, of a record's, of its content or comment;
+    of an internationalised name in whole labels. Comments for editors are found, and shown, only where one may edit."""
     query = request.GET.get("q", "").strip().lower().rstrip(".")[:255]
     if not query:
         return JsonResponse({"zones": [], "records": []})
     visible = visible_zones(request.user)
-    zones = visible.filter(name__contains=query).order_by("name")[:FOUND_ZONES]
+    texts, name = spellings(query), sought(query)
+    zones = visible.filter(name__contains=name).order_by("name")[:FOUND_ZONES]
     narrowed = Record.rows.filter(
-        Q(pk__in=likely(query, visible.values("pk")).values("pk"))
-        | Q(pk__in=Record.rows.filter(_by_whole_name(query), zone__in=visible).values("pk"))
+        Q(pk__in=likely(texts, visible.values("pk")).values("pk"))
+        | Q(pk__in=Record.rows.filter(_by_whole_name(name), zone__in=visible).values("pk"))
     )
     records = (
         narrowed.annotate(shown=Q(private=False) | Q(zone__in=visible_zones(request.user, "edit")))
-        .filter(matching(query, private=False) | Q(comment__icontains=query, shown=True) | _by_whole_name(query))
+        .filter(matching(texts, private=False) | Q(comment__icontains=query, shown=True) | _by_whole_name(name))
         .select_related("zone")
-        .order_by(_nearest_first(query), "zone__name", "name", "type")[:FOUND_RECORDS]
+        .order_by(_nearest_first(name), "zone__name", "name", "type")[:FOUND_RECORDS]
     )
     return JsonResponse(
         {

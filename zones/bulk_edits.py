@@ -6,14 +6,18 @@ Each zone gets a change set of its own, with its rules, history and events; all 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, Literal
 
 import msgspec
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from zones import rdata
 from zones.changes import Changes, change_set, newest_change
 from zones.models import Change, Record, Zone
+from zones.names import sought
 from zones.operations import operation
 from zones.refusals import InvalidChange
 from zones.validation import Problem
@@ -24,7 +28,9 @@ OPERATION = "bulk_edit"
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """Which records, and what becomes of them.
 
-    find, replace: plain text in `field`. type, name: what else must fit, `name` as part of it. ttl: seconds, or `None`.
+    find, replace: plain text in `field`. Names are found in either case, and by their U-labels (RFC 4343, RFC 5890), also
+    where they are all of a value; other text as it is written. type, name: what else must fit, `name` as part of it. ttl:
+    seconds, or `None`.
     """
 
     find: str = ""
@@ -33,6 +39,22 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     type: str = ""
     name: str = ""
     ttl: int | None = None
+
+    def found_in(self, record: Record) -> str:
+        """What is found, as this record has it written."""
+        names = self.field == "name" or (self.field == "content" and not rdata.minds_case(record.type))
+        return self._as_names_are if names else self.find
+
+    @property
+    def spellings(self) -> set[str]:
+        """What may be found, in any record."""
+        return {"name": {self._as_names_are}, "content": {self.find, self._as_names_are}, "comment": {self.find}}[
+            self.field
+        ]
+
+    @property
+    def _as_names_are(self) -> str:
+        return sought(self.find.lower())
 
 
 class ZoneEdit(msgspec.Struct, kw_only=True):
@@ -115,11 +137,12 @@ def _ask(changes: Changes, zone: Zone, edit: Edit) -> int:
     """Ask for the changes of one zone; returns how many records match."""
     matched = 0
     for record in _matching(zone, edit).iterator():
-        if edit.find not in getattr(record, edit.field):  # SQLite finds it in either case
+        found, text = edit.found_in(record), getattr(record, edit.field)
+        if found not in text:  # SQLite finds it in either case
             continue
         fields: dict[str, Any] = {} if edit.ttl is None else {"ttl": edit.ttl}
         if edit.find:
-            fields[edit.field] = getattr(record, edit.field).replace(edit.find, edit.replace)
+            fields[edit.field] = text.replace(found, edit.replace)
         changes.update(record.pk, version=record.version, **fields)
         matched += 1
     return matched
@@ -131,9 +154,9 @@ def _matching(zone: Zone, edit: Edit) -> QuerySet[Record]:
     if edit.type:
         records = records.filter(type=edit.type.upper())
     if edit.name:
-        records = records.filter(name__contains=edit.name.lower())
+        records = records.filter(name__contains=sought(edit.name.lower()))
     if edit.find:
-        records = records.filter(Q(**{f"{edit.field}__contains": edit.find}))
+        records = records.filter(reduce(or_, (Q(**{f"{edit.field}__contains": text}) for text in edit.spellings)))
     return records
 
 

@@ -54,6 +54,7 @@ __all__ = (
     "snapshot",
     "takes_back",
     "update_zone",
+    "where_from",
 )
 
 DEFAULT_TTL = 3600
@@ -182,7 +183,7 @@ def change_set(
     with transaction.atomic():
         _lock(zone)
         if not (zone.writable or as_served):
-            message = f"the records of {zone.name} come from elsewhere ({_where_from(zone)}); change them there"
+            message = f"the records of {zone.name} come from elsewhere ({where_from(zone)}); change them there"
             raise InvalidChange([Problem(code="not_writable", message=message)])
         if based_on is not None:
             _refuse_outdated(zone, based_on)
@@ -527,7 +528,8 @@ def _lock(zone: Zone) -> None:
         raise Zone.DoesNotExist(f"the zone {zone.name} was deleted")
 
 
-def _where_from(zone: Zone) -> str:
+def where_from(zone: Zone) -> str:
+    """Why the records of a zone that is not `writable` are not changed here, in a few words."""
     return "the name server, where it is only watched" if zone.watched else f"it is a {zone.kind} zone"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property, reduce
 from operator import or_
@@ -13,7 +13,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from zones import names
 from zones.grants import GRANT
-from zones.models import Change, ChangeSet, Zone
+from zones.models import Change, ChangeKind, ChangeSet, Zone
 from zones.nameserver.peers import peers
 from zones.plan import chunks
 
@@ -33,7 +33,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 class History:
     """The change sets of a zone that are wanted, newest first, for a `Paginator`: each with the first of its changes as
-    `first_changes`, at most `most`; without what the name server has to do, which may be large.
+    `first_changes`, at most `most`, also of what was `overwritten` at the name server; without what that has to do, which may
+    be large.
 
     authors, origins: who made change sets of the zone, wanted or not, and by which ways; read together with the count.
     """
@@ -83,7 +84,13 @@ class History:
         for some in chunks([whole, *parts], 100):
             for change in Change.objects.filter(reduce(or_, some)).order_by("id"):
                 by_set[change.change_set_id].append(change)
+        unseen = [each.pk for each in found if not (each.change_count or each.settings)]
+        rrsets = dict(self._zone.change_sets.filter(pk__in=unseen).values_list("pk", "rrsets")) if unseen else {}
         for each in found:
+            each.overwritten = bool(rrsets.get(each.pk))
+            if each.overwritten:  # at the name server: no record here was changed, its RRsets alone are known
+                changes = [change for entry in rrsets[each.pk] for change in _of_rrset(entry)]
+                each.change_count, by_set[each.pk] = len(changes), changes[: self._most]
             each.first_changes = by_set[each.pk]
         return found
 
@@ -106,6 +113,25 @@ def _condition(zone: Zone, wanted: Wanted) -> Q:
         touching = Change.objects.filter(Q(was_named=name) | Q(now_named=name))
         condition &= Q(pk__in=touching.values("change_set"))
     return condition
+
+
+def _of_rrset(entry: Mapping[str, Any]) -> Iterator[Change]:
+    """An entry of `ChangeSet.rrsets` as changes of its records, which have neither an id nor a comment."""
+    before, after = (
+        {
+            value: {"id": None, "name": entry["name"], "type": entry["type"], "ttl": side["ttl"], "content": value}
+            | {"comment": "", "private": False, "version": None}
+            for value in side["rdata"]
+        }
+        if side
+        else {}
+        for side in (entry["before"], entry["after"])
+    )
+    for value in [*before, *(after.keys() - before.keys())]:
+        was, now = before.get(value), after.get(value)
+        if was != now:
+            op = ChangeKind.CREATE if was is None else ChangeKind.DELETE if now is None else ChangeKind.UPDATE
+            yield Change(op=op, before=was, after=now)
 
 
 class Line(msgspec.Struct, frozen=True):

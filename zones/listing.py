@@ -13,8 +13,9 @@ from django.db.models import BooleanField, Case, Count, F, Func, IntegerField, Q
 from django.db.models.lookups import GreaterThan
 
 from zones.models import BEGINNING, Record, Zone
+from zones.names import sought
 from zones.rrsets import APEX
-from zones.searching import likely, matching, some_likely
+from zones.searching import likely, matching, some_likely, spellings
 
 PAGE_SIZE = 100
 
@@ -163,27 +164,28 @@ def of(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", priva
         records, total = records.filter(type=kind), zone.record_counts.get(kind, 0)
     if not query:
         return Listing(zone, records, sort, total)
-    condition, name = matching(query, private=private), _inside(query, zone)
+    texts = spellings(query)
+    condition, name = matching(texts, private=private), _inside(sought(query), zone)
     at_the_apex = Q(pk__in=zone.records.filter(name=APEX).values("pk"))
     if name == APEX:
         condition |= Q(name=APEX)
     elif name:
         condition |= Q(name__icontains=name)
-    sought = query if name == APEX else name or query  # the whole name has it in it, too
+        texts = (*texts[:-1], name)  # the whole name has it in it, too
 
     def narrowed(found: QuerySet[Record]) -> QuerySet[Record]:
         if name == APEX:
             found = Record.rows.filter(Q(pk__in=found.values("pk")) | at_the_apex)
         return found.filter(type=kind) if kind else found
 
-    some = some_likely(sought, [zone.pk], most=2 * COUNTED)
+    some = some_likely(texts, [zone.pk], most=2 * COUNTED)
     return Found(
         zone,
         records,
         sort,
         total,
         condition,
-        narrowed(likely(sought, [zone.pk])),
+        narrowed(likely(texts, [zone.pk])),
         narrowed(some) if some is not None else None,
     )
 

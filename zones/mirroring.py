@@ -5,6 +5,7 @@ Those are secondary zones, and zones of an existing server that are only watched
 
 from __future__ import annotations
 
+import msgspec
 from django.db import transaction
 
 from realtime.actors import acting
@@ -23,6 +24,28 @@ def follow(zone: Zone, where: Endpoint) -> None:
     served = transfer(where, zone.name)
     with acting(None, origin=ORIGIN):
         take_over(zone, served, comment="changed at the name server")
+
+
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A change set that waits to be pushed. rrsets: its names and types, as `www A`."""
+
+    change_set: int
+    author: str
+    comment: str
+    rrsets: list[str]
+
+
+def given_up(zone: Zone) -> list[GivenUp]:
+    """What `take_over` would make void, oldest first."""
+    return [
+        GivenUp(
+            change_set=waiting.pk,
+            author=waiting.author_name,
+            comment=waiting.comment,
+            rrsets=[f"{entry['name']} {entry['type']}" for entry in waiting.rrsets],
+        )
+        for waiting in ChangeSet.objects.waiting(zone)
+    ]
 
 
 def take_over(zone: Zone, served: Transfer, *, comment: str, settled: str = "") -> ChangeSet | None:

@@ -23,6 +23,9 @@ _A_LABEL = re.compile(r"xn--(?!-)[a-z0-9-]+")
 _UNSEEN = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Marks and letters that leave no trace on the screen."""
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
+"""What UTS 46 takes for a dot between labels."""
+_NOT_ASCII = re.compile(r"[^\s.]*[^\x00-\x7f\s.][^\s.]*")
 
 
 def zone_name(text: str) -> str:
@@ -36,13 +39,12 @@ def zone_name(text: str) -> str:
 
 
 def sought(text: str) -> str:
-    """What people type to find a name by, as names are stored: whole labels of any script. What is no name stays as it is."""
-    if text.isascii():
-        return text
-    try:
-        return parse(text, dns.name.root).to_text(omit_final_dot=True)
-    except ValueError:
-        return text
+    """What people type to find a name by, as names are stored: its U-labels as A-labels, wherever in the text they stand.
+
+    A part of a U-label is taken for a whole one, and so finds no name that has it: nothing of it is in the A-label. What is
+    no label stays as it is.
+    """
+    return text if text.isascii() else _NOT_ASCII.sub(_a_label, _DOTS.sub(".", text))
 
 
 def is_reverse(zone: str) -> bool:
@@ -134,6 +136,13 @@ def looks_like_address(name: str, zone: str) -> bool:
     """Whether an absolute name is an IP address that someone typed where a name belongs, with or without a final dot."""
     text = (within(name, zone) or name).removesuffix(".")
     return bool(_ADDRESS.fullmatch(text)) or ":" in text
+
+
+def _a_label(label: re.Match[str]) -> str:
+    try:
+        return IDNA.encode(label[0]).decode()
+    except dns.exception.DNSException:
+        return label[0]
 
 
 def _read(label: str) -> str:

@@ -429,6 +429,12 @@ def target(rdtype: str, content: str) -> str | None:
     return content.rsplit(" ", 1)[-1] if rdtype in POINTING else None
 
 
+def minds_case(rdtype: str) -> bool:
+    """Whether upper and lower case mean different things in values of this type: not in names, numbers and hex."""
+    declared = TYPES.get(rdtype)
+    return declared is None or any(field.kind in ("text", "base64") for field in declared.fields)
+
+
 @cache
 def _slots(kind: type[dns.rdata.Rdata]) -> tuple[str, ...]:
     return tuple(slot for base in kind.__mro__ for slot in getattr(base, "__slots__", ()) if slot not in _COMMON)

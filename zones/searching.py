@@ -1,4 +1,4 @@
-"""Records by a part of their text: name, content, comment.
+"""Records by a part of their text: name, content, comment. What is sought is given as it may be spelled there.
 
 `matching` says which records those are. It alone reads every record of a zone; `likely` narrows a search beforehand to few
 records too many, by an index of trigrams: runs of three characters of the whole text (a table of SQLite's FTS5, an index of
@@ -9,7 +9,9 @@ only later.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import connections
@@ -17,6 +19,7 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from zones.models import Record
+from zones.names import sought
 
 MOST_TRIGRAMS = 40
 """Of what is sought; more of them find nothing more narrowly."""
@@ -24,15 +27,29 @@ MOST_TRIGRAMS = 40
 _LAST = "\U0010ffff"
 
 
-def matching(text: str, *, private: bool) -> Q:
-    """Records with `text` in their name, content or comment; of private comments only where `private`."""
-    comment = Q(comment__icontains=text) if private else Q(comment__icontains=text, private=False)
-    return Q(name__icontains=text) | Q(content__icontains=text) | comment
+def spellings(text: str) -> tuple[str, ...]:
+    """What people seek, as it may be written in a record: as they typed it, and with its U-labels as names have them."""
+    return tuple(dict.fromkeys((text, sought(text))))
 
 
-def likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record]:
-    """The records in whose text the trigrams of `text` are: those that match, and perhaps some that do not. zones: their
-    keys."""
+def matching(texts: Sequence[str], *, private: bool) -> Q:
+    """Records with one of `texts` in their name, content or comment; of private comments only where `private`."""
+    seen = Q() if private else Q(private=False)
+    return reduce(
+        or_,
+        (Q(name__icontains=text) | Q(content__icontains=text) | (Q(comment__icontains=text) & seen) for text in texts),
+    )
+
+
+def likely(texts: Sequence[str], zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record]:
+    """The records in whose text the trigrams of one of `texts` are: those that match, and perhaps some that do not. zones:
+    their keys."""
+    if len(texts) == 1:
+        return _likely(texts[0], zones)
+    return Record.rows.filter(reduce(or_, (Q(pk__in=_likely(text, zones).values("pk")) for text in texts)))
+
+
+def _likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record]:
     connection = connections[Record.rows.db]
     if connection.vendor == "sqlite" and (found := _with_trigrams(text)):
         return _among(found, zones)
@@ -45,10 +62,12 @@ def likely(text: str, zones: QuerySet[Any] | Collection[int]) -> QuerySet[Record
     return records
 
 
-def some_likely(text: str, zones: QuerySet[Any] | Collection[int], most: int) -> QuerySet[Record] | None:
+def some_likely(texts: Sequence[str], zones: QuerySet[Any] | Collection[int], most: int) -> QuerySet[Record] | None:
     """Of `most` that the index names first, those that `likely` has, to see how many there are at least; `None` where they
     are no sooner counted. SQLite lists all that its index names before it looks at the first."""
-    if connections[Record.rows.db].vendor != "sqlite" or (found := _with_trigrams(text, most)) is None:
+    if len(texts) > 1 or connections[Record.rows.db].vendor != "sqlite":
+        return None
+    if (found := _with_trigrams(texts[0], most)) is None:
         return None
     return _among(found, zones)
 

@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from zones import history, listing, rdata
+from zones import history, listing, mirroring, rdata
 from zones.access import editing, may, may_create_zones, visible_zone, visible_zones
 from zones.changes import BULK, takes_back
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
@@ -88,10 +88,12 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
             "types": sorted(zone.record_counts.items()),
             "total": zone.record_count,
             "query": query,
+            "query_as_names_are": sought(query),
             "type": kind,
             "sort": sort,
             "filtered": bool(query or kind),
             "may_edit": writable,
+            "gives_up": mirroring.given_up(zone) if zone.drift else [],
             "may_manage": may(request.user, "manage", zone),
             "may_create": may_create,
             "may_take_over": may_edit and may_create,
@@ -119,7 +121,7 @@ def zone_history(request: HttpRequest, name: str) -> HttpResponse:
         if change_set.settings:
             change_set.taken_back = may_manage and takes_back(change_set.settings)
         else:
-            change_set.taken_back = may_edit and zone.writable
+            change_set.taken_back = may_edit and zone.writable and not change_set.overwritten
         change_set.more = change_set.change_count - len(change_set.first_changes)
     return render(
         request,

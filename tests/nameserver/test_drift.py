@@ -98,6 +98,32 @@ def test_overwritten_it_leaves_an_entry_in_the_history(drifted: Zone, django_use
     assert events(drifted, "zone_synced")[-1]["drift"] == "overwritten"
 
 
+def test_what_was_overwritten_is_shown_in_the_history_before_and_after(
+    drifted: Zone, client: Any, django_user_model: Any
+) -> None:
+    pushing.repair(drifted.pk)
+    client.force_login(django_user_model.objects.create_superuser("olivia"))
+    noted = client.get(f"/api/zones/{drifted.name}/changes/").json()["results"][0]
+    assert noted["change_count"] == 3
+    shown = [(change["op"], (change["before"] or change["after"])["content"]) for change in noted["changes"]]
+    assert shown == [("delete", '"hello"'), ("delete", "203.0.113.5"), ("create", "192.0.2.1")]
+    page = client.get(f"/zones/{drifted.name}/history/").content.decode()
+    assert "www 60 A 203.0.113.5" in page
+    assert f"change {noted['id']}</span></button>" not in page  # no record changed here that could be taken back
+
+
+def test_what_accepting_would_give_up_is_told_before(drifted: Zone, client: Any, django_user_model: Any) -> None:
+    olivia = django_user_model.objects.create_superuser("olivia")
+    with acting(olivia, origin="page"):
+        waiting = change(drifted, "www", "192.0.2.9")
+    pushing.push(drifted.pk)
+    client.force_login(olivia)
+    told = client.get(f"/api/zones/{drifted.name}/drift/").json()["gives_up"]
+    assert told == [{"change_set": waiting.pk, "author": "olivia", "comment": waiting.comment, "rrsets": ["www A"]}]
+    page = client.get(f"/zones/{drifted.name}/").content.decode()
+    assert "Accepting gives up" in page and f"change {waiting.pk}</a> of <strong>olivia" in page
+
+
 @pytest.mark.parametrize("end", [pushing.accept, pushing.repair])
 def test_it_ends_only_as_it_was_seen(server: Endpoint, drifted: Zone, end: Any) -> None:
     seen = drifted.drift["serial"]

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.zonefile.looking import events, push, rows, served
+from zones.changes import change_set, create_zone
 from zones.importing import import_zone
 from zones.models import ChangeSet, Zone
 from zones.nameserver.endpoint import Endpoint
@@ -179,7 +180,8 @@ def test_many_records_are_edited_after_a_look(capsys: Any) -> None:
     edit = ("zone_edit", "example.test", "--find", "192.0.2.", "--replace", "198.51.100.", "--type", "A")
     looked = Ran(capsys, *edit, "--dry-run")
     assert "- ns 3600 A 192.0.2.1\n+ ns 3600 A 198.51.100.1\n" in looked.out
-    assert looked.out.endswith("example.test: 2 records would change\n")
+    newest = ChangeSet.objects.latest("id").pk
+    assert looked.out.endswith(f"example.test: 2 records would change (--based-on example.test={newest})\n")
     assert zone.records.get(name="www").content == "192.0.2.3"
     done = Ran(capsys, *edit, "--json")
     assert [(outcome["zone"], outcome["count"]) for outcome in done.json] == [("example.test", 2)]
@@ -196,11 +198,31 @@ def test_many_records_are_edited_after_a_look(capsys: Any) -> None:
         (("example.test", "--ttl", "-1"), "TTL"),
         (("nowhere.test", "--ttl", "1"), "There is no zone nowhere.test"),
         (("--ttl", "1"), "Name the zones"),
+        (("example.test", "--ttl", "1", "--based-on", "0"), "has changed example.test since"),
+        (("example.test", "--ttl", "1", "--based-on", "other.test=3"), "say of which of the zones"),
+        (("watched.test", "--ttl", "1"), "only watched"),
+        (("secondary.test", "--ttl", "1"), "is a secondary zone"),
     ],
 )
 def test_an_edit_that_cannot_be_is_refused_in_words(arguments: tuple[str, ...], words: str) -> None:
     zone = import_zone(FILE.encode(), "example.test").zone
     before = rows(zone)
+    create_zone("watched.test", nameservers=["ns.example.net"])
+    Zone.objects.filter(name="watched.test").update(watched=True)
+    create_zone("secondary.test", kind="secondary", servers=[{"address": "192.0.2.53"}])
     with pytest.raises(CommandError, match=words):
         call_command("zone_edit", *arguments)
     assert rows(zone) == before
+
+
+def test_a_zone_that_was_changed_after_the_look_is_not_imported_over(capsys: Any, tmp_path: Path) -> None:
+    zone = import_zone(FILE.encode(), "example.test").zone
+    file = tmp_path / "db"
+    file.write_text(FILE.replace("192.0.2.3", "192.0.2.33"))
+    how = (str(file), "--zone", "example.test", "--replace", "--no-wait", "--json")
+    seen = Ran(capsys, "zone_import", *how, "--dry-run").json["based_on"]
+    with change_set(zone) as changes:
+        changes.create(name="new", type="A", content="192.0.2.9")
+    refused = Ran(capsys, "zone_import", *how, "--based-on", str(seen))
+    assert (refused.code, refused.json["error"]) == (1, "outdated")
+    assert zone.records.filter(name="new").exists()

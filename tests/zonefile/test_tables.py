@@ -51,6 +51,8 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(comment: str) -> None:
         ("csv", "name,type,ttl,content\na,A,soon,192.0.2.1\n", 2, "ttl:"),
         ("csv", 'name,type,content\n"a,A\n', 2, "not CSV"),
         ("csv", "", 1, "lacks"),
+        ("csv", "name|type|content\na|A|192.0.2.1\n", 1, "between commas, semicolons or tabs"),
+        ("csv", "name;type;content\na;A;192.0.2.1,2\n", 2, "content:"),
         ("json", "{", 1, "not JSON"),
         ("json", "3", None, "expected a list"),
         ("json", '[{"name": "a", "type": "A", "ttl": 1, "content": "x"}]', 1, "content:"),
@@ -137,3 +139,9 @@ def test_lines_of_a_zone_file_are_merged_without_soa_and_ns(api: Api, olivia: Us
     done = api(olivia).post(f"{IMPORT}?merge=1", lines, content_type="text/dns").json()
     assert (done["created"], done["deleted"]) == (2, 0)
     assert zone.records.filter(type__in=("SOA", "NS")).count() == 2
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_spreadsheets_of_all_countries_are_read(between: str) -> None:
+    table = between.join(["name", "type", "content"]) + "\r\n" + between.join(["a", "TXT", '"x, y; z"']) + "\r\n"
+    assert [record.content for record in read(table.encode(), "example.com", "csv").records] == ['"x, y; z"']

@@ -108,3 +108,15 @@ def test_its_events_carry_the_trace_that_the_request_names(api: Api, olivia: Use
     api(olivia).post(PATH, EDIT, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
     bulk = LogEvent.objects.filter(event_type__startswith="bulk_operation")
     assert {event.trace_id for event in bulk} == {trace}
+
+
+def test_names_are_found_in_either_case_and_by_their_u_labels(api: Api, olivia: User, zone: Zone) -> None:
+    with change_set(zone) as changes:
+        changes.create(name="mail", type="MX", ttl=60, content="10 post.bücher")
+        changes.create(name="text", type="TXT", ttl=60, content='"Post.Bücher"')
+    client, edit = api(olivia), {"zones": ["example.com"], "find": "POST.Bücher.Example", "replace": "mx.grün.example"}
+    assert client.post(PATH, edit).json()["change_count"] == 1
+    assert contents(name="mail") == {"10 mx.xn--grn-ioa.example.com."}
+    named = {"zones": ["example.com"], "find": "MAI", "replace": "e-mai", "field": "name", "name": "Mail"}
+    assert client.post(PATH, named).json()["change_count"] == 1
+    assert Record.objects.filter(name="e-mail").exists()

@@ -131,7 +131,7 @@ def test_two_characters_that_are_nowhere_are_sought_in_the_index(sizes: tuple[Zo
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE zones_record")
         cursor.execute("SET LOCAL cpu_tuple_cost = 100")  # to look at three thousand records would be quicker
-        plan = searching.likely("zq", [sizes[1].pk]).explain()
+        plan = searching.likely(["zq"], [sizes[1].pk]).explain()
     assert plan.count("on zones_record_text") == 2, plan
     assert "on zones_record_beyond_ascii" in plan
 
@@ -188,10 +188,10 @@ def test_the_index_of_the_text_follows_every_way_of_writing(sizes: tuple[Zone, Z
     with change_set(zone) as changes:
         changes.replace([RRset("plotter", "A", 300, ("192.0.2.1",))], keep_others=True)
     for part, count in (("printer's ä", 20), ("renamed-", 20), ("plotter", 1), ("ter's", 20)):
-        assert searching.likely(part, [zone.pk]).count() == count
+        assert searching.likely([part], [zone.pk]).count() == count
     gone = {f"host-{number}" for number in range(2998)} - set(zone.records.values_list("name", flat=True))
     assert len(gone) == 40
-    assert not any(searching.likely(f"{name}\n", [zone.pk]).filter(pk__in=some).exists() for name in gone)
+    assert not any(searching.likely([f"{name}\n"], [zone.pk]).filter(pk__in=some).exists() for name in gone)
 
 
 def test_two_characters_are_found_by_the_index_wherever_they_stand(sizes: tuple[Zone, Zone]) -> None:
@@ -203,7 +203,7 @@ def test_two_characters_are_found_by_the_index_wherever_they_stand(sizes: tuple[
         changes.create(name="c", type="A", ttl=60, content="192.0.2.1", comment="between äzqß")
     all_of_them = ["a", "b", "c", "zq"]
     for part, names in (("zq", all_of_them), ("ZQ", all_of_them), ("qz", ["b"]), ('q"', ["b"]), ("zz", [])):
-        found = searching.likely(part, [zone.pk]).order_by("name").values_list("name", flat=True)
+        found = searching.likely([part], [zone.pk]).order_by("name").values_list("name", flat=True)
         assert list(found) == names, part
 
 

@@ -48,3 +48,32 @@ def test_the_list_of_a_zone_finds_comments_as_one_may_see_them(
         client.force_login(user)
         page = client.get("/zones/example.com/", {"q": "printer"})
         assert {record["name"] for record in page.context["records"]} == names
+
+
+def test_whole_u_labels_are_found_wherever_they_stand(client: Client, olivia: User, zone: Zone) -> None:
+    create_zone("grün.example", nameservers=["ns.example.net"])
+    with change_set(zone) as changes:
+        changes.create(name="shop.bücher", type="A", ttl=60, content="192.0.2.7")
+        changes.create(name="mail", type="MX", ttl=60, content="10 post.bücher")
+        changes.create(name="note", type="A", ttl=60, content="192.0.2.8", comment="Bücher")
+    shop, both = "shop.xn--bcher-kva", {"shop.xn--bcher-kva", "mail"}
+    for query, names in (
+        ("bücher", both | {"note"}),
+        ("Bücher", both | {"note"}),
+        (".bücher", both),
+        ("op.bücher", {shop}),
+        ("shop.bücher.example.com", {shop}),
+        ("10 post.bücher", {"mail"}),
+        ("bücher.", {"mail"}),
+        ("büch", {"note"}),
+    ):
+        client.force_login(olivia)
+        page = client.get("/zones/example.com/", {"q": query})
+        assert {record["name"] for record in page.context["records"]} == names, query
+        if not query.endswith("."):
+            assert found(client, olivia, query).keys() == names, query
+        answer = client.get("/api/zones/example.com/records/", {"search": query}).json()
+        assert {record["name"] for record in answer["results"]} == names, query
+    assert client.get("/search/", {"q": "grün"}).json()["zones"][0]["name"] == "xn--grn-ioa.example"
+    assert client.get("/api/zones/", {"search": "grün.ex"}).json()["count"] == 1
+    assert len(client.get("/zones/example.com/history/", {"name": "shop.bücher"}).context["change_sets"]) == 1

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from zones import adoption, pushing
+from zones import adoption, mirroring, pushing
 from zones.access import editing, may_create_zones
 from zones.api.serializers import ZoneSerializer
 from zones.api.views import View, shown
@@ -78,7 +78,8 @@ class ServedView(View):
 
 
 class DriftSerializer(serializers.Serializer[Any]):
-    """What is served otherwise than wanted: RRsets with both values, null where there is none."""
+    """What is served otherwise than wanted: RRsets with both values, null where there is none. `gives_up`: the change sets
+    that wait to be pushed, and that accepting would make void: `[{change_set, author, comment, rrsets}]`."""
 
     serial = serializers.IntegerField()
     count = serializers.IntegerField()
@@ -86,6 +87,7 @@ class DriftSerializer(serializers.Serializer[Any]):
     waiting = serializers.BooleanField(
         help_text="Changes are still on their way, so that differences are to be expected."
     )
+    gives_up = serializers.JSONField()
 
 
 class ResolutionSerializer(serializers.Serializer[Any]):
@@ -112,7 +114,7 @@ class DriftView(View):
         """Compared now, by a transfer."""
         zone = self.zone()
         if zone.kind == ZoneKind.FORWARD:
-            return Response({"serial": 0, "count": 0, "differences": [], "waiting": False})
+            return Response({"serial": 0, "count": 0, "differences": [], "waiting": False, "gives_up": []})
         found = pushing.compare(zone)
         return Response(
             {
@@ -120,6 +122,7 @@ class DriftView(View):
                 "count": len(found.changes),
                 "differences": msgspec.to_builtins([pushing.difference(each) for each in found.changes[:MOST_SHOWN]]),
                 "waiting": found.waiting,
+                "gives_up": msgspec.to_builtins(mirroring.given_up(zone)[:MOST_SHOWN]),
             }
         )
 

@@ -44,7 +44,7 @@ from zones.changes import (
 from zones.cloning import clone
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
 from zones.rrsets import APEX
-from zones.searching import matching
+from zones.searching import matching, spellings
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The `ETag` that the change starts from."
@@ -120,7 +120,7 @@ class ZonesView(View):
         wanted = self.valid(shapes.ZoneFilter, request.query_params)
         zones = visible_zones(request.user)
         if search := wanted.pop("search", None):
-            zones = zones.filter(name__contains=search.lower().rstrip("."))
+            zones = zones.filter(name__contains=names.sought(search.lower().rstrip(".")))
         found = self.paginate_queryset(zones.filter(**wanted).order_by("name")) or []
         context = {"levels": levels(request.user, list(found))}
         return self.get_paginated_response(shapes.ZoneSerializer(found, many=True, context=context).data)
@@ -143,7 +143,7 @@ class ZonesView(View):
         return shown(zone, request, status=201, headers={"Location": path_of(zone)})
 
     def _cloned(self, source: str, name: str, comment: str) -> Zone:
-        zone = visible_zones(self.request.user).filter(name=source.lower().removesuffix(".")).first()
+        zone = visible_zones(self.request.user).filter(name=names.sought(source.lower().removesuffix("."))).first()
         if zone is None or zone.kind == ZoneKind.FORWARD:
             message = f"there is no zone {source} with records that you may see"
             raise ValidationError({"clone_of": message}, code="unknown_zone")
@@ -304,7 +304,7 @@ def _wanted(zone: Zone, wanted: dict[str, Any], *, may_edit: bool) -> listing.Li
     at = {"name": name, **({"rank__lt": 3} if name == APEX else {"rank": 3})} if name else {"pk": None}
     records = zone.records.filter(**at, **{"type": kind} if kind else {})
     if query:
-        records = records.filter(matching(query, private=may_edit))
+        records = records.filter(matching(spellings(query), private=may_edit))
     return listing.Listing(zone, records, "name", records.count())
 
 

@@ -1,7 +1,7 @@
 """Records as tables, for spreadsheets and scripts: CSV (RFC 4180) and JSON, with the same fields.
 
 A row is `name, type, ttl, content, comment`, as the API takes them, but that a TXT needs no quotes. A table need not name the
-SOA and NS of the zone.
+SOA and NS of the zone. What stands between the cells of a CSV is known by its first line.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ Form = Literal["dns", "csv", "json"]
 
 COLUMNS = ("name", "type", "ttl", "content", "comment")
 MAX_ROWS = 200_000
+_DELIMITERS, _BETWEEN = ",;\t", "between commas, semicolons or tabs"
+"""What spreadsheets write between cells, by country."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection")."""
 
@@ -91,12 +93,18 @@ def _csv_rows(text: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ZoneFileError([Problem(text.count(b"\n", 0, error.start) + 1, "not a text in UTF-8")]) from error
-    reader = csv.reader(io.StringIO(decoded, newline=""), strict=True)
+    first_line = decoded.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first_line.count)
+    reader = csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [column.strip().lower() for column in next(reader, [])]
         if missing := {"name", "type", "content"} - set(header):
             raise ZoneFileError(
-                [Problem(1, f"the first line has to name the columns; it lacks {', '.join(sorted(missing))}")]
+                [
+                    Problem(
+                        1, f"the first line has to name the columns, {_BETWEEN}; it lacks {', '.join(sorted(missing))}"
+                    )
+                ]
             )
         for cells in reader:
             if any(cells):

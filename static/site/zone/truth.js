@@ -29,6 +29,8 @@ function told({ data }) {
 }
 
 for (const name of ["zone_drift_detected", "zone_synced", "zone_sync_failed", "zone_updated"]) events.on(name, told);
+// What waits to be pushed is given up by accepting a difference, and told beside it.
+for (const name of ["change_set_applied", "change_set_reverted"]) events.on(name, (/** @type {any} */ event) => seek("#truth .drift") && told(event));
 events.onResync(refresh);
 
 /** @param {HTMLButtonElement} button @param {() => Promise<any>} act @param {string} done */

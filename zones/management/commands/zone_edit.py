@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.actors import acting
 from zones import bulk_edits, history
+from zones.changes import where_from
 from zones.models import Zone
 from zones.names import sought
 from zones.refusals import ChangeError, InvalidChange
@@ -22,10 +23,12 @@ class _AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 
 class ZoneOutcome(msgspec.Struct, kw_only=True):
-    """What `--json` prints of each zone in which something matches. change_set: null with `--dry-run`."""
+    """What `--json` prints of each zone in which something matches. change_set: null with `--dry-run`; based_on: the zone's
+    newest change set then, for `--based-on`."""
 
     zone: str
     change_set: int | None
+    based_on: int | None
     count: int
     lines: list[str]
     problems: list[str]
@@ -34,7 +37,7 @@ class ZoneOutcome(msgspec.Struct, kw_only=True):
 class Command(BaseCommand):
     help = cleandoc("""Change many records at once: text found in their content (or name, or comment) is replaced, or they get
     a new TTL, or both. Each zone gets one change set; all of them are made or none is. The site pushes them to the name
-    server.
+    server. A zone that somebody changed after a --dry-run is not changed, when --based-on says what that told.
 
     Exit code 0: done, or nothing matches. 1: refused, with the reason, and nothing was changed.
 
@@ -57,12 +60,21 @@ class Command(BaseCommand):
         parser.add_argument("--type", default="", help="only records of this type")
         parser.add_argument("--name", default="", help="only records with this in their name")
         parser.add_argument("--ttl", type=int, help="the new TTL, in seconds")
+        parser.add_argument(
+            "--based-on",
+            action="append",
+            default=[],
+            type=_based_on,
+            metavar="[ZONE=]CHANGE",
+            help="the newest change set of a zone, as --dry-run told it: refuse when somebody has changed that zone since",
+        )
         parser.add_argument("--comment", default="", help="for the history")
         parser.add_argument("--dry-run", action="store_true", help="only print what would change")
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, json: bool, dry_run: bool, comment: str, **options: Any) -> None:
         zones = _zones(options["zones"], all_of_them=options["all"])
+        based_on = _of_zones(options["based_on"], zones)
         edit = bulk_edits.Edit(**{field: options[field] for field in bulk_edits.Edit.__struct_fields__})
         if not edit.find and edit.ttl is None:
             raise CommandError("Say what to --find, or which --ttl to set.")
@@ -71,7 +83,9 @@ class Command(BaseCommand):
         try:
             with acting(origin="command"):
                 done = (
-                    bulk_edits.preview(zones, edit) if dry_run else bulk_edits.carry_out(zones, edit, comment=comment)
+                    bulk_edits.preview(zones, edit)
+                    if dry_run
+                    else bulk_edits.carry_out(zones, edit, comment=comment, based_on=based_on)
                 )
         except InvalidChange as error:
             reasons = "; ".join(problem.message for problem in error.problems[:5])
@@ -92,8 +106,9 @@ class Command(BaseCommand):
                 self.stdout.write(line)
             for problem in outcome.problems:
                 self.stderr.write(self.style.ERROR(f"{outcome.zone}: {problem}"))
-            what = "would change" if dry_run else f"changed, change set {outcome.change_set}"
-            self.stdout.write(f"{outcome.zone}: {outcome.count:,} records {what}")
+            seen = f" (--based-on {outcome.zone}={outcome.based_on})" if not outcome.problems else ""
+            what = f"would change{seen}" if dry_run else f"changed, change set {outcome.change_set}"
+            self.stdout.write(f"{outcome.zone}: {outcome.count:,} record{'' if outcome.count == 1 else 's'} {what}")
         if not outcomes:
             self.stdout.write("Nothing matches.")
 
@@ -109,13 +124,36 @@ def _zones(named: list[str], *, all_of_them: bool) -> list[Zone]:
     found = list(living.filter(name__in=names))
     if missing := sorted(names - {zone.name for zone in found}):
         raise CommandError(f"There is no zone {', '.join(missing)}.")
+    for zone in found:
+        if not zone.writable:
+            raise CommandError(
+                f"The records of {zone.name} come from elsewhere ({where_from(zone)}); change them there."
+            )
     return found
+
+
+def _based_on(typed: str) -> tuple[str, int]:
+    """What `--based-on` takes: a zone, which may be left out where there is only one, and a change set."""
+    zone, _, change_set = typed.rpartition("=")
+    return sought(zone.lower().removesuffix(".")), int(change_set)
+
+
+def _of_zones(based_on: list[tuple[str, int]], zones: list[Zone]) -> dict[str, int]:
+    names = {zone.name for zone in zones}
+    if len(names) == 1:
+        based_on = [(zone or next(iter(names)), change_set) for zone, change_set in based_on]
+    if unknown := sorted({zone for zone, _ in based_on} - names):
+        raise CommandError(
+            f"--based-on: say of which of the zones, as {min(names)}=3, not {unknown[0] or 'of none'!r}."
+        )
+    return dict(based_on)
 
 
 def _outcome(edited: bulk_edits.ZoneEdit) -> ZoneOutcome:
     return ZoneOutcome(
         zone=edited.zone.name,
         change_set=edited.change_set,
+        based_on=edited.based_on,
         count=edited.count,
         lines=[f"{line.op} {line.text}" for line in history.lines(edited.changes, private=True)],
         problems=[problem.message for problem in edited.problems],

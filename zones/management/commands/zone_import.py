@@ -18,6 +18,7 @@ from realtime.actors import acting
 from zones import pushing
 from zones.importing import Import, Preview, ZoneDiffers, import_zone, preview, summary
 from zones.models import SyncState, Zone
+from zones.refusals import Outdated
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.origin import origin_of
 from zones.zonefile.problems import Problem, ZoneFileError
@@ -35,7 +36,8 @@ _FORMS: dict[str, Form] = {".csv": "csv", ".json": "json"}
 
 
 class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What `--json` prints. state: `served`, `pending` or `failed`; serial: as served, or of the file when only looking."""
+    """What `--json` prints. state: `served`, `pending` or `failed`; serial: as served, or of the file when only looking.
+    based_on: the zone's newest change set when only looking, for `--based-on`."""
 
     zone: str
     new: bool | None = None
@@ -44,6 +46,7 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated: int | None = None
     deleted: int | None = None
     serial: int | None = None
+    based_on: int | None = None
     state: str = ""
     error: str = ""
     difference: list[str] | None = None
@@ -59,10 +62,12 @@ class Command(BaseCommand):
     help = cleandoc("""Import a zone file (RFC 1035), or a table in CSV or JSON with the columns name, type, ttl, content
     and comment. A zone that does not exist yet is made; one that does is changed with --replace, and then only where the file
     differs; with --merge, what the file does not name stays. Either all of it is imported or nothing; what named would not
-    load is refused with its line. The command ends when the name server serves the zone.
+    load is refused with its line. A zone that somebody changed after a --dry-run is not changed, when --based-on says what
+    that told. The command ends when the name server serves the zone.
 
-    Exit code 0: imported and served (or nothing to do). 1: the file was refused. 2: the zone exists with other records,
-    and --replace was not given. 3: imported, but not served in time: it waits, with the reason.
+    Exit code 0: imported and served (or nothing to do). 1: the file was refused, or the zone has changed since.
+    2: the zone exists with other records, and --replace was not given. 3: imported, but not served in time: it waits, with
+    the reason.
 
     Examples: manage.py zone_import db.example.com --dry-run
               manage.py zone_import db.example.com --zone example.com --replace
@@ -79,6 +84,12 @@ class Command(BaseCommand):
         parser.add_argument("--replace", action="store_true", help="change the zone when it exists already")
         parser.add_argument("--merge", action="store_true", help="keep the RRsets that the file does not name")
         parser.add_argument("--dry-run", action="store_true", help="only print what would change")
+        parser.add_argument(
+            "--based-on",
+            type=int,
+            metavar="CHANGE",
+            help="the zone's newest change set, as --dry-run told it: refuse when somebody has changed the zone since",
+        )
         parser.add_argument("--comment", default="", help="for the history")
         parser.add_argument("--no-wait", action="store_true", help="do not wait until the zone is served")
         parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait (60)")
@@ -106,6 +117,9 @@ class Command(BaseCommand):
             self._give_up(
                 DIFFERS, Outcome(zone=name, error="differs", difference=list(error.difference.lines())), str(error)
             )
+        except Outdated as error:
+            told = f"{str(error)[:1].upper()}{str(error)[1:]}: look at it again. Nothing was imported."
+            self._give_up(REFUSED, Outcome(zone=name, error="outdated"), told)
         self._print(outcome)
         if outcome.error:
             sys.exit(NOT_SERVED)
@@ -116,7 +130,7 @@ class Command(BaseCommand):
         def tell(done: int, total: int) -> None:
             progress.update(task, description="importing", completed=done, total=total)
 
-        how = {option: options[option] for option in ("replace", "merge", "comment")}
+        how = {option: options[option] for option in ("replace", "merge", "comment", "based_on")}
         done = import_zone(text, name, form=form, progress=tell, **how)
         progress.update(task, description="imported", completed=done.records, total=done.records)
         return done
@@ -191,6 +205,7 @@ def _previewed(found: Preview) -> Outcome:
         new=found.new,
         records=found.records,
         serial=found.serial,
+        based_on=found.based_on,
         difference=list(found.difference.lines()),
         state=summary(found.difference),
         warnings=list(found.warnings),
@@ -213,7 +228,9 @@ def _imported(done: Import) -> Outcome:
 
 def _sentence(outcome: Outcome) -> str:
     if outcome.difference is not None:
-        return f"{outcome.zone}: {'new zone, ' if outcome.new else ''}{outcome.records:,} records, {outcome.state}"
+        return f"{outcome.zone}: {'new zone, ' if outcome.new else ''}{outcome.records:,} records, {outcome.state}" + (
+            f" (--based-on {outcome.based_on})" if outcome.based_on else ""
+        )
     assert outcome.created is not None
     if outcome.new:
         what = f"new zone with {outcome.records:,} records"

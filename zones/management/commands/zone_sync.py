@@ -65,11 +65,12 @@ class Command(BaseCommand):
         sys.exit(2 if "failed" in states else 1 if states & {"differs", "waiting"} else 0)
 
     def _show(self, result: Result) -> None:
+        count = f"{result.rrsets} RRset{'' if result.rrsets == 1 else 's'}"
         said = {
             "in_step": "in step" + (f", serial {result.serial}" if result.serial else ""),
-            "differs": f"{result.rrsets} RRsets differ; serial {result.serial}",
-            "waiting": f"{result.rrsets} RRsets wait to be pushed; serial {result.serial}",
-            "repaired": f"{result.rrsets} RRsets pushed, serial {result.serial}",
+            "differs": f"{count} {'differs' if result.rrsets == 1 else 'differ'}; serial {result.serial}",
+            "waiting": f"{count} {'waits' if result.rrsets == 1 else 'wait'} to be pushed; serial {result.serial}",
+            "repaired": f"{count} pushed, serial {result.serial}",
             "failed": f"failed: {result.error}",
         }[result.state]
         style = self.style.ERROR if result.state == "failed" else str
