@@ -82,7 +82,7 @@ class Command(BaseCommand):
             if options["json"]:
                 sys.stdout.write(json.dumps(shown) + "\n")
             else:
-                console.print(line(shown))
+                console.print(line(shown), soft_wrap=True)
 
     def _process(self, events: Iterator[Event], options: dict[str, Any]) -> None:
         processor = PROCESSORS.get(options["processor"])

@@ -75,7 +75,7 @@ class Command(BaseCommand):
                         sys.stdout.write(json.dumps(event) + "\n")
                         sys.stdout.flush()
                     else:
-                        console.print(line(event))
+                        console.print(line(event), soft_wrap=True)  # one event a line, however wide it is read
                     shown += 1
                     if shown == options["count"]:
                         return
