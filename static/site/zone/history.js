@@ -11,10 +11,10 @@ import { offerUndo, onUndone } from "../undo.js";
 import { changeStanding, counted } from "../words.js";
 import { Basis } from "../zones/basis.js";
 import { difference, warned } from "./difference.js";
+import { onZone, zone } from "./here.js";
 
 /** The history of a zone: what others do comes in live; each change can be taken back, the zone brought back to a serial. */
 
-const zone = find("#zone").dataset.zone ?? "";
 const section = find("#history");
 const held = new Held(section, find("[data-held]", section));
 const dialog = /** @type {HTMLDialogElement} */ (find("#going-back"));
@@ -109,15 +109,11 @@ function stand(changeSets, state, serial) {
   }
 }
 
-/** @param {string} name @param {(event: any) => void} handle */
-const onZone = (name, handle) => events.on(name, (/** @type {any} */ event) => event.data.zone === zone && handle(event));
-
-for (const name of ["change_set_applied", "change_set_reverted"])
-  onZone(name, ({ data }) => {
-    if (document.getElementById(`change-${data.change_set}`)) return;
-    mention("change", "changes");
-    held.offer("read again", again);
-  });
+onZone(["change_set_applied", "change_set_reverted"], ({ data }) => {
+  if (document.getElementById(`change-${data.change_set}`)) return;
+  mention("change", "changes");
+  held.offer("read again", again);
+});
 onZone("zone_synced", ({ data }) => stand(data.change_sets, "served", data.serial));
 onZone("zone_sync_failed", ({ data }) => stand(data.change_sets, data.state, null));
 events.onResync(() => held.offer("read again", again));

@@ -11,6 +11,7 @@ import { Basket } from "./basket.js";
 import { Counts } from "./counts.js";
 import { kept } from "./drafts.js";
 import { Editor } from "./editor.js";
+import { head, onZone, zone } from "./here.js";
 import { Picking } from "./picking.js";
 import { presence } from "./presence.js";
 import { Records } from "./records.js";
@@ -22,8 +23,6 @@ import "../zones/import.js";
 /** The page of one zone. */
 
 const PENDING_AFTER_MS = 300;
-const head = find("#zone");
-const zone = head.dataset.zone ?? "";
 const mayEdit = head.dataset.mayEdit === "true";
 const section = find("#records");
 const records = new Records(section);
@@ -73,7 +72,7 @@ const place = {
   },
   closed(editor) {
     records.closed(editor);
-    here.edits(0);
+    people.edits(0);
   },
   reopen: (id, draft) => edit(id, draft),
   basket: null,
@@ -116,7 +115,7 @@ function edit(id, draft = null) {
   const now = id === "new" ? undefined : records.get(id);
   if (draft && base && id !== "new" && !now) note(`draft ${id}`, "A record that you were editing is not on this page of the list, or was deleted; your text is in the first row.");
   if (draft && base && now && now.version !== base.version) editor.theirs(now, now.updated_by || "Somebody");
-  if (id !== "new") here.edits(id);
+  if (id !== "new") people.edits(id);
 }
 
 /** @param {number} id */
@@ -209,7 +208,7 @@ section.addEventListener("swapped", (event) => {
 
 // -- others ------------------------------------------------------------------------------------------------------------
 
-const here = presence(zone, (id, who) => {
+const people = presence((id, who) => {
   const row = records.row(id);
   if (!row) return;
   seek(".being-edited", row)?.remove();
@@ -219,9 +218,6 @@ const here = presence(zone, (id, who) => {
 /** @param {any} event @returns {import("./records.js").Origin} */
 const origin = ({ source_user: user, timestamp, position, data }) => ({
   who: user?.username ?? "the system", userId: user?.id ?? null, at: timestamp, position, changeSet: data.change_set, changes: data.changes });
-
-/** @param {string} name @param {(event: any) => void} handle */
-const onZone = (name, handle) => events.on(name, (/** @type {any} */ event) => event.data.zone === zone && handle(event));
 
 onZone("record_created", (event) => {
   records.created(event.data.record, origin(event));
@@ -241,14 +237,13 @@ onZone("record_deleted", (event) => {
   counts.add(event.data.record.type, -1, event.position);
   if (event.source_user?.id !== me.id) basket?.deleted(event.data.record.id, origin(event).who);
 });
-for (const name of ["change_set_applied", "change_set_reverted"])
-  onZone(name, ({ data, source_user: user }) => {
-    if (data.to_push) waits();
-    if (data.announced) return;
-    // Too many to be told one by one. What one has just done oneself does not wait for the pointer to leave.
-    if (user?.id === me.id && !records.editing) swap(section);
-    else records.outdated(() => swap(section));
-  });
+onZone(["change_set_applied", "change_set_reverted"], ({ data, source_user: user }) => {
+  if (data.to_push) waits();
+  if (data.announced) return;
+  // Too many to be told one by one. What one has just done oneself does not wait for the pointer to leave.
+  if (user?.id === me.id && !records.editing) swap(section);
+  else records.outdated(() => swap(section));
+});
 onZone("zone_synced", ({ data }) => {
   stand({ sync_state: "served", serial: data.serial });
   records.served(data.change_sets, data.serial);

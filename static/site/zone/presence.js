@@ -1,5 +1,6 @@
 import { element, find, me } from "../dom.js";
-import { events, service } from "../live.js";
+import { service } from "../live.js";
+import { onZone, zone } from "./here.js";
 
 /** Who else has this zone open, and who edits which record. Renewed every 20 s; gone when it is not. */
 
@@ -9,8 +10,8 @@ const editing = new Map();
 /** @type {{id: number, username: string}[]} */
 let viewers = [];
 
-/** @param {string} zone @param {(record: number, who: string[]) => void} showEditing */
-export function presence(zone, showEditing) {
+/** @param {(record: number, who: string[]) => void} showEditing */
+export function presence(showEditing) {
   const people = find("#people");
   let mine = 0;
 
@@ -40,13 +41,12 @@ export function presence(zone, showEditing) {
     }
   };
 
-  events.on("zone_viewers", ({ data }) => {
-    if (data.zone !== zone) return;
+  onZone("zone_viewers", ({ data }) => {
     viewers = data.users;
     show();
   });
-  events.on("record_editing", ({ data }) => {
-    if (data.zone !== zone || data.user.id === me.id) return;
+  onZone("record_editing", ({ data }) => {
+    if (data.user.id === me.id) return;
     if (data.state === "editing") edited(data.user, data.record);
     else if (editing.delete(data.user.id)) showRow(data.record);
     show();

@@ -2,6 +2,7 @@ import { Problem, get, request, zoneUrl } from "../api.js";
 import { element, find, left, seek } from "../dom.js";
 import { alarm } from "../saying.js";
 import { toast } from "../toasts.js";
+import { head, zone } from "./here.js";
 
 /** The settings of a zone: comment, its servers, who may do what, deletion. Only those who may manage it have this dialog. */
 
@@ -57,8 +58,6 @@ class Servers {
 
 /** @param {HTMLElement} dialog */
 function begin(dialog) {
-  const head = find("#zone");
-  const zone = head.dataset.zone ?? "";
   const grants = find("[data-grants]", dialog);
 
   const tell = (/** @type {HTMLElement} */ place, /** @type {unknown} */ error) => {

@@ -4,11 +4,10 @@ import { element, find, seek } from "../dom.js";
 import { events } from "../live.js";
 import { documentAt, oneAfterAnother } from "../reading.js";
 import { toast } from "../toasts.js";
+import { onZone, zone } from "./here.js";
 
 /** What the name server really serves: differences and how they end, how a copy stands, which servers have the serial. */
 
-const head = find("#zone");
-const zone = head.dataset.zone ?? "";
 const TOLD_AT_MOST_EVERY_MS = 500;
 
 /** Read the part of the page again that tells it. */
@@ -23,14 +22,9 @@ const refresh = oneAfterAnother(async (signal) => {
   if (focused) find("#main").focus();
 }, TOLD_AT_MOST_EVERY_MS);
 
-/** @param {any} event */
-function told({ data }) {
-  if (data.zone === zone) refresh();
-}
-
-for (const name of ["zone_drift_detected", "zone_synced", "zone_sync_failed", "zone_updated"]) events.on(name, told);
+onZone(["zone_drift_detected", "zone_synced", "zone_sync_failed", "zone_updated"], refresh);
 // What waits to be pushed is given up by accepting a difference, and told beside it.
-for (const name of ["change_set_applied", "change_set_reverted"]) events.on(name, (/** @type {any} */ event) => seek("#truth .drift") && told(event));
+onZone(["change_set_applied", "change_set_reverted"], () => seek("#truth .drift") && refresh());
 events.onResync(refresh);
 
 /** @param {HTMLButtonElement} button @param {() => Promise<any>} act @param {string} done */
