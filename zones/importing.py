@@ -237,7 +237,7 @@ def _judge(name: str, records: Iterable[RR]) -> tuple[Problem, ...]:
         touched.setdefault(record.name, []).append(Entry(record, index))
     types = {owner: {entry.rr.type for entry in entries} for owner, entries in touched.items()}
     aliased = [owner for owner, kinds in types.items() if "DNAME" in kinds]
-    verdict = validation.judge(name, touched, lambda _: types, lambda _: (), lambda: aliased)
+    verdict = validation.judge(name, touched, lambda _: types, lambda _: (), lambda: aliased, lambda _: ())
     if verdict.errors:
         raise ZoneFileError(_told(verdict.errors))
     return tuple(_told(verdict.warnings))

@@ -18,7 +18,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from zones.names import is_reverse, readable
+from zones.names import is_reverse, readable, suspicious
 from zones.rrsets import APEX, RR
 
 
@@ -150,6 +150,11 @@ class Zone(models.Model):
     def reverse(self) -> bool:
         """Whether its names stand for addresses."""
         return is_reverse(self.name)
+
+    @property
+    def misleading(self) -> list[str]:
+        """Why people might be misled by its name."""
+        return suspicious(self.name)
 
     @property
     def writable(self) -> bool:

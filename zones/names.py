@@ -81,6 +81,11 @@ def within(target: str, zone: str) -> str | None:
     return target.removesuffix(suffix) if target.endswith(suffix) and not target.endswith("\\" + suffix) else None
 
 
+def is_below(name: str, other: str) -> bool:
+    """Whether one stored name of a zone is below another one of it."""
+    return name != APEX if other == APEX else name.endswith(f".{other}") and not name.endswith(f"\\.{other}")
+
+
 def parse(text: str, origin: dns.name.Name) -> dns.name.Name:
     """The absolute, lower-case name that `text` means relative to `origin`. Raises `ValueError` in plain words."""
     if _UNPRINTABLE.search(text):

@@ -21,16 +21,20 @@ from realtime.events import EventType
 from zones import bulk, rdata, validation
 from zones.events import ChangeSetEvent
 from zones.models import Change, ChangeKind, ChangeSet, Record, SyncState, Zone
-from zones.names import absolute
+from zones.names import absolute, is_below
 from zones.refusals import InvalidChange, StaleVersion, UnknownRecord
 from zones.rrsets import APEX, RR, group
 from zones.validation import Entry, Problem
+from zones.zonefile.values import refused
 
 FIELDS = ("name", "type", "ttl", "content", "comment", "private")
 """What people may set of a record."""
 
 BULK = 1000
 """Changes that people ask for one by one at most, and that are announced one by one."""
+
+FEW = 20
+"""Names that are looked up to be told of."""
 
 CHUNK = 500
 """Rows written, or names asked for, in one statement."""
@@ -77,6 +81,7 @@ class Plan:
         self.quiet = len(asked) > BULK
         mentioned = by_id(self.zone, [one.record_id for one in asked if one.record_id is not None])
         cleaned = [self._clean(index, one, mentioned) for index, one in enumerate(asked)]
+        self._refuse_what_bind_would(cleaned)
         if self.errors:
             raise InvalidChange(self.errors)
         names = {record.name for record in mentioned.values()} | {str(fields.get("name", APEX)) for fields in cleaned}
@@ -112,6 +117,16 @@ class Plan:
         self.errors += problems
         return fields
 
+    def _refuse_what_bind_would(self, cleaned: Sequence[Mapping[str, Any]]) -> None:
+        if self.errors:
+            return
+        given = [(index, fields) for index, fields in enumerate(cleaned) if "content" in fields]
+        found = refused(self.zone.name, [(fields["type"], fields["content"]) for _, fields in given])
+        self.errors += [
+            Problem(code="invalid_content", message=reason, field="content", index=given[place][0])
+            for place, reason in found.items()
+        ]
+
     def _was_there(self, record_id: int) -> bool:
         """Whether the history of the zone knows the record. It has no index by record: few ask for one that is gone."""
         return Change.objects.filter(change_set__zone=self.zone, record_id=record_id).exists()
@@ -129,7 +144,9 @@ class Plan:
         """Bring RRsets to one TTL, find what changes, and judge it. Raises `InvalidChange`."""
         self._one_ttl_per_rrset()
         self.done = self._differences()
-        verdict = validation.judge(self.zone.name, self._touched(), self._types_at, self._referrers, self._aliased)
+        verdict = validation.judge(
+            self.zone.name, self._touched(), self._types_at, self._referrers, self._aliased, self._below
+        )
         self.errors += verdict.errors
         self.warnings += verdict.warnings
         if self.errors:
@@ -223,6 +240,13 @@ class Plan:
             return here
         there = Record.rows.filter(zone=self.zone, type="DNAME").exclude(pk__in=list(self.before))
         return here | set(there.values_list("name", flat=True))
+
+    def _below(self, name: str) -> Collection[str]:
+        here = {record.name for record in self.records if is_below(record.name, name)}
+        there = Record.rows.filter(zone=self.zone).exclude(pk__in=list(self.before)).exclude(name=APEX)
+        if name != APEX:
+            there = there.filter(name__endswith=f".{name}")
+        return here | set(there.values_list("name", flat=True)[:FEW])
 
     def _referrers(self, names: Collection[str]) -> Iterable[tuple[str, str, str]]:
         if len(names) > 20:  # for a few names that go, a look is cheap and worth it

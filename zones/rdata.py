@@ -382,7 +382,14 @@ def canonical(rdtype: str, content: str, origin: str) -> str:
         parsed = parsed.replace(**names)
     if len(content) > MAX_RDATA // 4 and len(parsed.to_wire() or b"") > MAX_RDATA:
         raise ValueError(f"the value is longer than {MAX_RDATA} octets (RFC 1035)")
-    return parsed.to_text()
+    return written(parsed)
+
+
+def written(parsed: dns.rdata.Rdata) -> str:
+    """Rdata as text that can be read again: in the form of RFC 3597 where its own has nothing to say for what is empty at its
+    end, as the key of a `KEY`."""
+    text = parsed.to_text()
+    return parsed.to_generic().to_text() if not text or text.endswith(" ") else text
 
 
 def one_text(text: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from realtime.actors import current_actor
 from zones import bulk, validation
 from zones.models import Change, ChangeKind, ChangeSet, Record, Zone
+from zones.names import is_below
 from zones.plan import BULK, announce, begin, chunks, field_changes, pend, revive, tally
 from zones.refusals import InvalidChange
 from zones.rrsets import APEX, RR, RRset
@@ -114,7 +115,7 @@ class Replacement:
         if self._touches_the_apex(touched):
             touched.add(APEX)
         entries = self._entries(touched)
-        verdict = validation.judge(self.zone.name, entries, self._types_at, lambda _: (), self._aliased)
+        verdict = validation.judge(self.zone.name, entries, self._types_at, lambda _: (), self._aliased, self._below)
         self.warnings = verdict.warnings
         if verdict.errors:
             raise InvalidChange(verdict.errors, verdict.warnings)
@@ -159,6 +160,13 @@ class Replacement:
             return here
         there = Record.rows.filter(zone=self.zone, type="DNAME").values_list("name", flat=True)
         return here | {name for name in there if (name, "DNAME") not in self._wanted}
+
+    def _below(self, name: str) -> Collection[str]:
+        here = {owner for owner, _ in self._wanted if is_below(owner, name)}
+        if not self._keep_others:
+            return here
+        there = Record.rows.filter(zone=self.zone).values_list("name", "type").iterator()
+        return here | {owner for owner, kind in there if is_below(owner, name) and (owner, kind) not in self._wanted}
 
     # writing it
 

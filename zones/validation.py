@@ -60,6 +60,9 @@ TypesAt = Callable[[Collection[str]], Mapping[str, set[str]]]
 Aliased = Callable[[], Collection[str]]
 """The names of the zone at which there would be a DNAME."""
 
+Below = Callable[[str], Iterable[str]]
+"""A name of the zone -> names below it at which there would be records, or some of many."""
+
 Referrers = Callable[[Collection[str]], Iterable[tuple[str, str, str]]]
 """Names of the zone -> `(name, type, target)` of the records that point to one of them."""
 
@@ -109,11 +112,16 @@ def clean(zone: str, given: Mapping[str, object], index: int | None = None) -> t
 
 
 def judge(
-    zone: str, touched: Mapping[str, Sequence[Entry]], types_at: TypesAt, referrers: Referrers, aliased: Aliased
+    zone: str,
+    touched: Mapping[str, Sequence[Entry]],
+    types_at: TypesAt,
+    referrers: Referrers,
+    aliased: Aliased,
+    below: Below,
 ) -> Verdict:
     """Whether the zone would keep the rules. zone: its name. touched: every name at which something changes -> all that
     would be there. At the apex of each zone there must be its SOA and NS, so they have to be among the entries when the
-    apex is touched. Calls `types_at`, `referrers` and `aliased` at most once each.
+    apex is touched. Calls `types_at`, `referrers` and `aliased` at most once each, `below` for each new DNAME.
     """
     errors: list[Problem] = []
     warnings: list[Problem] = []
@@ -128,6 +136,7 @@ def judge(
     warnings += about_targets.warnings
     warnings += _looks(zone, touched, pointing)
     warnings += _hidden(touched, frozenset(aliased()))
+    warnings += _hiding(touched, below)
     gone = [name for name, entries in touched.items() if not entries]
     for name, kind, target in referrers(gone) if gone else ():
         warnings.append(
@@ -195,6 +204,21 @@ def _hidden(touched: Mapping[str, Sequence[Entry]], aliased: Collection[str]) ->
         if above is not None and any(entry.index is not None for entry in entries):
             text = f"{name} is below the DNAME of {above}, so that nobody ever gets what stands there (RFC 6672, 2.4)"
             problems.append(_problem(entries, "below_dname", text, "name"))
+    return problems
+
+
+def _hiding(touched: Mapping[str, Sequence[Entry]], below: Below) -> list[Problem]:
+    """New DNAMEs above names that are there, and whose records are no part of the change."""
+    problems = []
+    for name, entries in touched.items():
+        for entry in entries:
+            if entry.rr.type != "DNAME" or entry.index is None:
+                continue
+            new = {owner for owner, theirs in touched.items() if any(each.index is not None for each in theirs)}
+            if hidden := sorted(set(below(name)) - new):
+                listed = ", ".join(hidden[:3]) + (" and more" if len(hidden) > 3 else "")
+                text = f"{listed}: below this DNAME, so that nobody gets what stands there any more (RFC 6672, 2.4)"
+                problems.append(_problem(entries, "hides_names", text, "name", entry))
     return problems
 
 

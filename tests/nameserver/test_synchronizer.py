@@ -263,9 +263,14 @@ def add(zone: Zone, name: str, kind: str, content: str) -> ChangeSet:
 def test_what_was_refused_is_put_right_by_a_later_change_of_the_same_name(server: Endpoint, kind: str) -> None:
     zone = make_zone()
     pushing.push(zone.pk)
-    with change_set(zone) as changes:
-        changes.create(name="new", type="TXT", ttl=300, content='"served at once where the other is ignored"')
-        changes.create(name="new", type=kind, ttl=300, content="\\# 4 01020304")
+    with change_set(zone) as changes:  # as a whole zone brings them, of which single values are not asked for
+        changes.replace(
+            [
+                RRset("new", "TXT", 300, ('"served at once where the other is ignored"',)),
+                RRset("new", kind, 300, ("\\# 4 01020304",)),
+            ],
+            keep_others=True,
+        )
     pushing.push(zone.pk)
     assert in_state(zone, SyncState.FAILED)()
     add(zone, "new", "A", "192.0.2.9")

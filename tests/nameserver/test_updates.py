@@ -164,6 +164,7 @@ def test_names_below_a_delegation_and_under_a_wildcard_are_read_back(zone: Hoste
         ("SSHFP", "4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789"),
         ("TLSA", "3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
         ("TXT", '"quotes \\" and \\\\ and \\195\\182" "second; string"'),
+        ("KEY", "\\# 4 c0000308"),
         ("TYPE65280", "\\# 4 0a000001"),
         ("URI", '10 1 "https://www.example.com/path"'),
     ],

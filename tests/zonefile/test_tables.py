@@ -51,6 +51,7 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(comment: str) -> None:
         ("csv", "name,type,ttl,content\na,A,soon,192.0.2.1\n", 2, "ttl:"),
         ("csv", 'name,type,content\n"a,A\n', 2, "not CSV"),
         ("csv", "", 1, "lacks"),
+        ("csv", 'name,type,content\na,A,192.0.2.1\nb,X25,"""3z"""\n', 3, "BIND does not take this value of X25"),
         ("csv", "name|type|content\na|A|192.0.2.1\n", 1, "between commas, semicolons or tabs"),
         ("csv", "name;type;content\na;A;192.0.2.1,2\n", 2, "content:"),
         ("json", "{", 1, "not JSON"),

@@ -24,6 +24,8 @@ Verdict = tuple[list[Problem], list[Problem]]
 def judge() -> Callable[[str], Verdict]:
     """Ask for `name ttl type content` lines in a zone that has an SOA and NS: errors and warnings."""
     zone = create_zone("example.com", nameservers=["ns.example.net"])
+    with change_set(zone) as changes:
+        changes.create(name="there.old", type="A", content="192.0.2.1")
 
     def errors_and_warnings(lines: str) -> Verdict:
         try:
@@ -126,6 +128,8 @@ WARNED = {
     "a delegation without glue": ("sub 1 NS ns.sub", "dangling_target"),
     "an address below a DNAME": ("d 1 DNAME x.org.\na.b.d 1 A 192.0.2.1", "below_dname"),
     "a text below the DNAME of the apex": ("@ 1 DNAME x.org.\na 1 TXT x", "below_dname"),
+    "a name that is there below a new DNAME": ("old 1 DNAME x.org.", "hides_names"),
+    "a name of no script at all": ("xn--a 1 A 192.0.2.1", "misleading_name"),
     "an alias of nothing": ("a 1 CNAME b", "dangling_target"),
     "a forgotten final dot": ("a 1 MX 1 mail.example.com", "doubled_zone"),
     "a forgotten final dot in the name": ("www.example.com 1 A 192.0.2.1", "doubled_zone"),
@@ -156,6 +160,24 @@ def test_what_named_accepts_is_accepted(judge: Callable[[str], Verdict], tmp_pat
     errors, _ = judge(lines)
     assert errors == []
     assert not named_refuses(tmp_path, lines)
+
+
+UNUSUAL = {
+    "a NAPTR whose expression does not end": 'a 1 NAPTR 100 10 "u" "E2U+sip" "!^.*$!sip:info@example.com" .',
+    "an SVCB with a path for no DNS": 'a 1 SVCB 1 x.org. alpn="h2" key7="abc"',
+    "an address of X.25 with a letter": 'a 1 X25 "31106170Z956"',
+    "an OpenPGP key without a key": "a 1 OPENPGPKEY \\# 0",
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_values_that_only_bind_refuses_are_refused_before_they_are_saved(
+    judge: Callable[[str], Verdict], case: str, tmp_path: Path
+) -> None:
+    (error,), _ = judge("b 1 A 192.0.2.1\n" + UNUSUAL[case])
+    assert (error.code, error.field, error.index) == ("invalid_content", "content", 1)
+    assert error.message.startswith("BIND does not take this value of ")
+    assert named_refuses(tmp_path, UNUSUAL[case])
 
 
 @pytest.mark.parametrize("case", WARNED)

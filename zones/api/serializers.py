@@ -63,7 +63,8 @@ def warnings(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 class ZoneSerializer(serializers.ModelSerializer):
     """A zone. `access`: the most that the asker may do with it. `primaries` of a secondary zone, `forwarders` of a forward
-    one; `transfer`: how a secondary stands beside them. `watched`: it is changed at the server, and only shown here."""
+    one; `transfer`: how a secondary stands beside them. `watched`: it is changed at the server, and only shown here.
+    `misleading`: why people might be misled by its name."""
 
     name_unicode = serializers.SerializerMethodField()
     record_count = serializers.IntegerField(read_only=True)
@@ -72,6 +73,7 @@ class ZoneSerializer(serializers.ModelSerializer):
     forwarders = serializers.SerializerMethodField()
     transfer = serializers.JSONField(read_only=True)
     drift_count = serializers.SerializerMethodField()
+    misleading = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = Zone
@@ -96,6 +98,7 @@ class ZoneSerializer(serializers.ModelSerializer):
             "signed",
             "transfer",
             "drift_count",
+            "misleading",
             "created_at",
             "updated_at",
         )

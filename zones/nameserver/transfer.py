@@ -18,7 +18,7 @@ from zones.nameserver.errors import NameServerError, NotHosted, Refused
 from zones.nameserver.exchange import Exchange
 from zones.nameserver.hosting import checked_name
 from zones.nameserver.peers import Peer
-from zones.rdata import DNSSEC_TYPES, canonical
+from zones.rdata import DNSSEC_TYPES, canonical, written
 from zones.rrsets import RRset
 
 GENERATED = DNSSEC_TYPES | {"TYPE65534"}
@@ -103,7 +103,7 @@ def presentation(rdatas: Iterable[dns.rdata.Rdata], zone: str) -> tuple[str, ...
 
 
 def _canonical(rdata: dns.rdata.Rdata, zone: str) -> str:
-    text = rdata.to_text()
+    text = written(rdata)
     # Reading text back is slow. What has no capitals and no serial is canonical already.
     if rdata.rdtype != dns.rdatatype.SOA and text == text.lower():
         return text

@@ -21,6 +21,7 @@ from zones.zonefile.export import with_serial
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError, printable
 from zones.zonefile.read import DEFAULT_TTL, LEFT_OUT, ZoneFile, read_piece, read_zone_file
+from zones.zonefile.values import refused
 
 Form = Literal["dns", "csv", "json"]
 
@@ -145,7 +146,7 @@ def _content(kind: str, typed: str) -> str:
 
 
 def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFile:
-    records: dict[RR, None] = {}
+    read_at: dict[RR, int] = {}
     comments: dict[tuple[str, str, str], str] = {}
     without_ttl: set[RR] = set()
     problems: list[Problem] = []
@@ -171,17 +172,20 @@ def _checked(rows: Iterable[tuple[int, Mapping[str, Any]]], zone: str) -> ZoneFi
             break
         if not found:
             record = RR(str(fields["name"]), str(fields["type"]), int(str(fields["ttl"])), str(fields["content"]))
-            records[record] = None
+            read_at.setdefault(record, line)
             if ttl in (None, ""):
                 without_ttl.add(record)
             comments[record.name, record.type, record.content] = str(fields["comment"])
             if kind == "SOA" and len(words := str(given["content"]).split()) == 7 and words[2].isdecimal():
                 serial = int(words[2])
+    places = list(read_at.items())
+    for place, reason in refused(zone, [(record.type, record.content) for record, _ in places]).items():
+        problems.append(Problem(places[place][1], f"content: {reason}"))
     if problems:
-        raise ZoneFileError(problems)
+        raise ZoneFileError(sorted(problems, key=lambda problem: problem.line or 0)[:MAX_PROBLEMS])
     warnings = (
         [Problem(None, f"left out, because the name server makes them: {left_out} DNSSEC records")] if left_out else []
     )
     return ZoneFile(
-        records=tuple(records), serial=serial, warnings=tuple(warnings), comments=comments, without_ttl=without_ttl
+        records=tuple(read_at), serial=serial, warnings=tuple(warnings), comments=comments, without_ttl=without_ttl
     )
