@@ -14,10 +14,8 @@ import msgspec
 from security.models import Mode, Policy, PolicyKind
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.hosting import checked_name
-from zones.nameserver.includes import replace, written
+from zones.nameserver.includes import HEADING, replace, written
 from zones.nameserver.private import RPZ_OPTIONS, RPZ_ZONES
-
-_HEADING = "// Written by the site, whole, at each change. What is added here by hand is lost.\n"
 
 EMPTY = "$TTL 60\n@ SOA localhost. hostmaster.localhost. 1 3600 600 86400 60\n@ NS localhost.\n"
 """A policy zone without rules."""
@@ -94,12 +92,12 @@ def _options(zones: Iterable[PolicyZone]) -> str:
         if zone.listed
     ]
     if not listed:
-        return _HEADING
-    return f"{_HEADING}response-policy {{\n{''.join(listed)}}} qname-wait-recurse no break-dnssec yes;\n"
+        return HEADING
+    return f"{HEADING}response-policy {{\n{''.join(listed)}}} qname-wait-recurse no break-dnssec yes;\n"
 
 
 def _text(clauses: dict[str, str]) -> str:
-    return _HEADING + "".join(clauses[name] for name in sorted(clauses))
+    return HEADING + "".join(clauses[name] for name in sorted(clauses))
 
 
 def _clauses(text: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from monitoring.api import forwarder_serializers as shapes
 from monitoring.forwarding import changes
 from monitoring.forwarding.trial import try_out
 from monitoring.models import Forwarder
-from zones.api.views import IF_MATCH, View
+from zones.api.views import IF_MATCH, View, tagged
 
 
 class ForwarderView(View):
@@ -44,10 +44,9 @@ class ForwarderView(View):
     def shown(self, pk: int, status: int = 200) -> Response:
         """A forwarder as an answer, with its version as `ETag`."""
         forwarder = self.forwarder(pk)
-        headers = {"ETag": f'"{forwarder.version}"'}
-        if status == 201:
-            headers["Location"] = f"/api/forwarders/{pk}/"
-        return Response(shapes.ForwarderSerializer(forwarder).data, status=status, headers=headers)
+        headers = {"Location": f"/api/forwarders/{pk}/"} if status == 201 else None
+        answer = Response(shapes.ForwarderSerializer(forwarder).data, status=status, headers=headers)
+        return tagged(answer, forwarder.version)
 
 
 class ForwardersView(ForwarderView):

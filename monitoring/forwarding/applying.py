@@ -12,13 +12,12 @@ from zones.nameserver import control
 from zones.nameserver.endpoint import Endpoint, endpoint
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.forwarding import Forwarding
-from zones.nameserver.includes import include_file, replace
+from zones.nameserver.includes import HEADING, include_file, replace
 from zones.nameserver.peers import Peer, peer
 from zones.nameserver.private import FORWARD_OPTIONS, FORWARD_ZONES
 from zones.nameserver.rndc import Rndc
 
 EVERYTHING = "."
-_HEADING = "// Written by the site, whole, at each change. What is added here by hand is lost.\n"
 
 
 def chosen(forwarder: Forwarder, targets: Sequence[ForwarderTarget]) -> list[ForwarderTarget]:
@@ -64,9 +63,9 @@ def options() -> str:
     forwarder = _enabled().filter(domain=EVERYTHING).first()
     servers = _servers(forwarder) if forwarder else ()
     if forwarder is None or not servers:
-        return _HEADING
+        return HEADING
     addresses = " ".join(server.clause() for server in servers)
-    return f"{_HEADING}forwarders {{ {addresses} }};\nforward {'only' if forwarder.only else 'first'};\n"
+    return f"{HEADING}forwarders {{ {addresses} }};\nforward {'only' if forwarder.only else 'first'};\n"
 
 
 def apply_and_note() -> str:

@@ -32,7 +32,7 @@ from security.guards import hosted_hints
 from security.models import IN_ORDER, Feed, Policy, PolicyKind, Rule
 from security.triggers import TriggerType
 from zones.api.transfer_views import PlainTextParser, ZoneFileParser
-from zones.api.views import IF_MATCH
+from zones.api.views import IF_MATCH, tagged
 from zones.api.views import View as ZoneView
 from zones.nameserver.errors import BadName
 from zones.transfer_keys import keep
@@ -168,9 +168,7 @@ class PolicyImportView(View):
 
 def policy_answer(pk: int, **options: Any) -> Response:
     policy = get_object_or_404(counted(Policy.objects.all()), pk=pk)
-    response = Response(shapes.PolicySerializer(policy).data, **options)
-    response["ETag"] = f'"{policy.version}"'
-    return response
+    return tagged(Response(shapes.PolicySerializer(policy).data, **options), policy.version)
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------------
@@ -192,9 +190,7 @@ class AnswersWithARule(View):
         data: dict[str, Any] = dict(shapes.RuleSerializer(rule, context=self.seen()).data)
         if hints:
             data["warnings"] = hosted_hints(rule.trigger_type, rule.trigger, rule.action)
-        response = Response(data, **options)
-        response["ETag"] = f'"{rule.version}"'
-        return response
+        return tagged(Response(data, **options), rule.version)
 
 
 class RuleView(AnswersWithARule):
@@ -396,9 +392,7 @@ def in_background(feed_id: int, *, accept: bool) -> threading.Event:
 
 def feed_answer(pk: int, **options: Any) -> Response:
     feed = get_object_or_404(Feed.objects.select_related("policy"), pk=pk)
-    response = Response(shapes.FeedSerializer(feed).data, **options)
-    response["ETag"] = f'"{feed.version}"'
-    return response
+    return tagged(Response(shapes.FeedSerializer(feed).data, **options), feed.version)
 
 
 # -- why --------------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,12 @@ IF_MATCH = OpenApiParameter(
 )
 
 
+def tagged(response: Response, version: int) -> Response:
+    """The answer with the `version` of what it shows as its `ETag` (RFC 9110, section 8.8.3)."""
+    response["ETag"] = f'"{version}"'
+    return response
+
+
 class View(ActingView, GenericAPIView):
     """A view about something that the asker may see."""
 
@@ -190,7 +196,7 @@ def _refuse_settings(user: Any, zone: Zone, fields: Iterable[str]) -> None:
 def shown(zone: Zone, request: Request, **options: Any) -> Response:
     """A zone as an answer, with its version as `ETag`."""
     data = shapes.ZoneSerializer(zone, context={"levels": levels(request.user, [zone])}).data
-    return _tagged(Response(data, **options), zone.version)
+    return tagged(Response(data, **options), zone.version)
 
 
 class RecordTypesView(View):
@@ -322,12 +328,7 @@ def _record_answer(
     if changes is not None:
         made = changes.result
         data = {**data, "warnings": shapes.warnings(changes.warnings), "change_set": made.pk if made else None}
-    return _tagged(Response(data, status=status), record.version)
-
-
-def _tagged(response: Response, version: int) -> Response:
-    response["ETag"] = f'"{version}"'
-    return response
+    return tagged(Response(data, status=status), record.version)
 
 
 # -- change sets -----------------------------------------------------------------------------------------------------------

@@ -14,12 +14,11 @@ import msgspec
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import BadName, NameServerError
 from zones.nameserver.hosting import checked_name
-from zones.nameserver.includes import replace, written
+from zones.nameserver.includes import HEADING, replace, written
 from zones.nameserver.peers import Peer
 from zones.nameserver.private import FORWARD_ZONES
 from zones.nameserver.rndc import Rndc
 
-_HEADING = "// Written by the site, whole, at each change. What is added here by hand is lost.\n"
 _ZONE = re.compile(r'^zone "([^"]+)" \{ .* \};$', re.MULTILINE)
 
 
@@ -44,7 +43,7 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True):
 def render(zones: Iterable[Forwarding]) -> str:
     """The whole file; the same zones in any order give the same text. Raises `BadName`."""
     lines = {checked_name(zone.zone): zone.clause() for zone in zones}
-    return _HEADING + "".join(f"{lines[name]}\n" for name in sorted(lines))
+    return HEADING + "".join(f"{lines[name]}\n" for name in sorted(lines))
 
 
 def apply(endpoint: Endpoint, zones: Iterable[Forwarding]) -> bool:

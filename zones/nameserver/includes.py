@@ -21,6 +21,9 @@ from zones.nameserver.rndc import Rndc
 
 CHECK_WITHIN_S = 10.0
 
+HEADING = "// Written by the site, whole, at each change. What is added here by hand is lost.\n"
+"""The first line of each piece, for whoever opens the file."""
+
 
 def include_file(endpoint: Endpoint, name: str) -> Path:
     """Where the piece `name` of the configuration stands."""
