@@ -145,14 +145,14 @@ class Site:
         At once, as nobody wants anything of them any more: a polite end takes a second. `terminate()` is for tests of that.
         """
         while left := [each for each in psutil.process_iter() if self._has_started(each)]:
-            for process in left:  # of which one may just have started another
+            for process in left:  # and look again: one may just have started another
                 with contextlib.suppress(psutil.Error):
                     process.kill()
         self.process.stop()
 
     def _has_started(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
-            return process.environ().get("DNSADMIN_DATA_DIR") == str(self.data_dir)
+            return bool(process.environ().get("DNSADMIN_DATA_DIR") == str(self.data_dir))
         return False
 
     def twin(self, **settings: Any) -> Site:
