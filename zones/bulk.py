@@ -6,6 +6,7 @@ tables can name them. No signals are sent.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +19,11 @@ from django.utils import timezone
 
 CHUNK = 1000
 """Rows per call to the database, between which whoever counts them hears of it."""
-ROOM_KIB = 32_000
+ROOM_KIB = 8_000
 """Of pages that SQLite keeps in memory."""
+
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
+"""Gives back to the system what was freed, which GNU's C library else keeps for the thread that had it; others do not."""
 
 _listener: ContextVar[Callable[[int], None] | None] = ContextVar("listener", default=None)
 
@@ -70,11 +74,12 @@ def write(
 
 @contextmanager
 def many(model: type[models.Model]) -> Iterator[None]:
-    """A block that writes very many rows. SQLite has more room meanwhile, so that what it has not committed is written to
-    disk once; and the collector of garbage, which would look through hundreds of thousands of values again and again and
-    find none, does not run."""
+    """A block that writes very many rows. SQLite has more room meanwhile, so that what it has not committed is seldom
+    written to disk twice; and the collector of garbage, which would look through hundreds of thousands of values again and
+    again and find none, does not run. Memory that was freed before, or in here, goes back to the system."""
     collected, connection = gc.isenabled(), _connection(model)
     gc.disable()
+    _trim(0)
     usual = _given_room(connection, -ROOM_KIB)
     try:
         yield
@@ -82,6 +87,7 @@ def many(model: type[models.Model]) -> Iterator[None]:
         _given_room(connection, usual)
         if collected:
             gc.enable()
+        _trim(0)
 
 
 def _given_room(connection: Any, room: int) -> int:

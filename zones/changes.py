@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from zones import access, grants, names, rdata, reverse
@@ -192,18 +192,18 @@ def change_set(
 
 def newest_change(zone: Zone) -> int:
     """The newest change set of the zone's records: what a preview of more changes is based on. 0 when there is none."""
-    newest: int | None = _of_records(zone).values_list("pk", flat=True).first()
-    return newest or 0
+    newest = _newest(zone)
+    return newest.pk if newest is not None else 0
 
 
 def _refuse_outdated(zone: Zone, based_on: int) -> None:
-    newest = _of_records(zone).first()
+    newest = _newest(zone)
     if newest is not None and newest.pk != based_on:
         raise Outdated(zone.name, newest.author_name)
 
 
-def _of_records(zone: Zone) -> QuerySet[ChangeSet]:
-    return zone.change_sets.filter(change_count__gt=0).defer("rrsets").order_by("-id")
+def _newest(zone: Zone) -> ChangeSet | None:
+    return zone.change_sets.filter(change_count__gt=0).defer("rrsets").order_by("-id").first()
 
 
 def revert(made: ChangeSet, *, comment: str = "", dry_run: bool = False) -> Changes:

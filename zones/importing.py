@@ -186,15 +186,13 @@ def _with_ttls(zone_file: ZoneFile, zone: Zone) -> ZoneFile:
     for some in chunks({APEX, *(record.name for record in unsaid)}):
         rows = Record.rows.filter(zone=zone, name__in=some).values_list("name", "type", "ttl")
         ttls |= {(name, kind): ttl for name, kind, ttl in rows}
-    ttls |= {(record.name, record.type): record.ttl for record in zone_file.records if record not in unsaid}
+    said = [record for record in zone_file.records if record not in unsaid]
+    ttls |= {(record.name, record.type): record.ttl for record in said}
     of_the_zone = ttls.get((APEX, "SOA"), DEFAULT_TTL)
-    records = (
-        msgspec.structs.replace(record, ttl=ttls.get((record.name, record.type), of_the_zone))
-        if record in unsaid
-        else record
-        for record in zone_file.records
+    filled = (
+        msgspec.structs.replace(record, ttl=ttls.get((record.name, record.type), of_the_zone)) for record in unsaid
     )
-    return msgspec.structs.replace(zone_file, records=tuple(records), without_ttl=frozenset())
+    return msgspec.structs.replace(zone_file, records=(*said, *filled), without_ttl=frozenset())
 
 
 _A_PIECE = (

@@ -177,10 +177,10 @@ class Replacement:
         count = len(self._come) + len(self._differ) + len(self._go)
         rrsets = self._rrsets()
         self.pushes = bool(rrsets)
-        made = begin(self.zone, comment, rrsets, reverts=reverts, served=self._as_served, change_count=count)
-        # The database has them now, and gives them to whoever asks; the memory is for what is written next.
-        del made.rrsets, rrsets
+        # What is not read again makes room for what is written next; the database gives the RRsets to whoever asks.
         self._wanted.clear()
+        made = begin(self.zone, comment, rrsets, reverts=reverts, served=self._as_served, change_count=count)
+        del made.rrsets, rrsets
         user = current_actor().user
         author = user.id if user else None
         for some in chunks(was.id for was in self._go):
