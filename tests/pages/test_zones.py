@@ -220,3 +220,18 @@ def test_an_internationalised_name_reads_as_one_whether_it_was_there_or_comes(si
         expect(row(page, stored).locator("[data-slot=idn]")).to_have_text(name)
         expect(row(page, stored).locator("[data-slot=target-idn]")).to_have_text(target)
     expect(page.locator("#record-type option[value=MX]")).to_have_text("MX (1)")
+
+
+def test_the_number_found_follows_records_into_and_out_of_the_filter(site, make_zone, profile):
+    zone = make_zone(("shop.bücher", "A", "192.0.2.1"), ("mail", "A", "192.0.2.2"))
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/?q=bücher")
+    live(page)
+    count = page.locator("#records [data-count]")
+    expect(count).to_have_text("1")
+    change(site, "oscar", zone, "mail", comment="of the bücher")
+    expect(count).to_have_text("2")
+    shop = record_of(site, zone, "shop.xn--bcher-kva")["id"]
+    assert site.client("oscar").patch(f"/api/zones/{zone}/records/{shop}/", {"name": "shop"}).status == 200
+    expect(count).to_have_text("1", timeout=15_000)
+    expect(row(page, "mail")).to_be_visible()
+    expect(row(page, "shop")).to_have_count(0)

@@ -15,6 +15,8 @@ import { BEYOND, permits } from "./rights.js";
  */
 
 const SERVED_MS = 6_000;
+/** So long a row that goes is still seen, with who did it. */
+const LEAVES_MS = 4_000;
 const MOST_SERVED = 1000;
 /** Types of records that point to a host: their last word. @type {Set<string>} */
 const POINTING = new Set((left("record-types") ?? []).filter((/** @type {any} */ { targets }) => targets).map((/** @type {any} */ { name }) => name));
@@ -121,14 +123,19 @@ export class Records {
   updated(record, origin) {
     const known = this.#records.get(record.id);
     if (!known) {
-      if (this.#held.waits(`insert ${record.id}`)) this.created(record, origin);
+      const was = asItWas(record, origin);
+      if (this.#held.waits(`insert ${record.id}`) || (this.#fits(record) && !this.#fits(was))) this.created(record, origin);
+      else if (this.#fits(was) && !this.#fits(record)) this.#deletedElsewhere(was, origin); // of the list, that is
       return;
     }
     if (known.version >= record.version) return this.#mark(record.id, origin);
     if (record.comment === null || record.comment === undefined) record.comment = known.comment;
     this.#tell(origin, "record changed", "records changed");
     this.#editors.get(record.id)?.theirs(this.#asShown(record), origin.who);
-    const apply = () => this.#update(record, origin, true);
+    const apply = () => {
+      this.#update(record, origin, true);
+      if (this.#fits(known) && !this.#fits(record)) this.#leaves(record.id);
+    };
     if (this.#touched(record.id)) this.#held.offer(`update ${record.id}`, apply);
     else apply();
   }
@@ -155,15 +162,30 @@ export class Records {
     row.dataset.news = "deleted";
     slot(row, "mark").replaceChildren(element("strong", {}, "deleted by"));
     for (const control of row.querySelectorAll(".actions button, .pick label")) control.remove();
-    const remove = () => {
-      if (!row.isConnected) return; // the list was read again
-      const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
-      if (row.contains(document.activeElement)) next?.focus();
-      row.remove();
-      this.#count("[data-count], [data-end]", -1);
-    };
+    const remove = () => this.#remove(row);
     if (own) remove();
-    else setTimeout(() => this.#held.offer(`remove ${record.id}`, remove), 4000);
+    else setTimeout(() => this.#held.offer(`remove ${record.id}`, remove), LEAVES_MS);
+  }
+
+  /** One that was changed so that it no longer fits what is looked at; unless it does again. @param {number} id */
+  #leaves(id) {
+    const remove = () => {
+      const [row, record] = [this.row(id), this.#records.get(id)];
+      if (!row || !record || this.#fits(record) || this.#editors.has(id)) return;
+      this.#records.delete(id);
+      this.#gone.add(id);
+      this.#remove(row);
+    };
+    setTimeout(() => this.#held.offer(`remove ${id}`, remove), LEAVES_MS);
+  }
+
+  /** @param {HTMLElement} row */
+  #remove(row) {
+    if (!row.isConnected) return; // the list was read again
+    const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
+    if (row.contains(document.activeElement)) next?.focus();
+    row.remove();
+    this.#count("[data-count], [data-end]", -1);
   }
 
   /** Of a record that has no row here. @param {Record} record @param {Origin} origin */
@@ -268,11 +290,15 @@ export class Records {
     return page === pages ? null : undefined;
   }
 
-  /** Whether a new record is part of what is looked at. @param {Record} record */
+  /** Whether a record is part of what is looked at, as the server decides it (`zones/listing.py`). @param {Record} record */
   #fits(record) {
-    const { query = "", type = "" } = this.#section.dataset;
-    const text = `${record.name} ${record.content} ${record.comment ?? ""}`.toLowerCase();
-    return (!type || type === record.type) && (!query || text.includes(query.toLowerCase()));
+    const { query = "", queryAsNamesAre = query, type = "", zone = "" } = this.#section.dataset;
+    if (type && type !== record.type) return false;
+    const whole = queryAsNamesAre.toLowerCase().replace(/\.+$/, "");
+    if (whole === zone && record.name === "@") return true;
+    if (whole.endsWith(`.${zone}`) && record.name.includes(whole.slice(0, -zone.length - 1))) return true;
+    const text = `${record.name}\n${record.content}\n${record.comment ?? ""}`.toLowerCase();
+    return [query, queryAsNamesAre].some((sought) => text.includes(sought.toLowerCase()));
   }
 
   /** @param {HTMLElement} row @param {Record} record */
@@ -362,6 +388,9 @@ export class Records {
     for (const place of this.#section.querySelectorAll(places)) place.textContent = String(Number(place.textContent) + by);
   }
 }
+
+/** A record before a change of it, as far as one may see it. @param {Record} record @param {Origin} origin @returns {Record} */
+const asItWas = (record, { changes = [] }) => ({ ...record, ...Object.fromEntries(changes.map(({ field, old }) => [field, old ?? ""])) });
 
 /** An internationalised name as people read it; nothing when that is how it is written. @param {string} name */
 const asRead = (name) => (readable(name) === name ? "" : readable(name));
