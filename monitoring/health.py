@@ -6,6 +6,7 @@ when it was found as often in a row as `confirmed` says, so that a single odd lo
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -204,6 +205,9 @@ def monitors(now: str) -> Finding:
 
 def query_log(now: str) -> Finding:
     """Whether the name server's query log is being followed, and holds what the server was asked."""
+    with contextlib.suppress(NameServerError):
+        if endpoint().log_dir is None:
+            return Finding(Health.UNKNOWN, "it is not followed: DNSADMIN_NAMED_LOG_DIR does not say where it is")
     row = CollectorState.objects.filter(name="query log").first()
     if row is None or row.state == CollectorState.State.STOPPED:
         return Finding(Health.UNKNOWN, "it is not followed")

@@ -364,8 +364,10 @@ def check_settings(zone: Zone) -> None:
             Forwarding(zone=zone.name, servers=known).clause()
     except BadName as error:
         raise InvalidChange([Problem(code=error.code, message=error.message, field=needs or "servers")]) from error
-    if zone.follows_addresses and not names.is_reverse(zone.name):
+    if zone.follows_addresses and not names.has_pointers(zone.name):
         message = f"{zone.name} is not a zone of addresses (in-addr.arpa, ip6.arpa)"
+        if names.is_reverse(zone.name):
+            message = f"in {zone.name} there are no PTR records of whole addresses (RFC 2317); they are left to you"
         raise InvalidChange([Problem(code="not_reverse", message=message, field="follows_addresses")])
     zone.servers = [msgspec.to_builtins(server) for server in known]
 
@@ -413,6 +415,9 @@ def found(
 SETTINGS = ("comment", "servers", "forward_only", "follows_addresses")
 """What people may set of a zone."""
 
+KEY = "tsig"
+"""In what changed about a zone: its TSIG key has another secret, which nobody is shown."""
+
 _PUSHED = {"servers", "forward_only"}
 """Settings that the name server has to hear of."""
 
@@ -423,10 +428,12 @@ def update_zone(
     version: int | None = None,
     said: str = "settings of the zone",
     reverts: ChangeSet | None = None,
+    rekeyed: bool = False,
     **fields: Any,
 ) -> ChangeSet | None:
-    """Change the zone's own fields (`SETTINGS`), in place. said: for the history. Returns the change set, if anything
-    changed. Raises `StaleVersion`, with the fields as they are, and `InvalidChange`."""
+    """Change the zone's own fields (`SETTINGS`), in place. said: for the history. rekeyed: its TSIG key has another secret,
+    which is told, but not shown. Returns the change set, if anything changed. Raises `StaleVersion`, with the fields as they
+    are, and `InvalidChange`."""
     made = None
     with transaction.atomic():
         _lock(zone)
@@ -438,19 +445,21 @@ def update_zone(
         zone.comment = _comment(zone.comment)
         check_settings(zone)
         changed = [field for field in SETTINGS if getattr(zone, field) != before[field]]
-        if changed:
+        if changed or rekeyed:
             zone.version = present.version + 1
             zone.field_changes = [
                 {"field": field, "old": before[field], "new": getattr(zone, field)} for field in changed
             ]
-            if zone.kind == ZoneKind.SECONDARY and "servers" in changed:
+            if rekeyed:
+                zone.field_changes.append({"field": KEY, "old": None, "new": None})
+            if rekeyed or (zone.kind == ZoneKind.SECONDARY and "servers" in changed):
                 zone.hosted = False  # it was told of others
                 changed.append("hosted")
             zone.write(*changed, "version", "updated_at")
             made = note(zone, said, zone.field_changes, reverts=reverts)
         if "follows_addresses" in changed and zone.follows_addresses:
             reverse.fill(zone)
-        if _PUSHED.intersection(changed):
+        if rekeyed or _PUSHED.intersection(changed):
             pend(zone)
     return made
 

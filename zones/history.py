@@ -160,6 +160,7 @@ _NAMES = {
     "follows_addresses": "PTRs follow addresses",
     "watched": "only watched",
     "grant": "right",
+    "tsig": "another secret of the TSIG key",
 }
 """What people call a field of `ChangeSet.settings`, where it is not its name."""
 

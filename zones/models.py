@@ -18,7 +18,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from zones.names import is_reverse, readable, suspicious
+from zones.names import has_pointers, readable, suspicious
 from zones.rrsets import APEX, RR
 
 
@@ -148,8 +148,8 @@ class Zone(models.Model):
 
     @property
     def reverse(self) -> bool:
-        """Whether its names stand for addresses."""
-        return is_reverse(self.name)
+        """Whether PTR records in it stand for addresses."""
+        return has_pointers(self.name)
 
     @property
     def misleading(self) -> list[str]:

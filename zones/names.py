@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from string import hexdigits
 
 import dns.exception
 import dns.name
@@ -50,6 +51,16 @@ def sought(text: str) -> str:
 def is_reverse(zone: str) -> bool:
     """Whether the names of a zone stand for addresses (RFC 1035, section 3.5; RFC 3596, section 2.5)."""
     return f".{zone}".endswith((".in-addr.arpa", ".ip6.arpa"))
+
+
+def has_pointers(zone: str) -> bool:
+    """Whether the reverse names of addresses lie in a zone: not in one of less than a whole label (RFC 2317)."""
+    *labels, kind, _ = zone.split(".")
+    if not is_reverse(zone):
+        return False
+    if kind == "ip6":
+        return all(len(label) == 1 and label in hexdigits for label in labels)
+    return all(label.isdecimal() and int(label) < 256 for label in labels)
 
 
 def relative(text: str, zone: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from zones import mirroring, transfer_keys
@@ -49,7 +50,7 @@ def look(zone: Zone, where: Endpoint, primaries: tuple[Peer, ...]) -> None:
         "refresh": status.refresh,
         "checked_at": timezone.now().isoformat(timespec="seconds"),
     }
-    Zone.objects.filter(pk=zone.pk).update(transfer=state)
+    _tell(zone, state)
     if status.serial is not None and (status.serial != zone.serial or zone.sync_state != SyncState.SERVED):
         mirroring.follow(zone, where)
         zone.serial = status.serial
@@ -57,6 +58,23 @@ def look(zone: Zone, where: Endpoint, primaries: tuple[Peer, ...]) -> None:
         if any(one["serial"] is not None for one in seen):
             Rndc(where).call(f'refresh "{zone.name}"')  # now, instead of when its timers say so
         raise NameServerError("not_transferred", trouble, retry=True)
+
+
+def _tell(zone: Zone, state: dict[str, Any]) -> None:
+    """Write down how a copy stands, and tell it where a primary has stopped to answer, or does again."""
+    before, now = (
+        {one["server"]: one["error"] for one in each.get("primaries", ())} for each in (zone.transfer or {}, state)
+    )
+    turned = [server for server, error in now.items() if server in before and bool(before[server]) != bool(error)]
+    with transaction.atomic():
+        Zone.objects.filter(pk=zone.pk).update(transfer=state)
+        if turned:
+            present = Zone.objects.get(pk=zone.pk)
+            present.field_changes = [
+                {"field": f"primary {server}", "old": before[server] or "answers", "new": now[server] or "answers"}
+                for server in turned
+            ]
+            present.write("transfer")
 
 
 def _asked(primary: Peer, zone: str) -> dict[str, Any]:

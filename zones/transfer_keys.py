@@ -37,19 +37,24 @@ def checked_key(name: str, algorithm: str, secret: str) -> Key:
     return Key(name=plain, algorithm=kind, secret=secret.strip())
 
 
-def keep(key: Key) -> None:
-    """Keep a key for the server, in a transaction of the caller's. Raises `BadName` when that name has another secret that
-    zones use."""
+def keep(key: Key, zone: Zone | None = None) -> bool:
+    """Keep a key for the server, in a transaction of the caller's. Returns whether a key of that name had another secret.
+
+    zone: the one it is for, which alone may give its key another secret. Raises `BadName` when other zones use that name
+    with another secret."""
     if key.name in RESERVED:
         raise BadName("bad_key", f"the name {key.name} is taken by the site's own key")
     present = TransferKey.objects.filter(name=key.name).first()
     if present is None:
         TransferKey.objects.create(name=key.name, algorithm=key.algorithm, secret=key.secret)
-    elif (present.algorithm, present.secret) != (key.algorithm, key.secret):
-        if key.name in _used():
-            raise BadName("bad_key", f"other zones use a TSIG key {key.name} with another secret")
-        present.algorithm, present.secret = key.algorithm, key.secret
-        present.save()
+        return False
+    if (present.algorithm, present.secret) == (key.algorithm, key.secret):
+        return False
+    if key.name in _used(besides=zone):
+        raise BadName("bad_key", f"other zones use a TSIG key {key.name} with another secret")
+    present.algorithm, present.secret = key.algorithm, key.secret
+    present.save()
+    return True
 
 
 def known(name: str) -> Key | None:
@@ -70,7 +75,10 @@ def apply_all(where: Endpoint) -> bool:
     return includes.replace(where, TRANSFER_KEYS, text, mode=mode)
 
 
-def _used() -> set[str]:
-    """Names of the keys that living zones name."""
-    rows = Zone.objects.living().exclude(servers=[]).values_list("servers", flat=True)
+def _used(besides: Zone | None = None) -> set[str]:
+    """Names of the keys that living zones name, or those `besides` one."""
+    zones = Zone.objects.living().exclude(servers=[])
+    if besides is not None:
+        zones = zones.exclude(pk=besides.pk)
+    rows = zones.values_list("servers", flat=True)
     return {server["key"] for servers in rows for server in servers if server.get("key")}

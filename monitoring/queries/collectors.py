@@ -31,10 +31,10 @@ ASK_EVERY_S = 1.0
 
 @collector("query log")
 async def follow_queries() -> None:
-    """Follow the name server's logs until cancelled. Raises `NameServerError` when it is not known where they are."""
+    """Follow the name server's logs until cancelled. Raises `NameServerError` while no name server is known."""
     where = endpoint()
     if where.log_dir is None:
-        raise NameServerError("not_configured", "the query log is not known: set DNSADMIN_NAMED_LOG_DIR")
+        await asyncio.Event().wait()  # nobody has said where they are, which is a choice; settings stay until a restart
     book = InterestBook()
     loop = asyncio.get_running_loop()
     context = copy_context()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,11 +19,14 @@ from monitoring import series
 from monitoring.health import CHECKS, CPU, DISK, Check, Finding, HealthWatch, Threshold, worst
 from monitoring.models import CollectorLease, CollectorState, Component, Health
 from monitoring.nameserver import NameServerWatch
+from monitoring.queries.collectors import follow_queries
 from realtime.alerts import Alert
 from realtime.events import EventType
 from realtime.models import LogEvent
 from tests.parts.redis_server import RedisServer
 from tests.zones.examples import Api
+from zones.nameserver.conf import NamedSettings
+from zones.nameserver.endpoint import new_key
 from zones.nameserver.private import PrivateNamed
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +159,22 @@ def test_a_collector_that_fails_is_named_with_its_error() -> None:
     looking.round()
     assert "query log: OSError: gone" in Component.objects.get(name="monitors").reason
     assert Component.objects.get(name="query_log").state == "down"
+
+
+def test_a_query_log_that_nobody_has_asked_for_is_no_trouble(settings: Any, tmp_path: Path) -> None:
+    key = tmp_path / "some.key"
+    key.write_text(new_key("some").clause())
+    settings.NAMED = NamedSettings(host="192.0.2.1", rndc_key_file=key, tsig_key_file=key, zone_dir=tmp_path)
+    HealthWatch().round()
+    log = Component.objects.get(name="query_log")
+    assert (log.state, "DNSADMIN_NAMED_LOG_DIR" in log.reason) == ("unknown", True)
+    assert not Alert.objects.filter(key="health:query_log").exists()
+
+    async def followed() -> None:
+        await asyncio.wait_for(follow_queries(), 0.2)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(followed())
 
 
 def test_busy_processors_are_told_over_minutes_not_moments() -> None:

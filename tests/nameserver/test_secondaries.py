@@ -109,6 +109,22 @@ def test_a_primary_that_does_not_answer_is_said_and_comes_back(
     assert served(zone) == ["192.0.2.1"]
 
 
+def test_a_primary_that_stops_to_answer_is_told_while_its_copy_is_served(
+    server: Endpoint, running: None, own_named: PrivateNamed, theirs: HostedZone
+) -> None:
+    zone = copy_of(theirs)
+    until(in_state(zone, SyncState.SERVED))
+    own_named.stop()
+
+    def told() -> list[str]:
+        return [change["new"] for event in events(zone, "zone_updated") for change in event["changes"]]
+
+    until(lambda: any("cannot be reached" in new for new in told()), timeout_s=30)
+    assert in_state(zone, SyncState.SERVED)()
+    own_named.start()
+    until(lambda: told()[-1] == "answers", timeout_s=30)
+
+
 def test_a_key_that_the_primary_does_not_know_and_a_transfer_that_it_refuses_are_said(
     server: Endpoint, running: None, own_named: PrivateNamed, theirs: HostedZone
 ) -> None:

@@ -175,6 +175,14 @@ def test_the_row_with_news_does_not_move_for_those_who_want_less_motion(site, ma
     assert page.evaluate("document.getAnimations().length") == 0
 
 
+def test_tokens_on_a_narrow_page(site, profile):
+    for name in ("nightly export", "a-rather-long-name-without-any-place-to-break-it"):
+        assert site.client("olivia").post("/api/tokens/", {"name": name, "scopes": ["read", "write"]}).status == 201
+    page = profile(site, viewport={"width": 360, "height": 800}).sign_in("olivia", "/accounts/tokens/")
+    assert overflow(page) == 0
+    check(page, "tokens at 360")
+
+
 def test_a_hundred_changes_are_one_sentence_for_a_screen_reader(site, make_zone, profile):
     zone = make_zone(("www", "A", "192.0.2.1"))
     page = profile(site).sign_in("vera", f"/zones/{zone}/")

@@ -141,3 +141,32 @@ def test_two_imports_of_one_person_show_each_its_own_progress(site, make_zone, p
         place = page.locator(f"[id='{zone}']")
         expect(place).to_contain_text(f"of {records} records")
         expect(place.get_by_role("button", name="Cancel")).to_be_visible()
+
+
+def test_while_an_import_runs_its_dialog_offers_nothing_but_to_cancel_it(site, make_zone, profile):
+    zone = make_zone()
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog")
+    page.evaluate(
+        """async ([zone, text]) => {
+            const { request, zoneUrl } = await import("/static/site/api.js");
+            const { withProgress } = await import("/static/site/zones/progress.js");
+            const place = document.querySelector("#import [data-step=preview]");
+            place.hidden = false;
+            const finished = new Promise((resolve) => { window.finish = resolve; });
+            document.querySelector("#import [data-step=choose]").hidden = true;
+            withProgress(place, "Importing", async (trace) => {
+                await request("POST", `${zoneUrl(zone, "import/")}?replace=1`, text, { type: "text/dns", trace });
+                await finished;
+            });
+        }""",
+        [zone, FILE],
+    )
+    expect(dialog.get_by_role("button")).to_have_text(["Cancel"])
+    expect(dialog.get_by_role("button")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
+    page.evaluate("window.finish()")
+    expect(dialog.get_by_role("button", name="Show the difference")).to_be_visible()

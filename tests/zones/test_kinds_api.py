@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 from tests.zones.examples import Api, Make
 from zones import grants, operations, roles
-from zones.changes import change_set
-from zones.models import Operation, Record, TransferKey, Zone
+from zones.changes import change_set, create_zone
+from zones.models import ChangeSet, Operation, Record, SyncState, TransferKey, Zone
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -93,6 +94,37 @@ def test_a_key_is_kept_for_the_name_server_and_never_shown(api: Api, olivia: Use
     other = client.post("/api/zones/", {"name": "b.example", **body, "tsig": {"name": "between", "secret": "b3RoZXI="}})
     assert other.status_code == 400
     assert "another secret" in other.data["errors"]["tsig"][0]
+
+
+def test_a_mistyped_secret_is_mended_where_no_other_zone_needs_it(api: Api, olivia: User) -> None:
+    client = api(olivia)
+    body = {"kind": "secondary", "primaries": ["192.0.2.1"], "tsig": {"name": "between", "secret": "bWlzdHlwZWQ="}}
+    client.post("/api/zones/", {"name": "copy.example", **body})
+    Zone.objects.update(hosted=True, sync_state=SyncState.SERVED)
+    given = {"primaries": ["192.0.2.1"], "tsig": {"name": "between", "secret": SECRET}}
+    answer = client.patch("/api/zones/copy.example/", given)
+    assert answer.status_code == 200, answer.data
+    assert answer.data["version"] == 2
+    assert TransferKey.objects.get().secret == SECRET
+    zone = Zone.objects.get()
+    assert (zone.hosted, zone.sync_state) == (False, SyncState.PENDING)
+    made = ChangeSet.objects.filter(zone=zone).latest("id")
+    assert made.settings == [{"field": "tsig", "old": None, "new": None}]
+    assert client.patch("/api/zones/copy.example/", given).data["version"] == 2
+
+    client.post("/api/zones/", {"name": "b.example", **body, "tsig": given["tsig"]})
+    refused = client.patch("/api/zones/copy.example/", {**given, "tsig": body["tsig"]})
+    assert "other zones use" in refused.data["errors"]["tsig"][0]
+
+
+def test_a_page_says_where_records_come_from_and_why_there_are_none(client: Client, olivia: User) -> None:
+    create_zone("corp.example", kind="forward", servers=[{"address": "192.0.2.1"}])
+    create_zone("copy.example", kind="secondary", servers=[{"address": "192.0.2.1"}])
+    create_zone("2.0.192.in-addr.arpa", follows_addresses=True)
+    client.force_login(olivia)
+    assert "whose PTRs follow addresses" in client.get("/zones/2.0.192.in-addr.arpa/").content.decode()
+    assert "A forward zone has no records" in client.get("/zones/corp.example/").content.decode()
+    assert "No records yet" in client.get("/zones/copy.example/").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,15 @@ def test_an_address_that_loses_one_of_its_names_gets_the_next(zone: Zone, revers
     assert "50" not in pointers(reverse)
 
 
+@pytest.mark.parametrize(
+    "name", ["0/25.2.0.192.in-addr.arpa", "0-63.2.0.192.in-addr.arpa", "0-7.8.b.d.0.1.0.0.2.ip6.arpa"]
+)
+def test_a_zone_in_which_no_address_has_its_name_cannot_be_told_to_follow(db: None, name: str) -> None:
+    with pytest.raises(InvalidChange, match="RFC 2317"):
+        create_zone(name, follows_addresses=True)
+    assert not create_zone(name).reverse
+
+
 def test_what_somebody_has_set_is_not_touched(zone: Zone, reverse: Zone) -> None:
     with change_set(reverse) as changes:
         changes.create(name="70", type="PTR", ttl=60, content="chosen.example.net.")

@@ -9,7 +9,7 @@ import msgspec
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from zones.models import ZoneKind
+from zones.models import Zone, ZoneKind
 from zones.nameserver.endpoint import Key
 from zones.nameserver.errors import BadName
 from zones.nameserver.peers import Peer, peer, peer_from_text
@@ -95,8 +95,9 @@ class TsigField(serializers.Field):
         raise NotImplementedError("a key is never shown")
 
 
-def with_servers(asked: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def with_servers(asked: Mapping[str, Any], kind: str, zone: Zone | None = None) -> dict[str, Any]:
     """What was asked of a zone, with its servers in the one form that `zones.changes` takes. A key is kept on the way.
+    zone: the one that it is asked of, if it is there already.
 
     Raises `ValidationError` for what does not belong to the kind of zone.
     """
@@ -115,7 +116,8 @@ def with_servers(asked: Mapping[str, Any], kind: str) -> dict[str, Any]:
         if kind != ZoneKind.SECONDARY or "servers" not in fields:
             raise serializers.ValidationError({"tsig": "A key goes with the primaries of a zone."}, code="unwanted")
         try:
-            keep(key)
+            if keep(key, zone) and zone is not None:
+                fields["rekeyed"] = True
         except BadName as error:
             raise serializers.ValidationError({"tsig": error.message}, code=error.code) from error
         fields["servers"] = [{**server, "key": server["key"] or key.name} for server in fields["servers"]]

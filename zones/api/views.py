@@ -173,7 +173,7 @@ class ZoneView(View):
         _refuse_settings(request.user, zone, asked)
         watched = asked.pop("watched", zone.watched)
         with transaction.atomic():
-            update_zone(zone, version=version, **with_servers(asked, zone.kind))
+            update_zone(zone, version=version, **with_servers(asked, zone.kind, zone))
         if watched != zone.watched:
             (adoption.watch if watched else adoption.take_charge)(zone)
         return shown(self.zone(), request)

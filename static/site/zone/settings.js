@@ -52,6 +52,8 @@ class Servers {
   /** @param {any} saved the zone */
   show(saved) {
     this.#now = saved[this.#name];
+    const secret = /** @type {HTMLInputElement | null} */ (seek("[name=tsig]", this.#field.form ?? document));
+    if (secret) secret.value = ""; // it is kept now, and nobody is shown it
     this.#field.value = this.#now.map(written).join(", ");
   }
 }
