@@ -88,7 +88,7 @@ def test_a_right_is_given_and_taken_away(site, make_zone, profile):
 
     dialog.get_by_label("Name of the user or group").fill("nobody-here")
     dialog.get_by_role("button", name="Give the right").click()
-    expect(dialog.locator("[data-grant-problem]")).not_to_be_empty()
+    expect(dialog.locator("[data-add-grant] [data-problem]")).not_to_be_empty()
 
     dialog.get_by_label("Name of the user or group").fill("zoe")
     dialog.get_by_label("May", exact=True).select_option("edit")

@@ -1,12 +1,13 @@
-import { Problem, post } from "../api.js";
+import { post } from "../api.js";
 import { tellAges } from "../clock.js";
 import { find, seek } from "../dom.js";
+import { complain, forgive } from "../form.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events } from "../live.js";
 import { markNews } from "../news.js";
 import { documentAt, oneAfterAnother } from "../reading.js";
-import { alarm, mention, say } from "../saying.js";
+import { mention, say } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { RAISING } from "./open.js";
 
@@ -86,16 +87,14 @@ const DONE = /** @type {Record<string, string>} */ ({ acknowledge: "Acknowledged
 async function perform(card, act) {
   const form = /** @type {HTMLFormElement} */ (find("[data-acts]", card));
   const { comment, seconds } = Object.fromEntries(/** @type {any} */ (new FormData(form)));
-  const problem = find("[data-problem]", form);
-  problem.textContent = "";
+  forgive(form);
   try {
     await post(`/api/alerts/${card.dataset.alert}/${act}/`, { comment, ...(act === "mute" && { seconds: Number(seconds) }) });
     /** @type {HTMLInputElement} */ (find("[name=comment]", form)).value = "";
     say(DONE[act]);
     readSoon();
   } catch (error) {
-    problem.textContent = `Not done: ${/** @type {Problem} */ (error).message}`;
-    alarm(problem.textContent);
+    complain(form, error, "Not done");
   }
 }
 

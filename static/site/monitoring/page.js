@@ -1,7 +1,8 @@
-import { Problem, post, request } from "../api.js";
+import { post, request } from "../api.js";
 import { shown } from "../charts/units.js";
 import { setMoment } from "../clock.js";
 import { find, seek } from "../dom.js";
+import { complain, forgive, submits, values } from "../form.js";
 import { events } from "../live.js";
 import { toast } from "../toasts.js";
 import { readSoon } from "./health.js";
@@ -36,8 +37,7 @@ server.addEventListener("click", async (event) => {
   if (!(button instanceof HTMLButtonElement)) return;
   const { action = "", words } = button.dataset;
   if (words && !confirm(words)) return;
-  const problem = find("[data-problem]", server);
-  problem.textContent = "";
+  forgive(server);
   button.disabled = true;
   const before = button.textContent;
   button.textContent = "Wait …";
@@ -45,7 +45,7 @@ server.addEventListener("click", async (event) => {
     await post(`/api/monitoring/name-server/${action}/`, {});
     toast({ start: "The name server runs.", stop: "The name server is stopped.", restart: "The name server runs again." }[action] ?? "The name server has read it.");
   } catch (error) {
-    problem.textContent = `Not done: ${/** @type {Error} */ (error).message}`;
+    complain(server, error, "Not done");
   } finally {
     button.textContent = before;
     button.disabled = false;
@@ -53,20 +53,9 @@ server.addEventListener("click", async (event) => {
   }
 });
 
-const form = /** @type {HTMLFormElement} */ (find("#intervals"));
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  for (const place of form.querySelectorAll(".problem")) place.textContent = "";
-  const wanted = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, Number(value)]));
-  try {
-    await request("PATCH", "/api/monitoring/intervals/", wanted);
+const intervals = find("#intervals");
+if (seek("[type=submit]", intervals))
+  submits(intervals, async () => {
+    await request("PATCH", "/api/monitoring/intervals/", values(intervals));
     toast("Saved. It holds from the next measurement on.");
-  } catch (error) {
-    const { fields, message } = /** @type {Problem} */ (error);
-    for (const [name, words] of Object.entries(fields ?? {})) {
-      const place = seek(`#interval-${CSS.escape(name)}-problem`, form);
-      if (place) place.textContent = words;
-    }
-    find("[data-problem]", form).textContent = `Not saved: ${message}`;
-  }
-});
+  });

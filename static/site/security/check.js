@@ -1,6 +1,6 @@
 import { post } from "../api.js";
 import { element, find, seek } from "../dom.js";
-import { submits, values } from "./form.js";
+import { submits, values } from "../form.js";
 
 /** "Why is a name blocked?": what the rules say, and what the running name server did, side by side. */
 
@@ -55,7 +55,7 @@ submits(form, async () => {
       ),
     ),
   );
-});
+}, "No answer");
 
 const asked = new URL(location.href).searchParams.get("check");
 if (asked) {

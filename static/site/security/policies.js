@@ -1,10 +1,10 @@
 import { post, request } from "../api.js";
 import { open } from "../dialogs.js";
 import { element, find, left, seek } from "../dom.js";
+import { forgive, set, submits, values } from "../form.js";
 import { events } from "../live.js";
-import { counted } from "../words.js";
 import { toast } from "../toasts.js";
-import { complain, forgive, set, submits, values } from "./form.js";
+import { counted } from "../words.js";
 
 /** Policies and feeds: their order and mode, fetching, importing, and their dialogs. */
 
@@ -156,10 +156,8 @@ function openImport(row) {
 }
 
 const importForm = seek("[data-import-form]");
-importForm?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  forgive(importForm);
-  try {
+if (importForm)
+  submits(importForm, async () => {
     const answer = await request("POST", `/api/rpz/policies/${importInto}/import/`, new FormData(/** @type {HTMLFormElement} */ (importForm)));
     const refused = answer.refused.slice(0, 20).map((/** @type {any} */ one) => element("li", {}, element("bdi", { class: "mono" }, one.name), `: ${one.reason}`));
     find("[data-result]", importForm).replaceChildren(
@@ -167,7 +165,4 @@ importForm?.addEventListener("submit", async (event) => {
       element("ul", {}, ...refused),
     );
     again();
-  } catch (error) {
-    complain(importForm, error);
-  }
-});
+  }, "Nothing was imported");

@@ -1,9 +1,9 @@
 import { Problem, post, request } from "../api.js";
 import { open } from "../dialogs.js";
 import { element, find, seek } from "../dom.js";
+import { control, forgive, set, submits, values } from "../form.js";
 import { alarm } from "../saying.js";
 import { toast } from "../toasts.js";
-import { control, forgive, set, submits, values } from "./form.js";
 
 /** Adding and changing a rule. A rule that would block much is saved only after its reasons were read and ticked off. */
 

@@ -1,7 +1,7 @@
 import { post, request } from "../api.js";
 import { find, seek } from "../dom.js";
+import { submits, values } from "../form.js";
 import { toast } from "../toasts.js";
-import { submits, values } from "./form.js";
 
 /** Which hits raise an alert. */
 

@@ -1,6 +1,6 @@
 import { Problem, get, request, zoneUrl } from "../api.js";
 import { element, find, left, seek } from "../dom.js";
-import { alarm } from "../saying.js";
+import { complain, forgive, submits } from "../form.js";
 import { toast } from "../toasts.js";
 import { head, zone } from "./here.js";
 
@@ -13,6 +13,8 @@ const limits = ({ names, types, actions }) => [actions, types, names].filter((wo
 
 /** @param {FormDataEntryValue | null} typed */
 const words = (typed) => String(typed ?? "").split(/[\s,]+/).filter(Boolean);
+
+const OTHER_NAME = "That is not the name of this zone; nothing was deleted.";
 
 /** @typedef {{address: string, port: number, key: string}} Server */
 
@@ -61,94 +63,70 @@ class Servers {
 /** @param {HTMLElement} dialog */
 function begin(dialog) {
   const grants = find("[data-grants]", dialog);
-
-  const tell = (/** @type {HTMLElement} */ place, /** @type {unknown} */ error) => {
-    const problem = /** @type {Problem} */ (error);
-    place.textContent = problem.words ?? problem.message;
-    alarm(place.textContent);
-  };
+  const grant = /** @type {HTMLFormElement} */ (find("[data-add-grant]", dialog));
 
   const list = async () => {
     try {
       const { results } = await get(zoneUrl(zone, "grants/"));
-      const rows = results.map((/** @type {any} */ grant) => element("tr", {},
-        element("th", { scope: "row" }, grant.user ?? `group ${grant.group}`),
-        element("td", {}, LEVELS[grant.level] ?? grant.level, limits(grant) && element("span", { class: "soft" }, ` only ${limits(grant)}`)),
-        element("td", { class: "number" }, element("button", { type: "button", class: "danger", onclick: () => close(grant) },
-          "Take away", element("span", { class: "visually-hidden" }, ` from ${grant.user ?? grant.group}`)))));
+      const rows = results.map((/** @type {any} */ right) => element("tr", {},
+        element("th", { scope: "row" }, right.user ?? `group ${right.group}`),
+        element("td", {}, LEVELS[right.level] ?? right.level, limits(right) && element("span", { class: "soft" }, ` only ${limits(right)}`)),
+        element("td", { class: "number" }, element("button", { type: "button", class: "danger", onclick: () => close(right) },
+          "Take away", element("span", { class: "visually-hidden" }, ` from ${right.user ?? right.group}`)))));
       grants.replaceChildren(rows.length ? element("table", {}, element("tbody", {}, ...rows)) : element("p", {}, "Nobody has a right of their own."));
     } catch (error) {
       grants.replaceChildren(element("p", { class: "problem" }, `The rights could not be read: ${/** @type {Error} */ (error).message}`));
     }
   };
 
-  const close = async (/** @type {any} */ grant) => {
+  const close = async (/** @type {any} */ { id, user, group }) => {
+    forgive(grant);
     try {
-      await request("DELETE", zoneUrl(zone, `grants/${grant.id}/`));
-      toast(`${grant.user ?? grant.group} has no right of their own to this zone any more.`);
+      await request("DELETE", zoneUrl(zone, `grants/${id}/`));
+      toast(`${user ?? group} has no right of their own to this zone any more.`);
     } catch (error) {
-      tell(find("[data-grant-problem]", dialog), error);
+      complain(grant, error, "Not taken away");
     }
     list();
   };
 
-  find("[data-add-grant]", dialog).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.target);
-    const data = new FormData(form);
-    const place = find("[data-grant-problem]", dialog);
-    place.textContent = "";
-    try {
-      const who = String(data.get("user")).trim();
-      await request("POST", zoneUrl(zone, "grants/"), {
-        [data.get("whom") === "group" ? "group" : "user"]: who, level: data.get("level"),
-        names: words(data.get("names")), types: words(data.get("types")), actions: data.getAll("actions") });
-      form.reset();
-      list();
-    } catch (error) {
-      tell(place, error);
-    }
-  });
+  submits(grant, async () => {
+    const data = new FormData(grant);
+    await request("POST", zoneUrl(zone, "grants/"), {
+      [data.get("whom") === "group" ? "group" : "user"]: String(data.get("user")).trim(), level: data.get("level"),
+      names: words(data.get("names")), types: words(data.get("types")), actions: data.getAll("actions") });
+    grant.reset();
+    list();
+  }, "Not given");
 
+  const settings = /** @type {HTMLFormElement} */ (find("[data-settings]", dialog));
   const servers = Servers.of(dialog, head.dataset.kind ?? "");
-  find("[data-settings]", dialog).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.target);
-    const place = find("[data-problem]", form);
-    place.textContent = "";
-    try {
-      const saved = await request("PATCH", zoneUrl(zone), {
-        comment: new FormData(form).get("comment"), version: Number(head.dataset.version), ...servers?.asked(form),
-        ...(seek("[name=follows]", form) && { follows_addresses: new FormData(form).has("follows") }) });
-      head.dataset.version = saved.version;
-      servers?.show(saved);
-      toast(servers || seek("[name=follows]", form) ? "Settings saved." : "Comment saved.");
-    } catch (error) {
-      const { status, data } = /** @type {Problem} */ (error);
-      if (status !== 409) return tell(place, error);
-      head.dataset.version = data.current?.version;
-      place.textContent = servers
-        ? "Somebody has just changed the settings. Yours are still here; save again to replace theirs."
-        : `Somebody has just changed it to “${data.current?.comment}”. Yours is still here; save again to replace theirs.`;
-      alarm(place.textContent);
-    }
+  const follows = seek("[name=follows]", settings);
+  /** From now on, saving replaces what somebody else has saved. @param {Problem} problem */
+  const changedMeanwhile = (problem) => {
+    const { status, data } = problem;
+    if (status !== 409) throw problem;
+    head.dataset.version = data.current?.version;
+    throw new Problem(status, servers
+      ? "Somebody has just changed the settings. Yours are still here; save again to replace theirs."
+      : `Somebody has just changed it to “${data.current?.comment}”. Yours is still here; save again to replace theirs.`);
+  };
+  submits(settings, async () => {
+    const data = new FormData(settings);
+    const saved = await request("PATCH", zoneUrl(zone), {
+      comment: data.get("comment"), version: Number(head.dataset.version), ...servers?.asked(settings),
+      ...(follows && { follows_addresses: data.has("follows") }) }).catch(changedMeanwhile);
+    head.dataset.version = saved.version;
+    servers?.show(saved);
+    toast(servers || follows ? "Settings saved." : "Comment saved.");
   });
 
-  find("[data-delete-zone]", dialog).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.target);
-    const place = find("[data-problem]", form);
-    if (String(new FormData(form).get("name")).trim().toLowerCase() !== zone) {
-      place.textContent = "That is not the name of this zone; nothing was deleted.";
-      return find("input", form).focus();
-    }
-    try {
-      await request("DELETE", zoneUrl(zone));
-      location.assign("/zones/");
-    } catch (error) {
-      tell(place, error);
-    }
-  });
+  const deletion = /** @type {HTMLFormElement} */ (find("[data-delete-zone]", dialog));
+  submits(deletion, async () => {
+    if (String(new FormData(deletion).get("name")).trim().toLowerCase() !== zone) throw new Problem(400, OTHER_NAME, { errors: { name: [OTHER_NAME] } });
+    await request("DELETE", zoneUrl(zone));
+    location.assign("/zones/");
+  }, "Not deleted");
 
   new MutationObserver(() => dialog.hasAttribute("open") && list()).observe(dialog, { attributeFilter: ["open"] });
 }

@@ -1,6 +1,6 @@
-import { Problem, get, post } from "../api.js";
+import { get, post } from "../api.js";
 import { element, find, seek } from "../dom.js";
-import { alarm } from "../saying.js";
+import { submits, values } from "../form.js";
 
 /** Zones from elsewhere: adopted from the name server, or copied from another one. Only who may make zones has the dialog. */
 
@@ -34,26 +34,11 @@ function begin(dialog) {
     }
   }
 
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const data = new FormData(/** @type {HTMLFormElement} */ (form));
-    const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
-    const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
-    find("[data-problem]", form).textContent = "";
-    button.disabled = true;
-    try {
-      const { zone } = await post("/api/zones/transfer/", {
-        name: text("name"), server: text("server"), port: Number(text("port") || 53), tsig: text("tsig") || null });
-      location.assign(`/zones/${zone}/`);
-    } catch (error) {
-      const problem = /** @type {Problem} */ (error);
-      const why = `Nothing was copied: ${problem.message} What you typed is still here.`;
-      find("[data-problem]", form).textContent = why;
-      alarm(why);
-    } finally {
-      button.disabled = false;
-    }
-  });
+  submits(form, async () => {
+    const { name, server, port, tsig } = values(form);
+    const { zone } = await post("/api/zones/transfer/", { name, server, port: Number(port || 53), tsig: tsig || null });
+    location.assign(`/zones/${zone}/`);
+  }, "Nothing was copied");
 
   new MutationObserver(() => dialog.hasAttribute("open") && list()).observe(dialog, { attributeFilter: ["open"] });
 }

@@ -1,11 +1,12 @@
-import { Problem, post } from "../api.js";
+import { post } from "../api.js";
 import { setMoment } from "../clock.js";
 import { open } from "../dialogs.js";
 import { fill, find, seek, slot, standing } from "../dom.js";
+import { submits, values } from "../form.js";
 import { Held } from "../held.js";
 import { moveAlong, shortcut } from "../keyboard.js";
 import { events } from "../live.js";
-import { alarm, mention } from "../saying.js";
+import { mention } from "../saying.js";
 import { swap, swapsItself } from "../swap.js";
 import { zoneStanding } from "../words.js";
 import "./adopt.js";
@@ -63,13 +64,12 @@ shortcut("Enter", () => document.activeElement?.closest("tr.zone-row")?.querySel
 const form = seek("[data-add-zone]");
 const kind = /** @type {HTMLSelectElement} */ (form && find("[name=kind]", form));
 
-/** Where the records of a zone come from, or where questions for a forward zone go. */
-function origin() {
-  const typed = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form ?? document)).value.trim();
-  const listed = typed("servers").split(",").map((server) => server.trim()).filter(Boolean);
-  if (kind.value === "clone") return { kind: "primary", clone_of: typed("clone") };
-  if (kind.value === "forward") return { forwarders: listed };
-  return kind.value === "secondary" ? { primaries: listed, ...(typed("tsig") && { tsig: typed("tsig") }) } : {};
+/** Where the records of a zone come from, or where questions for a forward zone go. @param {Record<string, string>} typed */
+function origin({ kind, clone, servers, tsig }) {
+  const listed = servers.split(",").map((server) => server.trim()).filter(Boolean);
+  if (kind === "clone") return { kind: "primary", clone_of: clone };
+  if (kind === "forward") return { forwarders: listed };
+  return kind === "secondary" ? { primaries: listed, ...(tsig && { tsig }) } : {};
 }
 
 function askFor() {
@@ -86,34 +86,17 @@ if (form && cloned) {
   askFor();
   open(/** @type {HTMLDialogElement} */ (find("#add-zone")));
 }
-form?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const value = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form)).value.trim();
-  const button = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
-  for (const place of form.querySelectorAll(".problem")) place.textContent = "";
-  button.disabled = true;
-  const progress = find("[data-progress]", form);
-  try {
-    const asked = { name: value("name"), kind: kind.value, comment: value("comment"), ...origin() };
+if (form)
+  submits(form, async () => {
+    const typed = values(form);
+    const asked = { name: typed.name, kind: typed.kind, comment: typed.comment, ...origin(typed) };
+    const progress = find("[data-progress]", form);
     const send = (/** @type {string} */ trace = "") => post("/api/zones/", asked, { trace });
-    const { name } = await (kind.value === "clone" ? withProgress(progress, "Cloning", send) : send());
-    location.assign(`/zones/${name}/`);
-  } catch (error) {
-    progress.replaceChildren();
-    button.disabled = false;
-    const problem = /** @type {Problem} */ (error);
-    const fields = problem.fields ?? {};
-    const name = find("#new-name", form);
-    name.toggleAttribute("aria-invalid", Boolean(fields.name));
-    if (fields.name) name.setAttribute("aria-invalid", "true");
-    find("#new-name-problem", form).textContent = fields.name ?? "";
-    find("#new-comment-problem", form).textContent = fields.comment ?? "";
-    find("#new-clone-problem", form).textContent = fields.clone_of ?? "";
-    const ofServers = fields.primaries ?? fields.forwarders ?? "";
-    find("#new-servers-problem", form).textContent = ofServers;
-    find("#new-tsig-problem", form).textContent = fields.tsig ?? "";
-    if (!fields.name && !fields.comment && !ofServers && !fields.tsig && !fields.clone_of) find("[data-problem]", form).textContent = `The zone is not added: ${problem.message} What you typed is still here.`;
-    alarm(`The zone is not added: ${problem.message}`);
-    if (fields.name) name.focus();
-  }
-});
+    try {
+      const { name } = await (typed.kind === "clone" ? withProgress(progress, "Cloning", send) : send());
+      location.assign(`/zones/${name}/`);
+    } catch (error) {
+      progress.replaceChildren();
+      throw error;
+    }
+  }, "The zone is not added");
