@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from zones import bulk, names, rdata
-from zones.changes import create_zone
+from zones.lifecycle import create_zone
 from zones.models import Record, Zone
 from zones.operations import operation
 from zones.rrsets import RR, RRset, group

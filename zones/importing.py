@@ -20,8 +20,9 @@ from realtime.actors import acting, current_actor
 from realtime.broadcasting import emit
 from realtime.events import EventType
 from zones import bulk, names, validation
-from zones.changes import change_set, create_zone, newest_change
+from zones.changes import change_set, newest_change
 from zones.events import ZoneTransferred
+from zones.lifecycle import create_zone
 from zones.models import ChangeSet, Operation, Record, Zone, ZoneKind
 from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import checked_name

@@ -116,19 +116,19 @@ class Zone(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Create the zone (with an SOA and NS, if need be) or change its own fields, with history and events."""
-        from zones import changes
+        from zones import lifecycle
 
-        changes.save_zone(self)
+        lifecycle.save_zone(self)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the zone softly: its name is free, the name server forgets it, its history stays."""
-        from zones import changes
+        from zones import lifecycle
 
-        changes.delete_zone(self)
+        lifecycle.delete_zone(self)
         return 1, {self._meta.label: 1}
 
     def write(self, *fields: str) -> None:
-        """Write the row itself, or some fields of it: for `zones.changes` alone."""
+        """Write the row itself, or some fields of it: for `zones.lifecycle` alone."""
         super().save(force_insert=self._state.adding, update_fields=fields or None)
 
     @property

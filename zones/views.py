@@ -19,9 +19,10 @@ from django.views.decorators.http import require_safe
 
 from zones import history, listing, mirroring, rdata
 from zones.access import editing, may, may_create_zones, visible_zone, visible_zones
-from zones.changes import BULK, takes_back
+from zones.changes import BULK
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable, sought
+from zones.reverting import takes_back
 
 HISTORY_SIZE, CHANGES_SHOWN = 25, 20
 """Change sets on a page, and changes that are shown of each."""

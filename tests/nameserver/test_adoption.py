@@ -12,7 +12,8 @@ from rest_framework.test import APIClient
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import events, in_state, served, until
 from zones import pushing, synchronizer
-from zones.changes import change_set, delete_zone
+from zones.changes import change_set
+from zones.lifecycle import delete_zone
 from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.conf import NamedSettings
 from zones.nameserver.endpoint import Endpoint

@@ -13,7 +13,7 @@ from realtime.models import LogEvent
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import events, in_state, served, until
 from zones import transfer_keys
-from zones.changes import create_zone, delete_zone, update_zone
+from zones.lifecycle import create_zone, delete_zone, update_zone
 from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.hosting import zone_status

@@ -16,7 +16,8 @@ from django.utils import timezone
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, in_state, make_zone, served, until
 from zones import leases, pushing, standing, synchronizer
-from zones.changes import change_set, create_zone, delete_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone, delete_zone
 from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint, new_key, write_secret
 from zones.nameserver.hosting import zone_status

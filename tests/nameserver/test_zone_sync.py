@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, make_zone, served
 from zones import pushing
-from zones.changes import create_zone
+from zones.lifecycle import create_zone
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.private import PrivateNamed

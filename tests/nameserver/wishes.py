@@ -10,7 +10,8 @@ from typing import Any
 
 from realtime.models import LogEvent
 from tests.nameserver.conftest import dig
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone
 from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.endpoint import endpoint
 from zones.rrsets import RRset

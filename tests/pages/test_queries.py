@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from realtime import alerts
 from realtime.events import EventSeverity, EventType
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone
 
 pytestmark = pytest.mark.django_db
 

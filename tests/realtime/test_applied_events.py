@@ -17,7 +17,7 @@ from realtime.events import Event, EventSeverity, EventType
 from security import rules
 from security.models import Policy, Rule
 from tests.realtime.applying import APPLIED, State, nothing
-from zones import changes
+from zones import changes, lifecycle, reverting
 from zones.models import ChangeSet, Record, Zone
 from zones.refusals import InvalidChange, StaleVersion
 
@@ -107,14 +107,14 @@ class World:
     def create_zone(self, number: int) -> None:
         name = NAMES[number % 2]
         if not Zone.objects.living().filter(name=name).exists():
-            changes.create_zone(name, nameservers=["ns.example.net"])
+            lifecycle.create_zone(name, nameservers=["ns.example.net"])
 
     def update_zone(self, number: int) -> None:
-        changes.update_zone(self.zone(number), comment=f"comment {number}")
+        lifecycle.update_zone(self.zone(number), comment=f"comment {number}")
 
     def delete_zone(self, number: int) -> None:
         if number == 5:  # now and then
-            changes.delete_zone(self.zone(number))
+            lifecycle.delete_zone(self.zone(number))
 
     def create(self, number: int) -> None:
         with changes.change_set(self.zone(number)) as change:
@@ -136,7 +136,7 @@ class World:
     def revert(self, number: int) -> None:
         last = ChangeSet.objects.filter(zone=self.zone(number)).order_by("-pk").first()
         if last is not None:
-            changes.revert(last)
+            reverting.revert(last)
 
     def add_person(self, number: int) -> None:
         User.objects.get_or_create(username=PEOPLE[number % 2])

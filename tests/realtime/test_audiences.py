@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from realtime import audience
 from zones import grants, roles
-from zones.changes import create_zone
+from zones.lifecycle import create_zone
 
 pytestmark = pytest.mark.django_db
 

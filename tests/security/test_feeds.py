@@ -116,7 +116,7 @@ def test_the_allow_list_always_wins(policy, make_feed, feed_server, ask):
 
 
 def test_lines_that_would_block_too_much_are_held_back(make_feed, feed_server, ask, db):
-    from zones.changes import create_zone
+    from zones.lifecycle import create_zone
 
     create_zone("ours.test")
     feed_server.body = b"com\ntest\nours.test\nlocalhost\nin-addr.arpa\n*\nwww.victim.test\n"

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from realtime.models import LogEvent
 from security.models import Policy, Rule
 from security.rules import create_policy, create_rule, expire
-from zones.changes import create_zone
+from zones.lifecycle import create_zone
 from zones.roles import ANALYSTS, OPERATORS, OWNERS, VIEWERS
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.zonefile.looking import events, push, rows, served
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
 from zones.importing import import_zone
+from zones.lifecycle import create_zone
 from zones.models import ChangeSet, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.zonefile.read import read_zone_file

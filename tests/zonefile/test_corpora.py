@@ -12,8 +12,8 @@ from tests.zonefile import corpora
 from tests.zonefile.corpora import Foreign
 from tests.zonefile.looking import push, rows, served
 from tests.zonefile.test_fuzz import DOCUMENTED, named_accepts
-from zones.changes import delete_zone
 from zones.importing import import_zone
+from zones.lifecycle import delete_zone
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.errors import NameServerError
 from zones.zonefile.origin import origin_of

@@ -51,11 +51,11 @@ def vera(person: Make) -> User:
 @pytest.fixture
 def zone(db: None) -> Zone:
     """example.com with an SOA, an NS, and two addresses of www."""
-    from zones import changes
+    from zones import lifecycle
     from zones.rrsets import RR, group
 
     rrsets = group([RR("www", "A", 300, "192.0.2.1"), RR("www", "A", 300, "192.0.2.2")])
-    return changes.create_zone("example.com", rrsets=rrsets, nameservers=["ns.example.net"])
+    return lifecycle.create_zone("example.com", rrsets=rrsets, nameservers=["ns.example.net"])
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 
 from realtime.models import LogEvent
 from tests.zones.examples import Api, whole
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone
 from zones.models import ChangeSet, Operation, Record, Zone
 
 PATH = "/api/bulk-edits/"

@@ -13,8 +13,10 @@ from django.urls import Resolver404, resolve
 from realtime.actors import acting
 from realtime.models import LogEvent
 from tests.zones.examples import Api, www
-from zones.changes import Conflict, InvalidChange, StaleVersion, change_set, create_zone, delete_zone, revert
+from zones.changes import Conflict, InvalidChange, StaleVersion, change_set
+from zones.lifecycle import create_zone, delete_zone
 from zones.models import Change, ChangeSet, Record, SyncState, Zone
+from zones.reverting import revert
 from zones.rrsets import RR, RRset, group
 
 pytestmark = pytest.mark.django_db

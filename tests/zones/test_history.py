@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from tests.zones.examples import Api, www
 from zones import grants
-from zones.changes import InvalidChange, change_set, create_zone, restore, snapshot, update_zone
+from zones.changes import InvalidChange, change_set, snapshot
+from zones.lifecycle import create_zone, update_zone
 from zones.models import Change, ChangeSet, SyncState, Zone
+from zones.reverting import restore
 
 PATH = "/api/zones/example.com/changes/"
 

@@ -10,7 +10,8 @@ from django.test import Client
 
 from tests.zones.examples import Api, Make
 from zones import grants, operations, roles
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone
 from zones.models import ChangeSet, Operation, Record, SyncState, TransferKey, Zone
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"

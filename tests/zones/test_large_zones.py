@@ -19,8 +19,9 @@ from django.test.utils import CaptureQueriesContext
 from tests.zones.examples import Api, whole
 from zones import bulk, grants, listing, searching
 from zones.access import Limits
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
 from zones.exporting import export_zone
+from zones.lifecycle import create_zone
 from zones.listing import COUNTED, LOOKED_AT, ORDERS, Pages
 from zones.models import Record, Zone
 from zones.rrsets import RRset

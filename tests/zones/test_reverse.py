@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from zones.changes import change_set, create_zone, delete_zone, revert, update_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone, delete_zone, update_zone
 from zones.models import ChangeSet, Record, Zone
 from zones.refusals import InvalidChange
+from zones.reverting import revert
 from zones.rrsets import RRset
 
 

@@ -21,7 +21,7 @@ from realtime.filters import view
 from realtime.models import LogEvent
 from realtime.registry import EVERYTHING
 from tests.zones.examples import Api, Make, www
-from zones import access, changes, grants, roles
+from zones import access, grants, lifecycle, roles
 from zones.api import urls
 from zones.models import ChangeSet, Operation, Zone, ZoneGrant
 
@@ -88,7 +88,7 @@ def test_a_viewer_reads_and_is_refused_to_write(api: Api, vera: User, zone: Zone
 
 
 def test_lists_and_counts_do_not_tell_of_other_zones(api: Api, zoe: User, zone: Zone) -> None:
-    changes.create_zone("secret.example")
+    lifecycle.create_zone("secret.example")
     answer = api(zoe).get("/api/zones/?search=e")
     assert answer.data["count"] == 1
     assert [found["name"] for found in answer.data["results"]] == ["example.com"]
@@ -104,7 +104,7 @@ def test_an_owner_edits_the_zone_granted_and_may_not_delete_it(api: Api, zoe: Us
 
 
 def test_a_record_of_another_zone_cannot_be_reached_through_ones_own(api: Api, zoe: User, zone: Zone) -> None:
-    other = changes.create_zone("secret.example")
+    other = lifecycle.create_zone("secret.example")
     theirs = other.records.get(type="NS")
     client = api(zoe)
     assert client.get(f"/api/zones/example.com/records/{theirs.pk}/").status_code == 404
@@ -134,7 +134,7 @@ def test_a_private_comment_is_in_events_only_where_it_is_masked(
     api: Api, olivia: User, vera: User, nils: User, zoe: User, zone: Zone
 ) -> None:
     grants.give(zone, level="view", user=nils)
-    grants.give(changes.create_zone("other.example"), level="edit", user=vera)
+    grants.give(lifecycle.create_zone("other.example"), level="edit", user=vera)
     path = f"/api/zones/example.com/records/{www(zone).pk}/"
     api(olivia).patch(path, {"comment": "the safe is behind the rack", "private": True})
     event = log.as_event(LogEvent.objects.get(event_type="record_updated"))
@@ -210,7 +210,7 @@ def test_a_grant_to_a_group_is_for_its_members(nils: User, zone: Zone) -> None:
 
 def test_one_decision_for_page_api_and_socket(person: Make, admin: User, zoe: User, nils: User, zone: Zone) -> None:
     analyst, owner = person("sam", roles.ANALYSTS), person("otto", roles.OWNERS)
-    changes.create_zone("other.example")
+    lifecycle.create_zone("other.example")
     table = {
         user.username: (
             access.visible_zones(user).count(),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from zones.changes import InvalidChange, change_set, create_zone
+from zones.changes import InvalidChange, change_set
+from zones.lifecycle import create_zone
 from zones.models import Zone
 from zones.validation import Problem
 

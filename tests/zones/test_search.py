@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from zones import grants
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone
 from zones.models import Zone
 
 

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from realtime.models import LogEvent
 from tests.zones.examples import Api, www
-from zones.changes import change_set, create_zone
+from zones.changes import change_set
+from zones.lifecycle import create_zone
 from zones.models import Operation, Zone
 from zones.rrsets import RR, group
 

@@ -96,7 +96,7 @@ class TsigField(serializers.Field):
 
 
 def with_servers(asked: Mapping[str, Any], kind: str, zone: Zone | None = None) -> dict[str, Any]:
-    """What was asked of a zone, with its servers in the one form that `zones.changes` takes. A key is kept on the way.
+    """What was asked of a zone, with its servers in the one form that `zones.lifecycle` takes. A key is kept on the way.
     zone: the one that it is asked of, if it is there already.
 
     Raises `ValidationError` for what does not belong to the kind of zone.

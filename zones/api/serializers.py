@@ -1,4 +1,4 @@
-"""Zones, records and their history as JSON. What a value may be is decided in `zones.changes`, not here."""
+"""Zones, records and their history as JSON. What a value may be is decided in `zones.changes` and `zones.lifecycle`."""
 
 from __future__ import annotations
 

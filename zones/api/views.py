@@ -1,7 +1,7 @@
 """The HTTP interface of zones, records, their history, and who may do what with them.
 
-Views find what the asker may see, pass on what is asked to `zones.changes`, and show the result. What one may not see
-answers 404, what one may see but not do 403.
+Views find what the asker may see, pass on what is asked to `zones.changes` and its neighbours, and show
+the result. What one may not see answers 404, what one may see but not do 403.
 """
 
 from __future__ import annotations
@@ -29,20 +29,11 @@ from zones.access import Level, editing, levels, may, may_create_zones, visible_
 from zones.api import serializers as shapes
 from zones.api.acting import ActingView
 from zones.api.peers import with_servers
-from zones.changes import (
-    BULK,
-    Changes,
-    change_set,
-    create_zone,
-    delete_zone,
-    newest_change,
-    restore,
-    revert,
-    takes_back,
-    update_zone,
-)
+from zones.changes import BULK, Changes, change_set, newest_change
 from zones.cloning import clone
+from zones.lifecycle import create_zone, delete_zone, update_zone
 from zones.models import ChangeSet, Operation, OperationState, Record, Zone, ZoneKind
+from zones.reverting import restore, revert, takes_back
 from zones.rrsets import APEX
 from zones.searching import matching, spellings
 

@@ -18,7 +18,7 @@ from security.feeds.registry import create_feed, update_feed
 from security.models import Feed, Policy, Rule
 from security.rules import create_policy, create_rule
 from zones import grants, roles
-from zones.changes import create_zone
+from zones.lifecycle import create_zone
 from zones.models import Zone
 from zones.rdata import canonical
 from zones.rrsets import RR, RRset, group
