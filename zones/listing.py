@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+import msgspec
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import BooleanField, Case, Count, F, Func, IntegerField, Q, QuerySet, Subquery, When, Window
 from django.db.models.lookups import GreaterThan
 
@@ -34,24 +35,30 @@ COUNTED = 1000
 """Records found that are counted; beyond that, there are more. Whoever goes on from page to page reaches them all."""
 
 
-class Listing:
-    """Records in an order, for a `Paginator`. `total`: how many they are."""
+class Part(msgspec.Struct, frozen=True):
+    """A page of a list. count: how many records all of the list has, or where that is not `exact`, the least."""
 
-    exact = True
-    """Whether `count()` is how many there are, or the least."""
+    records: list[Record]
+    count: int
+    exact: bool = True
+
+
+class Listing:
+    """Records in an order, for `Pages`. `total`: how many they are."""
 
     def __init__(self, zone: Zone, records: QuerySet[Record], sort: str, total: int) -> None:
         self._zone, self._records, self._total = zone, records, total
         self._order = _order(sort)
 
-    def reach(self, number: int, size: int) -> None:
-        """Prepare for a page of a list whose length is not known."""
+    def part(self, number: int, size: int) -> Part:
+        """A page of so many, from 1; beyond the last, it is empty."""
+        start = (number - 1) * size
+        wanted = slice(start, start + size)
+        return Part(self._rows(self._keys(self._records, wanted)) if start < self._total else [], self._total)
 
     def count(self) -> int:
-        return self._total
-
-    def __getitem__(self, wanted: slice) -> list[Record]:
-        return self._rows(self._keys(self._records, wanted))
+        """How many there are, or the least."""
+        return self.part(1, 1).count
 
     def _keys(self, records: QuerySet[Record], wanted: slice) -> QuerySet[Record, int]:
         """Of so many of `records`."""
@@ -100,10 +107,10 @@ class Found(Listing):
         super().__init__(zone, records, sort, total)
         self._condition, self._narrowed = condition, narrowed.filter(condition)
         self._some = some.filter(condition) if some is not None else None
-        self._count, self._page = 0, list[Record]()
 
-    def reach(self, number: int, size: int) -> None:
-        start, enough = (number - 1) * size, number * size + 1
+    def part(self, number: int, size: int) -> Part:
+        start = min((number - 1) * size, self._total)
+        enough = start + size + 1
         looked_at = max(LOOKED_AT, 2 * enough)
         first = Subquery(self._keys(self._records, slice(looked_at)))
         near = Record.rows.filter(_Among(F("pk"), first)).filter(self._condition)
@@ -118,9 +125,8 @@ class Found(Listing):
             rest = self._keys(self._narrowed, slice(start, most))
             found = self._rows(rest, size + 1, found=Window(Count("*")))
             least = start + found[0].found if found else self._narrowed[:start].count()
-        self.exact = least <= COUNTED or len(found) <= size
-        self._count = least if self.exact else max(COUNTED, start + len(found))
-        self._page = found[:size]
+        exact = least <= COUNTED or len(found) <= size
+        return Part(found[:size], least if exact else max(COUNTED, start + len(found)), exact)
 
     def _counted(self) -> Any:
         """How many are found, as far as is counted."""
@@ -131,28 +137,26 @@ class Found(Listing):
         ]
         return Case(*(When(GreaterThan(part, COUNTED), then=part) for part in some), default=every)
 
-    def count(self) -> int:
-        return self._count
-
-    def __getitem__(self, wanted: slice) -> list[Record]:
-        return self._page
-
 
 class Pages(Paginator):
-    """Pages of a `Listing`."""
+    """Pages of a `Listing`, which says with each page how many there are."""
 
     object_list: Any
+    exact: bool
+    """Whether `count` is how many there are, or the least."""
 
     def page(self, number: Any) -> Page[Record]:
         wanted = int(number) if str(number).isdecimal() else 1
-        self.__dict__.pop("count", None)
-        self.object_list.reach(max(wanted, 1), self.per_page)
-        return super().page(number)
+        part = self.object_list.part(max(wanted, 1), self.per_page)
+        self.count, self.exact = part.count, part.exact
+        self.__dict__.pop("num_pages", None)  # that of the page before
+        return Page(part.records, self.validate_number(number), self)
 
-    @property
-    def exact(self) -> bool:
-        """Whether `count` is how many there are, or the least."""
-        return bool(self.object_list.exact)
+    def get_page(self, number: Any) -> Page[Record]:
+        try:
+            return self.page(number if str(number).isdecimal() else 1)
+        except EmptyPage:
+            return self.page(self.num_pages)
 
 
 def of(zone: Zone, *, query: str = "", kind: str = "", sort: str = "name", private: bool) -> Listing:
