@@ -19,7 +19,8 @@ from rest_framework.response import Response
 
 from zones import names
 from zones.access import may, may_create_zones, visible_zones
-from zones.api.views import OperationView, View
+from zones.api.operation_views import OperationView
+from zones.api.views import View
 from zones.exporting import export_table, export_zone
 from zones.importing import Import, Preview, import_zone, preview
 from zones.models import OperationState, Zone

@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from zones import adoption, mirroring, pushing
 from zones.access import editing, may_create_zones
 from zones.api.serializers import ZoneSerializer
-from zones.api.views import View, shown
+from zones.api.views import View
+from zones.api.zone_views import shown
 from zones.models import ZoneKind
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import BadName
