@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from realtime.actors import current_actor
 from zones import history
-from zones.api import serializers as shapes
+from zones.api import change_serializers as shapes
+from zones.api.record_serializers import warnings
 from zones.api.views import View
 from zones.api.zone_views import refuse_settings
 from zones.changes import BULK, Changes, change_set, newest_change
@@ -115,5 +116,5 @@ def _made(view: View, zone: Zone, changes: Changes, comment: str) -> Response:
     )
     made.first_changes = changes.done  # type: ignore[attr-defined]
     data = shapes.ChangeSetSerializer(made, context=view.seen_by_asker(zone)).data
-    answer = {**data, "change_count": len(changes.done), "warnings": shapes.warnings(changes.warnings)}
+    answer = {**data, "change_count": len(changes.done), "warnings": warnings(changes.warnings)}
     return Response(answer, status=201 if changes.result is not None else 200)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from zones import bulk_edits, names
 from zones.access import may, visible_zones
-from zones.api import serializers as shapes
+from zones.api import operation_serializers as shapes
 from zones.api.views import View
 from zones.models import Operation, OperationState
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from zones import listing, names, rdata
-from zones.api import serializers as shapes
+from zones.api import record_serializers as shapes
 from zones.api.views import IF_MATCH, View, path_of, tagged
 from zones.changes import Changes, change_set
 from zones.models import Record, Zone

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 
 from zones import adoption, mirroring, pushing
 from zones.access import editing, may_create_zones
-from zones.api.serializers import ZoneSerializer
 from zones.api.views import View
+from zones.api.zone_serializers import ZoneSerializer
 from zones.api.zone_views import shown
 from zones.models import ZoneKind
 from zones.nameserver.endpoint import endpoint

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from zones import adoption, names
 from zones.access import editing, levels, may, may_create_zones, visible_zones
-from zones.api import serializers as shapes
+from zones.api import zone_serializers as shapes
 from zones.api.peers import with_servers
 from zones.api.views import IF_MATCH, View, path_of, tagged
 from zones.cloning import clone
