@@ -39,6 +39,28 @@ def test_a_template_has_nothing_inline_and_loads_nothing_from_elsewhere(template
     assert Offences(template.read_text()).found == []
 
 
+class ProblemsOfFields(HTMLParser):
+    """Where problems of fields are shown, and what says that it is described there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.places: list[str] = []
+        self.described: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        if "data-problem-of" in values:
+            self.places.append(values.get("id", ""))
+        self.described.update(values.get("aria-describedby", "").split())
+
+
+def test_what_is_wrong_with_a_field_is_shown_where_the_field_is_described() -> None:
+    found = [ProblemsOfFields(template.read_text()) for template in TEMPLATES]
+    assert any(page.places for page in found)
+    assert [place for page in found for place in page.places if place not in page.described] == []
+
+
 def test_the_policy_allows_nothing_inline() -> None:
     from django.conf import settings
 

@@ -3,7 +3,7 @@ import { element } from "../dom.js";
 /** Yours beside theirs: what to do when two people changed one record. Nothing is saved or dropped before a choice. */
 
 /** @typedef {import("./records.js").Record} Record */
-/** @typedef {import("./editor.js").Typed} Typed */
+/** @typedef {import("./inputs.js").Typed} Typed */
 
 const LABELS = { name: "Name", ttl: "TTL", content: "Content", comment: "Comment" };
 let count = 0;

@@ -6,7 +6,7 @@ import { ofTab } from "../storage.js";
 /**
  * @typedef {object} Draft
  * @property {Record | null} base the record when editing began; null for a new one
- * @property {import("./editor.js").Typed} typed
+ * @property {import("./inputs.js").Typed} typed
  * @property {number} at
  */
 

@@ -1,11 +1,7 @@
+import { copyOf, find, left, me, seek } from "../dom.js";
 import { Held } from "../held.js";
-import { copyOf, element, fill, find, left, me, seek, slot, standing } from "../dom.js";
-import { markNews } from "../news.js";
-import { readable } from "../names.js";
 import { mention } from "../saying.js";
-import { setMoment } from "../clock.js";
-import { changeStanding } from "../words.js";
-import { BEYOND, permits } from "./rights.js";
+import { announce, attribute, offer, stand, strikeOut, write } from "./row.js";
 
 /**
  * @typedef {{id: number, name: string, type: string, ttl: number, content: string, comment: string, private: boolean,
@@ -14,12 +10,9 @@ import { BEYOND, permits } from "./rights.js";
  *   position?: number | null, changes?: {field: string, old: any, new: any}[]}} Origin
  */
 
-const SERVED_MS = 6_000;
 /** So long a row that goes is still seen, with who did it. */
 const LEAVES_MS = 4_000;
 const MOST_SERVED = 1000;
-/** Types of records that point to a host: their last word. @type {Set<string>} */
-const POINTING = new Set((left("record-types") ?? []).filter((/** @type {any} */ { targets }) => targets).map((/** @type {any} */ { name }) => name));
 
 /** The rows of the records: what is shown, and how changes come into it without moving what somebody looks at. */
 export class Records {
@@ -53,8 +46,7 @@ export class Records {
     for (const record of this.#records.values()) {
       const row = this.row(record.id);
       if (row && record.unserved) row.dataset.changeSet = record.unserved.change_set;
-      if (row) this.#offerWhole(row);
-      if (row) this.#offerActions(row, record);
+      if (row) offer(row, record);
     }
     for (const editor of this.#editors.values()) this.#show(editor);
   }
@@ -158,10 +150,8 @@ export class Records {
     this.#gone.add(record.id);
     if (!own) this.#tell(origin, "record deleted", "records deleted");
     this.#editors.get(record.id)?.gone(origin.who);
-    this.#say(row, origin);
-    row.dataset.news = "deleted";
-    slot(row, "mark").replaceChildren(element("strong", {}, "deleted by"));
-    for (const control of row.querySelectorAll(".actions button, .pick label")) control.remove();
+    attribute(row, origin);
+    strikeOut(row);
     const remove = () => this.#remove(row);
     if (own) remove();
     else setTimeout(() => this.#held.offer(`remove ${record.id}`, remove), LEAVES_MS);
@@ -226,18 +216,7 @@ export class Records {
   /** @param {number[]} changeSets @param {string} state @param {number | null} serial */
   #stand(changeSets, state, serial) {
     for (const id of changeSets)
-      for (const row of this.#section.querySelectorAll(`tr[data-change-set="${id}"]`)) this.#showStanding(/** @type {HTMLElement} */ (row), state, serial);
-  }
-
-  /** @param {HTMLElement} row @param {string} state @param {number | null} serial */
-  #showStanding(row, state, serial) {
-    if (row.dataset.news === "deleted") return;
-    const words = standing(state, changeStanding(state));
-    if (serial) words.title = `at serial ${serial}`;
-    slot(row, "mark").replaceChildren(words);
-    if (state !== "served") return;
-    const { changeSet } = row.dataset;
-    setTimeout(() => row.dataset.changeSet === changeSet && (slot(row, "mark").replaceChildren(), delete row.dataset.changeSet), SERVED_MS);
+      for (const row of this.#section.querySelectorAll(`tr[data-change-set="${id}"]`)) stand(/** @type {HTMLElement} */ (row), state, serial);
   }
 
   // -- rows ----------------------------------------------------------------------------------------------------------------
@@ -248,10 +227,10 @@ export class Records {
     if (!row || (this.#records.get(record.id)?.version ?? 0) > record.version) return;
     const shown = this.#asShown(record);
     this.#records.set(record.id, shown);
-    this.#write(row, shown);
-    this.#say(row, origin);
+    write(row, shown);
+    attribute(row, origin);
     this.#mark(record.id, origin);
-    if (news) this.#markNews(row, "updated", origin.changes);
+    if (news) announce(row, "updated", origin.changes);
   }
 
   /** @param {Record} record @param {Origin} origin @param {boolean} news @param {boolean} own wherever it belongs, show it */
@@ -269,12 +248,12 @@ export class Records {
     row.id = `record-${record.id}`;
     row.dataset.id = String(record.id);
     this.#records.set(record.id, shown);
-    this.#write(row, shown);
-    this.#say(row, origin);
+    write(row, shown);
+    attribute(row, origin);
     body.insertBefore(row, place ?? null);
     this.#mark(record.id, origin);
     this.#count(this.#elsewhere.delete(record.id) ? "[data-end]" : "[data-count], [data-end]", 1);
-    if (news) this.#markNews(row, "created");
+    if (news) announce(row, "created");
   }
 
   /** Where a new row belongs: before which row, null for the end, undefined when it is on another page. @param {Record} record */
@@ -301,40 +280,13 @@ export class Records {
     return [query, queryAsNamesAre].some((sought) => text.includes(sought.toLowerCase()));
   }
 
-  /** @param {HTMLElement} row @param {Record} record */
-  #write(row, record) {
-    const label = `${record.name} ${record.type}`;
-    const target = POINTING.has(record.type) ? record.content.slice(record.content.lastIndexOf(" ") + 1) : "";
-    fill(row, { idn: asRead(record.name), "target-idn": asRead(target), name: record.name, type: record.type, ttl: record.ttl, comment: record.comment,
-      "pick-label": `Select ${label}`, "edit-label": `Edit ${label}`, "delete-label": `Delete ${label}` });
-    const value = slot(row, "content");
-    if (value.textContent !== record.content) value.textContent = record.content;
-    this.#offerWhole(row);
-    this.#offerActions(row, record);
-  }
-
-  /** What one's rights do not reach is not offered. @param {HTMLElement} row @param {Record} record */
-  #offerActions(row, record) {
-    for (const [selector, action] of [["[data-edit]", "update"], ["[data-delete]", "delete"]]) {
-      const button = /** @type {HTMLButtonElement | null} */ (seek(selector, row));
-      if (!button) continue;
-      button.disabled = !permits(action, record);
-      button.title = button.disabled ? BEYOND : "";
-    }
-  }
-
   /** @param {number} id */
   #rewrite(id) {
     const record = this.#records.get(id);
     const row = this.row(id);
     if (!record || !row || this.#touched(id)) return;
     this.#records.set(id, this.#asShown(record));
-    this.#write(row, this.#asShown(record));
-  }
-
-  /** Long content is cut after two lines, and shown whole when asked for. @param {HTMLElement} row */
-  #offerWhole(row) {
-    slot(row, "content").title = (slot(row, "content").textContent ?? "").length > 80 ? "Double-click to see all of it" : "";
+    write(row, this.#asShown(record));
   }
 
   /** The serial of the SOA is the name server's. @param {Record} record @returns {Record} */
@@ -343,32 +295,13 @@ export class Records {
     return { ...record, content: record.content.replace(/^(\S+ \S+) \d+/, `$1 ${this.#serial}`) };
   }
 
-  /** @param {HTMLElement} row @param {Origin} origin */
-  #say(row, { who, at }) {
-    fill(row, { who });
-    setMoment(slot(row, "when"), at);
-  }
-
   /** @param {number} id @param {Origin} origin */
   #mark(id, { changeSet }) {
     const row = this.row(id);
     if (!row || !changeSet || row.dataset.changeSet === String(changeSet)) return;
     row.dataset.changeSet = String(changeSet);
     const serial = this.#served.get(changeSet);
-    this.#showStanding(row, serial ? "served" : "pending", serial ?? null);
-  }
-
-  /** @param {HTMLElement} row @param {string} kind @param {Origin["changes"]} [changes] shown beside what is now */
-  #markNews(row, kind, changes = []) {
-    const value = slot(row, "content");
-    const forget = () => value.querySelectorAll("del, .also").forEach((old) => old.remove());
-    forget();
-    for (const { field, old, new: now } of changes) {
-      const before = old === null || old === "" ? null : element("del", {}, element("span", { class: "visually-hidden" }, "before: "), String(old));
-      if (field === "content" && before) value.prepend(before);
-      else if (field === "ttl" || field === "name") value.append(element("span", { class: "also soft" }, `${field} `, before, String(now)));
-    }
-    markNews(row, kind, forget);
+    stand(row, serial ? "served" : "pending", serial ?? null);
   }
 
   /** @param {Origin} origin @param {string} one @param {string} many */
@@ -391,9 +324,6 @@ export class Records {
 
 /** A record before a change of it, as far as one may see it. @param {Record} record @param {Origin} origin @returns {Record} */
 const asItWas = (record, { changes = [] }) => ({ ...record, ...Object.fromEntries(changes.map(({ field, old }) => [field, old ?? ""])) });
-
-/** An internationalised name as people read it; nothing when that is how it is written. @param {string} name */
-const asRead = (name) => (readable(name) === name ? "" : readable(name));
 
 /** The order of the server: apex first, its SOA and NS before other types; then by name. @param {Record} one @param {Record} other */
 function before(one, other) {
