@@ -41,8 +41,7 @@ async function set(what, name, confirm = false) {
   } catch (error) {
     const problem = /** @type {Problem} */ (error);
     const anyway = problem.data?.code === "needs_confirmation";
-    const said = Object.values(problem.fields ?? {}).join(" ") || problem.message;
-    toast(said, anyway ? { action: { label: "Do it all the same", run: () => set(what, name, true) } } : { bad: true });
+    toast(problem.words ?? problem.message, anyway ? { action: { label: "Do it all the same", run: () => set(what, name, true) } } : { bad: true });
   }
 }
 

@@ -22,8 +22,8 @@ const again = () => swap(section);
 
 /** @param {unknown} error */
 function words(error) {
-  const { message, fields = {}, status } = /** @type {Problem} */ (error);
-  return status === 409 ? "what it changed has been changed again since. Look at the newer changes first." : Object.values(fields).join(" ") || message;
+  const { message, words: all = message, status } = /** @type {Problem} */ (error);
+  return status === 409 ? "what it changed has been changed again since. Look at the newer changes first." : all;
 }
 
 /** @param {HTMLElement} item */

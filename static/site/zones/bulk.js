@@ -72,8 +72,7 @@ function begin(form) {
 
   /** @param {unknown} error */
   function tell(error) {
-    const { message, fields = {} } = /** @type {Problem} */ (error);
-    const words = Object.values(fields).join(" ") || message;
+    const { message, words = message } = /** @type {Problem} */ (error);
     problem.replaceChildren(element("p", { class: "note bad" }, `Nothing was changed. ${words}`));
     alarm(`Nothing was changed. ${words}`);
   }
