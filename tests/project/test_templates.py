@@ -46,7 +46,7 @@ class ProblemsOfFields(HTMLParser):
         super().__init__()
         self.places: list[str] = []
         self.described: set[str] = set()
-        self.feed(text)
+        self.feed(text.replace("{{ ", "{{").replace(" }}", "}}"))  # ids have no spaces
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
