@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from django.db.models import Q
+from django.template.defaultfilters import pluralize
 
 from realtime import audience, filters, log
 from realtime.audience import Audience
@@ -291,7 +292,7 @@ def _note(event: Event) -> str:
         case EventType.ZONE_SYNC_FAILED:
             return str(data["error"])
         case EventType.ZONE_DRIFT_DETECTED:
-            return f"{data['count']} differences"
+            return f"{data['count']} difference{pluralize(data['count'])}"
         case EventType.ROLLOUT_CHANGED:
             return f"{data['percent_before']:g} → {data['percent']:g} %" + (
                 f": {data['reason']}" if data["reason"] else ""
@@ -301,7 +302,11 @@ def _note(event: Event) -> str:
         case EventType.SYSTEM_STATUS:
             return f"{data['old']} → {data['new']}"
         case EventType.BIND_RELOAD:
-            return f"{data['changed']} statements changed" if data["changed"] else "nothing changed"
+            return (
+                f"{data['changed']} statement{pluralize(data['changed'])} changed"
+                if data["changed"]
+                else "nothing changed"
+            )
         case EventType.SERVICE_STOPPED:
             return str(data["reason"])
         case EventType.PERMISSION_CHANGED:
@@ -309,7 +314,7 @@ def _note(event: Event) -> str:
         case EventType.THREAT_FEED_FAILED:
             return str(data["feed"]["error"])
         case EventType.THREAT_FEED_UPDATE:
-            return data["what"] or f"{data['added']} names more, {data['removed']} fewer"
+            return data["what"] or f"{data['added']} name{pluralize(data['added'])} more, {data['removed']} fewer"
         case EventType.ALERT_ACKNOWLEDGED | EventType.ALERT_RESOLVED:
             return str(data["comment"])
     return ""

@@ -115,7 +115,7 @@ def _found(viewer: Audience, wanted: dict[str, str]) -> Any:
         state="" if wanted["state"] == "all" else wanted["state"],
         severity=wanted["severity"],
         kind=wanted["kind"],
-        q=wanted["q"],
+        search=wanted["q"],
         muted={"yes": True, "no": False}.get(wanted["muted"]),
     )
     return rows.prefetch_related("entries")

@@ -26,6 +26,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from dnsadmin import env
@@ -168,7 +169,11 @@ def clock() -> Finding:
 def log_of_events() -> Finding:
     waiting = LogEvent.objects.filter(position=None, timestamp__lt=timezone.now() - timedelta(seconds=10)).count()
     if waiting:
-        return Finding(Verdict.BROKEN, f"{waiting} events wait for a position", "Is a web process running?")
+        return Finding(
+            Verdict.BROKEN,
+            f"{waiting} event{pluralize(waiting, ' waits,s wait')} for a position",
+            "Is a web process running?",
+        )
     head = log.head()
     behind = {
         c.name: head.position - c.position for c in ProcessorCursor.objects.all() if head.position - c.position > 1000
@@ -177,7 +182,11 @@ def log_of_events() -> Finding:
         words = ", ".join(f"{processor} by {count}" for processor, count in behind.items())
         return Finding(Verdict.WARNING, f"processors are behind: {words}", "Look at the log of the web processes.")
     if letters := DeadLetter.objects.count():
-        return Finding(Verdict.WARNING, f"{letters} dead letters", "Retry them: /admin/ or realtime_dead_letters")
+        return Finding(
+            Verdict.WARNING,
+            f"{letters} dead letter{pluralize(letters)}",
+            "Retry them: /admin/ or realtime_dead_letters",
+        )
     return fine(f"at {head.epoch}:{head.position}, nothing waits")
 
 
@@ -186,9 +195,12 @@ def presence() -> Finding:
     old = Presence.objects.filter(last_seen__lt=timezone.now() - timedelta(seconds=2 * FRESH_S)).count()
     if old:
         return Finding(
-            Verdict.WARNING, f"{old} rows of connections that are gone", "A running web process clears them."
+            Verdict.WARNING,
+            f"{old} row{pluralize(old)} of connections that are gone",
+            "A running web process clears them.",
         )
-    return fine(f"{Presence.objects.count()} connections")
+    present = Presence.objects.count()
+    return fine(f"{present} connection{pluralize(present)}")
 
 
 # -- channel layer -------------------------------------------------------------------------------------------

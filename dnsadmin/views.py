@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -183,5 +184,5 @@ def _ask_name_server() -> dict[str, str]:
     return {
         "state": "served",
         "words": "Answers",
-        "details": f"BIND {status.version} at {place}, {status.zones} zones",
+        "details": f"BIND {status.version} at {place}, {status.zones} zone{pluralize(status.zones)}",
     }

@@ -19,6 +19,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
+from django.template.defaultfilters import pluralize
 
 from monitoring.events import HealthUpdate, SystemStatus
 from monitoring.lease import fenced
@@ -220,7 +221,8 @@ def query_log(now: str) -> Finding:
     minutes = QueryRollup.objects.filter(period=QueryRollup.Period.MINUTE, start__gte=since)
     if lost := minutes.aggregate(lost=Sum("missing"))["lost"]:
         words = (
-            f"it lacks {lost} queries of the last minutes, which the name server counted: is it on, and has it room?"
+            f"it lacks {lost} quer{pluralize(lost, 'y,ies')} of the last minutes, which the name server counted: "
+            "is it on, and has it room?"
         )
         return Finding(Health.DEGRADED, words, {"missing": lost})
     return Finding(Health.UP, "it is followed")

@@ -358,10 +358,10 @@ def matching(
     state: str = "",
     severity: str = "",
     kind: str = "",
-    q: str = "",
+    search: str = "",
     muted: bool | None = None,
 ) -> QuerySet[Alert]:
-    """Those of `rows` that fit all that is given, newest first. state: also `unresolved`. q: part of title or zone."""
+    """Those of `rows` that fit all that is given, newest first. state: also `unresolved`. search: part of title or zone."""
     if state == "unresolved":
         rows = rows.exclude(state=AlertState.RESOLVED)
     elif state:
@@ -370,8 +370,8 @@ def matching(
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     if muted is not None:
         rows = rows.filter(muted=muted)
-    if q:
-        rows = rows.filter(Q(title__icontains=q) | Q(zone__icontains=q))
+    if search:
+        rows = rows.filter(Q(title__icontains=search) | Q(zone__icontains=search))
     return rows.order_by("-raised_at", "-pk")
 
 

@@ -71,13 +71,13 @@ class MuteSerializer(CommentSerializer):
 
 
 class WantedSerializer(serializers.Serializer):
-    """Which alerts: all that is given must fit. `q` is part of the title or the name of the zone."""
+    """Which alerts: all that is given must fit. `search` in title and the name of the zone."""
 
     state = serializers.ChoiceField([*AlertState.choices, ("unresolved", "Unresolved")], required=False)
     severity = serializers.ChoiceField([str(each) for each in EventSeverity], required=False)
     kind = serializers.ChoiceField([str(each) for each in EventType if each in alerts.RAISING], required=False)
     muted = serializers.BooleanField(required=False, allow_null=True, default=None)
-    q = serializers.CharField(required=False, max_length=200)
+    search = serializers.CharField(required=False, max_length=200)
 
 
 class Overtaken(APIException):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from realtime import alerts, rollout
@@ -115,7 +116,7 @@ def objections(
             if found > max(limit, 2 * before):
                 problems.append(f"{found:.0%} {words} (limit {limit:.0%}, old system {before:.0%})")
         if slow > limits.most_lagging * open_now["unified"]:
-            problems.append(f"{slow} connections are too slow for what they are sent")
+            problems.append(f"{slow} connection{pluralize(slow, ' is,s are')} too slow for what is sent to them")
         if latencies and max(latencies) > limits.slowest_p99_s:
             problems.append(
                 f"from commit to the browser takes {max(latencies):.1f} s (limit {limits.slowest_p99_s:g} s)"

@@ -14,6 +14,8 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from django.template.defaultfilters import pluralize
+
 from realtime import doorbell, log
 from realtime.database import in_database
 from realtime.metrics import metrics
@@ -83,7 +85,10 @@ class Watch:
         """In words, that this process is behind the log; `None` when it is level."""
         if self._behind_since is None or time.monotonic() - self._behind_since < LOG_S:
             return None
-        return f"{self.behind} events of the log have not been read for {time.monotonic() - self._behind_since:.0f} s"
+        return (
+            f"{self.behind} event{pluralize(self.behind, ' of the log has,s of the log have')} not been read "
+            f"for {time.monotonic() - self._behind_since:.0f} s"
+        )
 
     def sang(self) -> None:
         """The canary came back."""

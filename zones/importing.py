@@ -15,6 +15,7 @@ import msgspec
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count
+from django.template.defaultfilters import pluralize
 
 from realtime.actors import acting, current_actor
 from realtime.broadcasting import emit
@@ -159,7 +160,7 @@ def summary(changes: Difference) -> str:
     if not parts:
         return "no change"
     first, _, rest = parts[0].partition(" ")
-    return ", ".join([f"{first} RRset{'' if first == '1' else 's'} {rest}", *parts[1:]])
+    return ", ".join([f"{first} RRset{pluralize(first)} {rest}", *parts[1:]])
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------------

@@ -48,11 +48,13 @@ def given_up(zone: Zone) -> list[GivenUp]:
     ]
 
 
-def take_over(zone: Zone, served: Transfer, *, comment: str, settled: str = "") -> ChangeSet | None:
+def take_over(
+    zone: Zone, served: Transfer, *, comment: str, settled: str = "", based_on: int | None = None
+) -> ChangeSet | None:
     """Make the records those that are served, as one change set, and what waits to be pushed void.
 
     Returns the change set, `None` where nothing differed. settled: how that is told to end a drift.
-    Raises `PermissionDenied` when whoever acts may not change them all.
+    Raises `PermissionDenied` when whoever acts may not change them all, and `Outdated` as `change_set` does.
     """
     with transaction.atomic():
         if not hold(zone):
@@ -60,7 +62,7 @@ def take_over(zone: Zone, served: Transfer, *, comment: str, settled: str = "") 
         zone.serial = served.serial
         Zone.objects.filter(pk=zone.pk).update(serial=served.serial, signed=bool(served.generated))
         overtaken = list(ChangeSet.objects.waiting(zone).values_list("pk", flat=True))
-        with change_set(zone, comment=comment, as_served=True) as changes:
+        with change_set(zone, comment=comment, as_served=True, based_on=based_on) as changes:
             changes.replace(served.rrsets)
         made = changes.result
         if overtaken:

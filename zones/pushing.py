@@ -123,16 +123,18 @@ def repair(
             raise
 
 
-def accept(pk: int, *, seen: int | None = None, wait_s: float = 20.0) -> ChangeSet | None:
+def accept(pk: int, *, seen: int | None = None, based_on: int | None = None, wait_s: float = 20.0) -> ChangeSet | None:
     """Take what the name server serves into the database, as a change set of whoever acts, and give up what waits to be
-    pushed against it. Returns that change set; `None` when there was no difference. seen: as of `repair`.
+    pushed against it. Returns that change set; `None` when there was no difference. seen: as of `repair`. based_on: the
+    `newest_change` then, so that no later one is given up unseen.
 
     Raises `NameServerError` (`busy` when another process pushes the zone for too long), `PermissionDenied`, `Outdated`.
     """
     with patiently(pk, wait_s) as zone:
         served = transfer(endpoint(), zone.name)
         _refuse_unless_seen(zone, served.serial, seen)
-        return mirroring.take_over(zone, served, comment="accepted from the name server", settled="accepted")
+        comment = "accepted from the name server"
+        return mirroring.take_over(zone, served, comment=comment, settled="accepted", based_on=based_on)
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------------

@@ -13,13 +13,10 @@ from django.db import transaction
 
 from zones.models import TransferKey, Zone
 from zones.nameserver import includes
-from zones.nameserver.endpoint import USABLE_ALGORITHM, Endpoint, Key
-from zones.nameserver.errors import BadName
+from zones.nameserver.endpoint import USABLE_ALGORITHM, Endpoint, Key, endpoint
+from zones.nameserver.errors import BadName, NameServerError
 from zones.nameserver.peers import checked_key_name
 from zones.nameserver.private import TRANSFER_KEYS
-
-RESERVED = frozenset({"dnsadmin-update", "dnsadmin-rndc"})
-"""Names of the keys between the site and its own server."""
 
 
 def checked_key(name: str, algorithm: str, secret: str) -> Key:
@@ -42,7 +39,7 @@ def keep(key: Key, zone: Zone | None = None) -> bool:
 
     zone: the one it is for, which alone may give its key another secret. Raises `BadName` when other zones use that name
     with another secret."""
-    if key.name in RESERVED:
+    if key.name in _between_site_and_server():
         raise BadName("bad_key", f"the name {key.name} is taken by the site's own key")
     present = TransferKey.objects.filter(name=key.name).first()
     if present is None:
@@ -73,6 +70,15 @@ def apply_all(where: Endpoint) -> bool:
         return False
     mode = 0o600 if where.private else 0o640
     return includes.replace(where, TRANSFER_KEYS, text, mode=mode)
+
+
+def _between_site_and_server() -> set[str]:
+    """Names of the keys with which the site speaks to its own server, as far as there is one."""
+    try:
+        where = endpoint()
+    except NameServerError:
+        return set()
+    return {where.tsig.name, where.rndc_key.name}
 
 
 def _used(besides: Zone | None = None) -> set[str]:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from zones import history, listing, mirroring, rdata
 from zones.access import editing, may, may_create_zones, visible_zone, visible_zones
-from zones.changes import BULK
+from zones.changes import BULK, newest_change
 from zones.models import ChangeSet, Record, SyncState, Zone, ZoneKind
 from zones.names import readable, sought
 from zones.reverting import takes_back
@@ -66,6 +66,7 @@ def zone_list(request: HttpRequest) -> HttpResponse:
 def zone_page(request: HttpRequest, name: str) -> HttpResponse:
     """One zone with its records: `q` (part of name, content, comment), `type`, `sort`, `page`. 404 unless one may see it."""
     zone = _zone(request, name)
+    based_on = newest_change(zone) if zone.drift else 0  # before what it gives up is read
     rights = editing(request.user, zone)
     may_edit, may_create = bool(rights.grants), may_create_zones(request.user)
     # The records of other kinds come from elsewhere; nobody writes them here.
@@ -95,6 +96,7 @@ def zone_page(request: HttpRequest, name: str) -> HttpResponse:
             "filtered": bool(query or kind),
             "may_edit": writable,
             "gives_up": mirroring.given_up(zone) if zone.drift else [],
+            "based_on": based_on,
             "may_manage": may(request.user, "manage", zone),
             "may_create": may_create,
             "may_take_over": may_edit and may_create,

@@ -22,6 +22,7 @@ from monitoring.queries.statistics import statistics
 from realtime.flow_filter import FlowFilter
 from realtime.plain import cell
 from realtime.registry import VIEW_CLIENT_ADDRESSES
+from zones.names import sought
 from zones.nameserver.query_log import OUTCOMES
 from zones.nameserver.query_search import Cursor, Outcome
 
@@ -30,6 +31,7 @@ EXPORT_PATIENCE_S = 15.0
 MOST_EXPORTED = 50_000
 
 FILTERS = [
+    OpenApiParameter("search", str, description="Part of the name."),
     OpenApiParameter("name_suffix", str, description="The name, or a domain that it lies in; whole labels."),
     OpenApiParameter("client", str, description="An address or a network in CIDR notation."),
     OpenApiParameter("qtype", str, description="Record type, such as `AAAA`."),
@@ -42,6 +44,7 @@ FILTERS = [
 class QuestionSerializer(serializers.Serializer):
     """What is looked for among the queries."""
 
+    search = serializers.CharField(required=False, max_length=260)
     name_suffix = serializers.CharField(required=False, max_length=260)
     client = serializers.CharField(required=False, max_length=64)
     qtype = serializers.CharField(required=False, max_length=16)
@@ -65,7 +68,13 @@ class QuestionSerializer(serializers.Serializer):
             flow = msgspec.convert(given, FlowFilter)
         except msgspec.ValidationError as error:
             raise serializers.ValidationError({"client" if "client" in given else "": str(error)}) from None
-        question = searching.Question(flow=flow, start=data.get("from"), end=data.get("to"), before=data.get("cursor"))
+        question = searching.Question(
+            flow=flow,
+            part=sought(data.get("search", "").lower().strip(".")),
+            start=data.get("from"),
+            end=data.get("to"),
+            before=data.get("cursor"),
+        )
         return {"question": question, "page_size": data["page_size"]}
 
 

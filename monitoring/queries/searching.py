@@ -22,9 +22,10 @@ from zones.nameserver.query_search import Cursor, Found, Outcome, search
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for: the filter of the live stream, and a stretch of time."""
+    """What is looked for: the filter of the live stream, part of a name in lower case, and a stretch of time."""
 
     flow: FlowFilter = FlowFilter()
+    part: str = ""
     start: datetime | None = None
     end: datetime | None = None
     before: Cursor | None = None
@@ -54,6 +55,7 @@ def ask(user: Any, question: Question, *, limit: int, patience_s: float) -> Outc
             (flow.qtype is None or query.type == flow.qtype)
             and (flow.outcome is None or outcome == flow.outcome)
             and flow.matches_name(query.name)
+            and question.part in query.name.lower()
             and (flow.client is None or client.matches({"client": shown_client(query.client)}))
             and in_zones(query.name)
         )
@@ -65,7 +67,7 @@ def ask(user: Any, question: Question, *, limit: int, patience_s: float) -> Outc
         return search(
             where.log_dir,
             wanted,
-            needle=flow.name_suffix or "",
+            needle=question.part or flow.name_suffix or "",
             start=question.start,
             end=question.end,
             before=question.before,

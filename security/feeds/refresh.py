@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from realtime import alerts
@@ -165,7 +166,8 @@ def _refuse_unless_sound(feed: Feed, outcome: Outcome, *, accept: bool) -> None:
     if not accept and outcome.before and outcome.entries < outcome.before * (1 - MOST_SHRINKAGE):
         raise FeedRefused(
             "shrank",
-            f"it has {outcome.entries} entries instead of {outcome.before}; if that is right, accept it once",
+            f"it has {outcome.entries} entr{pluralize(outcome.entries, 'y,ies')} instead of {outcome.before}; "
+            "if that is right, accept it once",
         )
 
 
@@ -297,7 +299,7 @@ def _record_failure(feed: Feed, code: str, message: str) -> None:
             event_type=EventType.SECURITY_ALERT,
             severity=EventSeverity.WARNING,
             title=f"The feed “{feed.policy.name}” was not refreshed",
-            detail=f"{said}. The {feed.entries} entries of before stay in force.",
+            detail=f"{said}. What it brought before, {feed.entries} entr{pluralize(feed.entries, 'y,ies')}, stays in force.",
             evidence={"feed": feed.pk, "code": code, "url": feed.url, "failures": feed.failures + 1},
         )
 

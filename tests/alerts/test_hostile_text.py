@@ -44,7 +44,7 @@ def test_hostile_strings_do_nothing_anywhere(site, profile, strings):
     live(page)
 
     def found() -> list[dict]:
-        return list(sam.get("/api/alerts/", q="Somebody asked", page_size=200).data["results"])
+        return list(sam.get("/api/alerts/", search="Somebody asked", page_size=200).data["results"])
 
     for _ in range(300):
         if len(alerts := found()) == len(strings):

@@ -55,7 +55,7 @@ async def test_what_is_no_alert_cannot_be_acknowledged(site: Site) -> None:
 def test_the_life_of_an_alert_in_the_api(site: Site) -> None:
     alert_id = raise_on(site, "in-the-api", title="Life of an alert")
     olivia, vera, zoe = site.client("olivia"), site.client("vera"), site.client("zoe")
-    listed = olivia.get("/api/alerts/", q="Life of an", state="open").data
+    listed = olivia.get("/api/alerts/", search="Life of an", state="open").data
     assert (listed["count"], listed["results"][0]["id"]) == (1, alert_id)
     assert listed["results"][0]["client"] is None
     assert listed["results"][0]["evidence"] == {"client": None, "per_s": 900}

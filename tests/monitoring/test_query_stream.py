@@ -160,6 +160,8 @@ def test_recent_queries_are_found_and_shown_as_one_may_see_them(site: Site) -> N
     assert (
         found["results"][0].items() >= {"name": "find-me.stream.example", "type": "AAAA", "outcome": "allowed"}.items()
     )
+    part = site.client("admin").get("/api/queries/?search=Me.Stream").data
+    assert {row["name"] for row in part["results"]} == {"find-me.stream.example"}
     assert site.client("vera").get(path).data["results"][0]["client"] is None
     zoe = site.client("zoe").get("/api/queries/?qtype=AAAA").data
     assert {row["name"] for row in zoe["results"]} == {"find-me.stream.example"}

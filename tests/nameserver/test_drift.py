@@ -107,6 +107,11 @@ def test_what_was_overwritten_is_shown_in_the_history_before_and_after(
     assert noted["change_count"] == 3
     shown = [(change["op"], (change["before"] or change["after"])["content"]) for change in noted["changes"]]
     assert shown == [("delete", '"hello"'), ("delete", "203.0.113.5"), ("create", "192.0.2.1")]
+    of_new, of_mail = (
+        client.get(f"/api/zones/{drifted.name}/changes/?name={name}").json()["results"] for name in ("new", "mail")
+    )
+    assert [each["id"] for each in of_new] == [noted["id"]]
+    assert noted["id"] not in [each["id"] for each in of_mail]
     page = client.get(f"/zones/{drifted.name}/history/").content.decode()
     assert "www 60 A 203.0.113.5" in page
     assert f"change {noted['id']}</span></button>" not in page  # no record changed here that could be taken back
@@ -122,6 +127,21 @@ def test_what_accepting_would_give_up_is_told_before(drifted: Zone, client: Any,
     assert told == [{"change_set": waiting.pk, "author": "olivia", "comment": waiting.comment, "rrsets": ["www A"]}]
     page = client.get(f"/zones/{drifted.name}/").content.decode()
     assert "Accepting gives up" in page and f"change {waiting.pk}</a> of <strong>olivia" in page
+
+
+def test_a_change_that_began_to_wait_unseen_is_not_given_up(drifted: Zone, client: Any, django_user_model: Any) -> None:
+    client.force_login(django_user_model.objects.create_superuser("olivia"))
+    path = f"/api/zones/{drifted.name}/drift/"
+    seen = client.get(path).json()
+    assert f'data-based-on="{seen["based_on"]}"' in client.get(f"/zones/{drifted.name}/").content.decode()
+    late = change(drifted, "www", "192.0.2.9")
+    asked = {"resolution": "accept", "seen": seen["serial"], "based_on": seen["based_on"]}
+    refused = client.post(path, asked, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "outdated")
+    late.refresh_from_db()
+    assert (late.state, Record.objects.get(zone=drifted, name="www").content) == (SyncState.PENDING, "192.0.2.9")
+    asked["based_on"] = client.get(path).json()["based_on"]
+    assert client.post(path, asked, content_type="application/json").status_code == 200
 
 
 @pytest.mark.parametrize("end", [pushing.accept, pushing.repair])

@@ -16,6 +16,7 @@ from zones import transfer_keys
 from zones.lifecycle import create_zone, delete_zone, update_zone
 from zones.models import ChangeSet, Record, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
+from zones.nameserver.errors import BadName
 from zones.nameserver.hosting import zone_status
 from zones.nameserver.private import PrivateNamed
 from zones.nameserver.rndc import Rndc
@@ -82,6 +83,20 @@ def test_a_secondary_zone_is_fetched_shown_and_followed(
     assert made.serial == zone_status(elsewhere, theirs.name).serial
     (told,) = [event for event in events(zone, "record_created") if event["record"]["name"] == "new"]
     assert told["record"]["content"] == "192.0.2.77"
+
+
+def test_the_primary_may_be_another_private_server_with_the_key_that_it_was_made_with(
+    server: Endpoint, running: None, own_named: PrivateNamed, host: Callable[..., HostedZone]
+) -> None:
+    where = own_named.start()
+    theirs = host(where)
+    transfer_keys.keep(where.tsig)
+    with pytest.raises(BadName, match="taken by the site's own key"):
+        transfer_keys.keep(msgspec.structs.replace(where.tsig, name=server.tsig.name))
+    primary = {"address": where.host, "port": where.port, "key": where.tsig.name}
+    zone = create_zone(theirs.name, kind="secondary", servers=[primary])
+    until(in_state(zone, SyncState.SERVED))
+    assert served(zone) == ["192.0.2.1"]
 
 
 def test_a_primary_that_does_not_answer_is_said_and_comes_back(

@@ -12,6 +12,7 @@ from tests.nameserver.conftest import HostedZone
 from tests.nameserver.wishes import change, events, make_zone, served
 from zones import pushing
 from zones.lifecycle import create_zone
+from zones.management.exit_codes import DIFFERS, NOT_SERVED, REFUSED
 from zones.models import ChangeSet, SyncState, Zone
 from zones.nameserver.endpoint import Endpoint
 from zones.nameserver.private import PrivateNamed
@@ -40,7 +41,7 @@ def test_check_shows_differences_and_changes_nothing(server: Endpoint, capsys: A
     pushing.push(zone.pk)
     HostedZone(server, zone.name).nsupdate(f"update add www.{zone.name}. 300 A 203.0.113.5")
     code, (result,) = sync(capsys, zone.name, "--check")
-    assert code == 1
+    assert code == DIFFERS
     assert (result["state"], result["lines"]) == ("differs", ["- www 300 A 203.0.113.5"])
     assert served(zone) == ["192.0.2.1", "203.0.113.5"]
 
@@ -50,7 +51,7 @@ def test_check_tells_what_only_waits(server: Endpoint, capsys: Any) -> None:
     pushing.push(zone.pk)
     change(zone, "www", "192.0.2.2")
     code, (result,) = sync(capsys, zone.name, "--check")
-    assert code == 1
+    assert code == DIFFERS
     assert (result["state"], result["lines"]) == ("waiting", ["- www 300 A 192.0.2.1", "+ www 300 A 192.0.2.2"])
 
 
@@ -105,14 +106,15 @@ def test_a_server_that_is_down_is_an_error_for_scripts(own_server: PrivateNamed,
     own_server.stop()
     for arguments in ([zone.name], [zone.name, "--check"]):
         code, (result,) = sync(capsys, *arguments)
-        assert code == 2
+        assert code == NOT_SERVED
         assert result["state"] == "failed"
         assert "cannot be reached" in result["error"]
 
 
 def test_a_zone_that_is_not_there_is_named(server: Endpoint) -> None:
-    with pytest.raises(CommandError, match=r"no zone nowhere\.test"):
+    with pytest.raises(CommandError, match=r"no zone nowhere\.test") as refused:
         call_command("zone_sync", "nowhere.test")
+    assert refused.value.returncode == REFUSED  # as of all commands of zones
 
 
 def test_zones_from_elsewhere_are_looked_at_too(server: Endpoint, capsys: Any) -> None:
@@ -121,7 +123,7 @@ def test_zones_from_elsewhere_are_looked_at_too(server: Endpoint, capsys: Any) -
     copy = create_zone("copy.sync.test", kind="secondary", servers=servers)
     passed_on = create_zone("forward.sync.test", kind="forward", servers=servers)
     code, (result,) = sync(capsys, copy.name)
-    assert (code, result["state"]) == (2, "failed")
+    assert (code, result["state"]) == (NOT_SERVED, "failed")
     assert "no copy has come yet" in result["error"]
     code, (result,) = sync(capsys, passed_on.name)
     assert (code, result["state"]) == (0, "in_step")

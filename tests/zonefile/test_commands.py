@@ -93,6 +93,9 @@ def test_a_zone_that_exists_is_changed_only_when_told_to(name_server: Endpoint, 
     assert ChangeSet.objects.first().comment == "new web server"
     assert served(name_server, "example.test") == rows(Zone.objects.get())
     assert "nothing to change; served" in Ran(capsys, "zone_import", file).out
+    file.write_text(f"{file.read_text()}y TXT z\n")
+    one = Ran(capsys, "zone_import", file, "--replace", "--no-wait").out
+    assert one == "example.test: 1 record added, 0 changed, 0 deleted; to be pushed\n"
 
 
 def test_a_dry_run_prints_the_difference(file: Path, capsys: Any) -> None:

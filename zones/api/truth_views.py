@@ -16,6 +16,7 @@ from zones.access import editing, may_create_zones
 from zones.api.views import View
 from zones.api.zone_serializers import ZoneSerializer
 from zones.api.zone_views import shown
+from zones.changes import newest_change
 from zones.models import ZoneKind
 from zones.nameserver.endpoint import endpoint
 from zones.nameserver.errors import BadName
@@ -80,7 +81,8 @@ class ServedView(View):
 
 class DriftSerializer(serializers.Serializer[Any]):
     """What is served otherwise than wanted: RRsets with both values, null where there is none. `gives_up`: the change sets
-    that wait to be pushed, and that accepting would make void: `[{change_set, author, comment, rrsets}]`."""
+    that wait to be pushed, and that accepting would make void: `[{change_set, author, comment, rrsets}]`. `based_on`: the
+    zone's newest change, of an accepting that shall do just this."""
 
     serial = serializers.IntegerField()
     count = serializers.IntegerField()
@@ -89,6 +91,7 @@ class DriftSerializer(serializers.Serializer[Any]):
         help_text="Changes are still on their way, so that differences are to be expected."
     )
     gives_up = serializers.JSONField()
+    based_on = serializers.IntegerField()
 
 
 class ResolutionSerializer(serializers.Serializer[Any]):
@@ -103,6 +106,10 @@ class ResolutionSerializer(serializers.Serializer[Any]):
     seen = serializers.IntegerField(
         required=False, help_text="The serial of the difference that was looked at: with another one nothing is done."
     )
+    based_on = serializers.IntegerField(
+        required=False,
+        help_text="The newest change that was looked at: with a newer one nothing is accepted, as that would give it up.",
+    )
 
 
 class DriftView(View):
@@ -114,8 +121,10 @@ class DriftView(View):
     def get(self, request: Request, zone_name: str) -> Response:
         """Compared now, by a transfer."""
         zone = self.zone()
+        based_on = newest_change(zone)  # read first: what comes meanwhile makes the answer outdated
         if zone.kind == ZoneKind.FORWARD:
-            return Response({"serial": 0, "count": 0, "differences": [], "waiting": False, "gives_up": []})
+            nothing = {"serial": 0, "count": 0, "differences": [], "waiting": False, "gives_up": []}
+            return Response(nothing | {"based_on": based_on})
         found = pushing.compare(zone)
         return Response(
             {
@@ -124,6 +133,7 @@ class DriftView(View):
                 "differences": msgspec.to_builtins([pushing.difference(each) for each in found.changes[:MOST_SHOWN]]),
                 "waiting": found.waiting,
                 "gives_up": msgspec.to_builtins(mirroring.given_up(zone)[:MOST_SHOWN]),
+                "based_on": based_on,
             }
         )
 
@@ -134,7 +144,7 @@ class DriftView(View):
         zone = self.zone("edit")
         asked = self.valid(ResolutionSerializer)
         if asked["resolution"] == "accept":
-            pushing.accept(zone.pk, seen=asked.get("seen"))
+            pushing.accept(zone.pk, seen=asked.get("seen"), based_on=asked.get("based_on"))
         elif not editing(request.user, zone).everything:
             raise PermissionDenied(f"Your rights to {zone.name} do not reach all of its records.")
         else:

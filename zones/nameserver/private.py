@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from zones.nameserver.endpoint import SAVED, Endpoint, new_key, save, saved, write_secret
+from zones.nameserver.endpoint import SAVED, Endpoint, Key, new_key, save, saved, write_secret
 from zones.nameserver.errors import NameServerError
 from zones.nameserver.peers import Peer
 from zones.nameserver.rndc import Rndc
@@ -259,7 +260,7 @@ class PrivateNamed:
         endpoint = Endpoint(
             host=LOOPBACK,
             port=port,
-            tsig=before.tsig if before else new_key("dnsadmin-update"),
+            tsig=before.tsig if before else _key_of_its_own(),
             rndc_host=LOOPBACK,
             rndc_port=rndc_port,
             rndc_key=before.rndc_key if before else new_key("dnsadmin-rndc"),
@@ -364,6 +365,12 @@ def free_port() -> int:
             port: int = probe.getsockname()[1]
         if is_free(port):
             return port
+
+
+def _key_of_its_own() -> Key:
+    """A key for updates and transfers with a name that no other private server has, so that one can be the primary of
+    another: a server knows a key by its name, and has one key of a name (RFC 8945, section 4.2)."""
+    return new_key(f"dnsadmin-update-{secrets.token_hex(4)}")
 
 
 def _kept_or_free(port: int, taken: set[int]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 from rich.console import Console
 from rich.progress import Progress
 
@@ -42,4 +43,6 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(figures))
         else:
-            self.stdout.write(f"{file}: {manifest.rows} rows, {file.stat().st_size / 1e6:.1f} MB")
+            self.stdout.write(
+                f"{file}: {manifest.rows} row{pluralize(manifest.rows)}, {file.stat().st_size / 1e6:.1f} MB"
+            )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.template.defaultfilters import pluralize
 
 from realtime import log, retention
 from realtime.conf import conf
@@ -26,4 +27,4 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"deleted": deleted, "floor": floor}))
         else:
-            self.stdout.write(f"deleted {deleted} events; the log begins after position {floor}")
+            self.stdout.write(f"deleted {deleted} event{pluralize(deleted)}; the log begins after position {floor}")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
+from django.template.defaultfilters import pluralize
 from rich.console import Console
 from rich.markup import escape
 
@@ -78,8 +79,12 @@ def _line(feed: Feed) -> str:
 
 
 def _said(feed: Feed) -> str:
+    entries = f"{feed.entries} entr{pluralize(feed.entries, 'y,ies')}"
     if feed.state == FeedState.FAILED:
-        return f"{feed.policy.name}: refused, {feed.error}; {feed.entries} entries stay in force"
-    notes = [f"{feed.bad} lines not read" if feed.bad else "", f"{feed.guarded} held back" if feed.guarded else ""]
+        return f"{feed.policy.name}: refused, {feed.error}; still in force: {entries}"
+    notes = [
+        f"{feed.bad} line{pluralize(feed.bad)} not read" if feed.bad else "",
+        f"{feed.guarded} held back" if feed.guarded else "",
+    ]
     extra = "".join(f", {note}" for note in notes if note)
-    return f"{feed.policy.name}: {feed.entries} entries{extra}"
+    return f"{feed.policy.name}: {entries}{extra}"

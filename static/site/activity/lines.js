@@ -1,6 +1,6 @@
 import { setMoment } from "../clock.js";
 import { copyOf, element, fill, left, slot, standing } from "../dom.js";
-import { changeStanding } from "../words.js";
+import { changeStanding, counted } from "../words.js";
 
 /** Lines of activity, as the server makes them (`dnsadmin/activity.py`, `activity/line.html`). */
 
@@ -32,14 +32,14 @@ function note({ event_type: type, data }) {
     return `${data.created} added, ${data.updated} changed, ${data.deleted} deleted`;
   if (type === "zone_synced") return `serial ${data.serial}`;
   if (type === "zone_sync_failed") return data.error;
-  if (type === "zone_drift_detected") return `${data.count} differences`;
+  if (type === "zone_drift_detected") return counted(data.count, "difference");
   if (type === "alert_acknowledged" || type === "alert_resolved") return data.comment;
   if (type === "health_update" || type === "forwarder_status_change") return `${data.old} → ${data.new}: ${data.reason}`;
   if (type === "system_status") return `${data.old} → ${data.new}`;
-  if (type === "bind_reload") return data.changed ? `${data.changed} statements changed` : "nothing changed";
+  if (type === "bind_reload") return data.changed ? `${counted(data.changed, "statement")} changed` : "nothing changed";
   if (type === "service_stopped") return data.reason;
   if (type === "threat_feed_failed") return data.feed.error;
-  if (type === "threat_feed_update") return data.what || `${data.added} names more, ${data.removed} fewer`;
+  if (type === "threat_feed_update") return data.what || `${counted(data.added, "name")} more, ${data.removed} fewer`;
   return type === "permission_changed" ? data.reason : "";
 }
 

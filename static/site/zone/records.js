@@ -1,6 +1,7 @@
 import { copyOf, find, left, me, seek } from "../dom.js";
 import { Held } from "../held.js";
 import { mention } from "../saying.js";
+import { counted } from "../words.js";
 import { announce, attribute, offer, stand, strikeOut, write } from "./row.js";
 
 /**
@@ -318,7 +319,10 @@ export class Records {
 
   /** "1–12 of 12 records": the last one shown, and how many there are. @param {string} places @param {number} by */
   #count(places, by) {
-    for (const place of this.#section.querySelectorAll(places)) place.textContent = String(Number(place.textContent) + by);
+    for (const place of /** @type {NodeListOf<HTMLElement>} */ (this.#section.querySelectorAll(places))) {
+      const [count, thing] = [Number.parseInt(place.textContent ?? "", 10) + by, place.dataset.count];
+      place.textContent = thing ? counted(count, thing) : String(count);
+    }
   }
 }
 

@@ -34,7 +34,8 @@ async function run(button, act, done) {
     await act();
     toast(done);
   } catch (error) {
-    toast(`Nothing was changed: ${/** @type {Error} */ (error).message}`, { bad: true });
+    const { message } = /** @type {Error} */ (error);
+    toast(message.startsWith("Nothing ") ? message : `Nothing was changed: ${message}`, { bad: true });
   } finally {
     await refresh();
     button.disabled = false;
@@ -45,8 +46,9 @@ document.addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
   if (!button?.closest("#truth")) return;
   const { resolve } = button.dataset;
-  const seen = Number(/** @type {HTMLElement | null} */ (button.closest("[data-serial]"))?.dataset.serial);
-  if (resolve) run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve, seen }), resolve === "accept" ? "What is served is accepted." : "What is wanted is pushed.");
+  const shown = /** @type {HTMLElement | null} */ (button.closest("[data-serial]"))?.dataset;
+  const [seen, basedOn] = [Number(shown?.serial), Number(shown?.basedOn)];
+  if (resolve) run(button, () => post(zoneUrl(zone, "drift/"), { resolution: resolve, seen, based_on: basedOn }), resolve === "accept" ? "What is served is accepted." : "What is wanted is pushed.");
   else if (button.dataset.retry !== undefined) run(button, () => post(zoneUrl(zone, "retry/"), {}), "It is tried again.");
   else if (button.dataset.takeOver !== undefined) {
     run(button, () => request("PATCH", zoneUrl(zone), { watched: false }).then(() => location.reload()), "The zone is changed here from now on.");

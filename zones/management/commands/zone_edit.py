@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.template.defaultfilters import pluralize
 
 from realtime.actors import acting
 from zones import bulk_edits, history
 from zones.changes import where_from
+from zones.management.exit_codes import REFUSED
 from zones.models import Zone
 from zones.names import sought
 from zones.refusals import ChangeError, InvalidChange
@@ -39,7 +41,7 @@ class Command(BaseCommand):
     a new TTL, or both. Each zone gets one change set; all of them are made or none is. The site pushes them to the name
     server. A zone that somebody changed after a --dry-run is not changed, when --based-on says what that told.
 
-    Exit code 0: done, or nothing matches. 1: refused, with the reason, and nothing was changed.
+    Exit code 0: done, or nothing matches. 1: there is no such zone, or refused with the reason; nothing was changed.
 
     Examples: manage.py zone_edit example.com example.net --find 192.0.2. --replace 198.51.100. --type A --dry-run
               manage.py zone_edit --all --name www --ttl 300 --comment "before the move\"""")
@@ -98,7 +100,7 @@ class Command(BaseCommand):
         else:
             self._print(outcomes, dry_run=dry_run)
         if any(outcome.problems for outcome in outcomes):
-            raise SystemExit(1)
+            raise SystemExit(REFUSED)
 
     def _print(self, outcomes: list[ZoneOutcome], *, dry_run: bool) -> None:
         for outcome in outcomes:
@@ -108,7 +110,7 @@ class Command(BaseCommand):
                 self.stderr.write(self.style.ERROR(f"{outcome.zone}: {problem}"))
             seen = f" (--based-on {outcome.zone}={outcome.based_on})" if not outcome.problems else ""
             what = f"would change{seen}" if dry_run else f"changed, change set {outcome.change_set}"
-            self.stdout.write(f"{outcome.zone}: {outcome.count:,} record{'' if outcome.count == 1 else 's'} {what}")
+            self.stdout.write(f"{outcome.zone}: {outcome.count:,} record{pluralize(outcome.count)} {what}")
         if not outcomes:
             self.stdout.write("Nothing matches.")
 

@@ -19,8 +19,9 @@ from zones.zonefile.tables import Form, csv_lines, json_lines
 
 class Command(BaseCommand):
     help = """Write a zone as a zone file that named-checkzone accepts, with the serial that is served, or as a table with
-    comments, in CSV or JSON. The same records give the same text, so that it can be kept in version control. Exit code 0, or
-    1 when there is no such zone.
+    comments, in CSV or JSON. The same records give the same text, so that it can be kept in version control.
+
+    Exit code 0: written. 1: there is no such zone, or the file cannot be written.
 
     Example: manage.py zone_export example.com --output db.example.com"""
 

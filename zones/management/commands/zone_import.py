@@ -11,21 +11,20 @@ from typing import Any, NoReturn, get_args
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.template.defaultfilters import pluralize
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from realtime.actors import acting
 from zones import pushing
 from zones.importing import Import, Preview, ZoneDiffers, import_zone, preview, summary
+from zones.management.exit_codes import DIFFERS, NOT_SERVED, REFUSED
 from zones.models import SyncState, Zone
 from zones.refusals import Outdated
 from zones.zonefile.guard import MAX_BYTES
 from zones.zonefile.origin import origin_of
 from zones.zonefile.problems import Problem, ZoneFileError
 from zones.zonefile.tables import Form
-
-REFUSED, DIFFERS, NOT_SERVED = 1, 2, 3
-"""Exit codes."""
 
 POLL_S = 0.1
 PUSH_EVERY_S = 2.0
@@ -150,8 +149,8 @@ class Command(BaseCommand):
             return
         for problem in outcome.warnings[:_WARNINGS_SHOWN]:
             self.stderr.write(self.style.WARNING(f"warning: {problem}"))
-        if len(outcome.warnings) > _WARNINGS_SHOWN:
-            self.stderr.write(f"and {len(outcome.warnings) - _WARNINGS_SHOWN} more warnings")
+        if (more := len(outcome.warnings) - _WARNINGS_SHOWN) > 0:
+            self.stderr.write(f"and {more} more warning{pluralize(more)}")
         for line in outcome.difference or ():
             self.stdout.write(line)
         self.stdout.write(_sentence(outcome))
@@ -228,17 +227,21 @@ def _imported(done: Import) -> Outcome:
 
 def _sentence(outcome: Outcome) -> str:
     if outcome.difference is not None:
-        return f"{outcome.zone}: {'new zone, ' if outcome.new else ''}{outcome.records:,} records, {outcome.state}" + (
+        return f"{outcome.zone}: {'new zone, ' if outcome.new else ''}{_records(outcome.records)}, {outcome.state}" + (
             f" (--based-on {outcome.based_on})" if outcome.based_on else ""
         )
     assert outcome.created is not None
     if outcome.new:
-        what = f"new zone with {outcome.records:,} records"
+        what = f"new zone with {_records(outcome.records)}"
     elif outcome.created or outcome.updated or outcome.deleted:
-        what = f"{outcome.created:,} records added, {outcome.updated:,} changed, {outcome.deleted:,} deleted"
+        what = f"{_records(outcome.created)} added, {outcome.updated:,} changed, {outcome.deleted:,} deleted"
     else:
         what = "nothing to change"
     if outcome.error:
         return f"{outcome.zone}: {what}; not served yet: {outcome.error}"
     served = f"; served at serial {outcome.serial}" if outcome.state == SyncState.SERVED else "; to be pushed"
     return f"{outcome.zone}: {what}{served}"
+
+
+def _records(count: int | None) -> str:
+    return f"{count:,} record{pluralize(count)}"

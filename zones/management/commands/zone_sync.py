@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 from rich.console import Console
 from rich.progress import Progress
 
 from realtime.actors import acting
 from zones import pushing
+from zones.management.exit_codes import DIFFERS, NOT_SERVED, REFUSED
 from zones.models import SyncState, Zone, ZoneKind
 from zones.names import sought
 from zones.nameserver.comparison import RRsetChange
@@ -38,8 +40,8 @@ class Command(BaseCommand):
     elsewhere: whether the copy is as new as its primaries, which are asked for it again, and what the server serves is taken
     over; forward zones are written anew.
 
-    Exit code 0: all in step (or brought there). 1: with --check, something differs. 2: the name server could not be
-    reached, or refused.
+    Exit code 0: all in step (or brought there). 1: there is no such zone, and nothing was changed. 2: with --check,
+    something differs. 3: the name server could not be reached, or refused.
 
     Example: manage.py zone_sync example.com --check"""
 
@@ -62,14 +64,14 @@ class Command(BaseCommand):
             for result in results:
                 self._show(result)
         states = {result.state for result in results}
-        sys.exit(2 if "failed" in states else 1 if states & {"differs", "waiting"} else 0)
+        sys.exit(NOT_SERVED if "failed" in states else DIFFERS if states & {"differs", "waiting"} else 0)
 
     def _show(self, result: Result) -> None:
-        count = f"{result.rrsets} RRset{'' if result.rrsets == 1 else 's'}"
+        count = f"{result.rrsets} RRset{pluralize(result.rrsets)}"
         said = {
             "in_step": "in step" + (f", serial {result.serial}" if result.serial else ""),
-            "differs": f"{count} {'differs' if result.rrsets == 1 else 'differ'}; serial {result.serial}",
-            "waiting": f"{count} {'waits' if result.rrsets == 1 else 'wait'} to be pushed; serial {result.serial}",
+            "differs": f"{count} differ{pluralize(result.rrsets, 's,')}; serial {result.serial}",
+            "waiting": f"{count} wait{pluralize(result.rrsets, 's,')} to be pushed; serial {result.serial}",
             "repaired": f"{count} pushed, serial {result.serial}",
             "failed": f"failed: {result.error}",
         }[result.state]
@@ -86,7 +88,7 @@ def _chosen(names: list[str]) -> list[Zone]:
     wanted = {sought(name.lower().removesuffix(".")) for name in names}
     found = list(zones.filter(name__in=wanted))
     if missing := wanted - {zone.name for zone in found}:
-        raise CommandError(f"There is no zone {', '.join(sorted(missing))}.", returncode=2)
+        raise CommandError(f"There is no zone {', '.join(sorted(missing))}.", returncode=REFUSED)
     return found
 
 
