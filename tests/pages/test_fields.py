@@ -138,3 +138,9 @@ def test_a_field_says_what_it_is_for_and_what_is_wrong_with_it(new_record):
     exchange.fill("mail.example.net.")
     page.get_by_role("button", name="Save").click()
     expect(row(page, "@").filter(has_text="mail.example.net.")).to_be_visible()
+
+
+def test_a_new_record_of_a_reverse_zone_is_a_pointer_to_begin_with(site, make_zone, profile):
+    page = live(profile(site).sign_in("olivia", f"/zones/{make_zone(name='113.0.203.in-addr.arpa')}/"))
+    page.get_by_role("button", name="Add record").click()
+    expect(page.locator(".editor [name=type]")).to_have_value("PTR")

@@ -1,5 +1,6 @@
 import { element, find, seek } from "../dom.js";
 import { control } from "../form.js";
+import { head } from "./here.js";
 import { apart, fault, together } from "./rdata.js";
 
 /** @typedef {import("./rdata.js").Field} Field */
@@ -9,7 +10,7 @@ import { apart, fault, together } from "./rdata.js";
 const OTHER = "other";
 
 /** What stands in the inputs of a new record. @type {Typed} */
-export const EMPTY = { name: "", type: "A", ttl: "", content: "", comment: "", private: false };
+export const EMPTY = { name: "", type: head.dataset.usualType ?? "A", ttl: "", content: "", comment: "", private: false };
 
 let count = 0;
 
