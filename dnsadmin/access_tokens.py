@@ -83,7 +83,7 @@ def known(text: str) -> ApiToken:
     """The token of that text, with its user, and its use noted. Raises `AuthenticationFailed`, `TokenExpired`."""
     token = ApiToken.objects.select_related("user").filter(digest=_digest(text), revoked_at=None).first()
     if token is None or not token.user.is_active:
-        raise AuthenticationFailed("The token is not valid.")
+        raise AuthenticationFailed("The token is not valid: it was ended, or is not written in full. Make a new one.")
     now = timezone.now()
     if token.expires_at is not None and token.expires_at <= now:
         raise TokenExpired("The token has expired: make a new one.")

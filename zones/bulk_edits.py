@@ -5,7 +5,7 @@ Each zone gets a change set of its own, with its rules, history and events; all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any, Literal
@@ -29,8 +29,8 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """Which records, and what becomes of them.
 
     find, replace: plain text in `field`. Names are found in either case, and by their U-labels (RFC 4343, RFC 5890), also
-    where they are all of a value; other text as it is written. type, name: what else must fit, `name` as part of it. ttl:
-    seconds, or `None`.
+    where they are all of a value; other text as it is written. type, name: what else must fit, `name` as part of it. records:
+    ids of those that are meant, where not all are. ttl: seconds, or `None`.
     """
 
     find: str = ""
@@ -38,6 +38,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     field: Literal["content", "name", "comment"] = "content"
     type: str = ""
     name: str = ""
+    records: Collection[int] = ()
     ttl: int | None = None
 
     def found_in(self, record: Record) -> str:
@@ -151,6 +152,8 @@ def _ask(changes: Changes, zone: Zone, edit: Edit) -> int:
 def _matching(zone: Zone, edit: Edit) -> QuerySet[Record]:
     """Records that match; the SOA has a serial that is the name server's, and is edited by itself."""
     records = Record.objects.filter(zone=zone).exclude(type="SOA")
+    if edit.records:
+        records = records.filter(pk__in=edit.records)
     if edit.type:
         records = records.filter(type=edit.type.upper())
     if edit.name:

@@ -18,6 +18,7 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
+from rest_framework_simplejwt.exceptions import InvalidToken
 
 from security.guards import NeedsConfirmation
 from zones.changes import Conflict, InvalidChange, Outdated, StaleVersion, UnknownRecord
@@ -118,6 +119,12 @@ def _found(error: Exception) -> dict[str, Any] | None:
             return {"status": 400, "code": "parse_error", "detail": "The JSON is nested too deeply."}
         case exceptions.ValidationError():
             return _invalid(list(_flat(error.get_full_details())))
+        case InvalidToken():
+            detail = (
+                "The token is not valid, or its time is over: sign in anew by POST /api/token/, or make a personal token"
+                " on the page /accounts/tokens/."
+            )
+            return {"status": 401, "code": "token_not_valid", "detail": detail}
         case exceptions.APIException():
             said: Any = error.detail
             text = said.get("detail", said) if isinstance(said, dict) else said

@@ -57,6 +57,21 @@ def test_what_is_not_possible_is_marked_and_keeps_what_was_typed(site, make_zone
     assert {record_of(site, zone, "www")["content"] for zone in zones} == {"192.0.2.9"}
 
 
+def test_what_is_selected_is_what_is_meant(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"), ("mail", "A", "192.0.2.2"))
+    page = profile(site).sign_in("olivia", f"/zones/{zone}/")
+    live(page)
+    row(page, "www").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Find and replace in them").click()
+    expect(page.get_by_label("Only in the 1 selected record")).to_be_checked()
+    page.get_by_label("Find", exact=True).fill("192.0.2.")
+    page.get_by_label("Replace by").fill("203.0.113.")
+    page.get_by_role("button", name="Show the difference").click()
+    page.get_by_role("button", name="Change them").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Changed 1 record in 1 zone")
+    assert record_of(site, zone, "mail")["content"] == "192.0.2.2"
+
+
 def test_a_table_goes_out_and_comes_in(site, make_zone, profile, tmp_path):
     zone = make_zone(("www", "A", "192.0.2.1"))
     page = profile(site).sign_in("olivia", f"/zones/{zone}/")

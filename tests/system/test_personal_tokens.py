@@ -72,6 +72,13 @@ def test_what_is_no_token_opens_nothing(site: Site) -> None:
         assert answer.status in (400, 401), text
 
 
+@pytest.mark.parametrize("text", ["junk", "dnsadmin_" + "A" * 43])
+def test_who_has_no_valid_token_is_told_how_to_get_one(site: Site, text: str) -> None:
+    answer = JsonClient(site.url, {"Authorization": f"Bearer {text}"}).get("/api/zones/")
+    assert answer.status == 401
+    assert "make a" in answer.data["detail"].lower()
+
+
 async def test_a_socket_opened_by_it_hears_events_and_closes_when_it_is_ended(site: Site) -> None:
     made = await asyncio.to_thread(make, site, "olivia", "events")
     async with Peer(site.socket_url(), token=made["token"]) as peer:

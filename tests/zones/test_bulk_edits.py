@@ -66,6 +66,12 @@ def test_a_ttl_alone_is_set_for_all_that_match(api: Api, olivia: User, both: lis
     assert list(Record.objects.filter(ttl=60).values_list("content", flat=True)) == ["192.0.2.1"]
 
 
+def test_of_a_selection_nothing_else_is_changed(api: Api, olivia: User, both: list[Zone]) -> None:
+    chosen = Record.objects.get(zone=both[1], name="b")
+    assert api(olivia).post(PATH, EDIT | {"records": [chosen.pk]}).json()["change_count"] == 1
+    assert contents(content__contains="198.51.100.") == {'"198.51.100.1"'}
+
+
 def test_one_record_that_is_refused_keeps_all_zones_as_they_were(api: Api, olivia: User, both: list[Zone]) -> None:
     edit = EDIT | {"find": "192.0.2.1", "replace": "192.0.2.1000"}
     shown = api(olivia).post(PATH, edit | {"dry_run": True}).json()

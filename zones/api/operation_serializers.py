@@ -40,7 +40,7 @@ class OperationSerializer(serializers.ModelSerializer):
 class BulkEditRequest(serializers.Serializer):
     """Which records of `zones` to change, and how: `find` and `replace` text, or set a `ttl`, or both.
 
-    `type`, `name` (part of it) and `find` select; without `find`, all that the others select are meant.
+    `type`, `name` (part of it), `records` (ids) and `find` select; without `find`, all that the others select are meant.
     """
 
     zones = serializers.ListField(child=serializers.CharField(max_length=255), min_length=1, max_length=1000)
@@ -49,6 +49,7 @@ class BulkEditRequest(serializers.Serializer):
     field = serializers.ChoiceField(choices=("content", "name", "comment"), default="content")
     type = serializers.CharField(allow_blank=True, default="", max_length=16)
     name = serializers.CharField(allow_blank=True, default="", max_length=1016)
+    records = serializers.ListField(child=serializers.IntegerField(), default=list, max_length=1000)
     ttl = ttl_field(allow_null=True, default=None)
     comment = serializers.CharField(allow_blank=True, default="")
     dry_run = serializers.BooleanField(default=False)

@@ -4,6 +4,10 @@ import { submits, values } from "../form.js";
 
 /** Zones from elsewhere: adopted from the name server, or copied from another one. Only who may make zones has the dialog. */
 
+const head = () => element("thead", {}, element("tr", {},
+  element("th", { scope: "col" }, "Zone"), element("th", { scope: "col" }, "Kind there"), element("th", { scope: "col", class: "number" }, "Serial"),
+  element("th", { scope: "col" }, element("span", { class: "visually-hidden" }, "Actions"))));
+
 /** @param {HTMLElement} dialog */
 function begin(dialog) {
   const place = find("[data-adoptable]", dialog);
@@ -14,8 +18,9 @@ function begin(dialog) {
       const zones = await get("/api/zones/adopt/");
       const rows = zones.map((/** @type {any} */ zone) => element("tr", {},
         element("th", { scope: "row", class: "mono" }, zone.name), element("td", {}, zone.kind), element("td", { class: "number mono" }, zone.serial),
-        element("td", { class: "number" }, element("button", { type: "button", onclick: (/** @type {Event} */ event) => adopt(zone.name, /** @type {HTMLButtonElement} */ (event.target)) }, "Adopt"))));
-      place.replaceChildren(rows.length ? element("table", {}, element("tbody", {}, ...rows)) : element("p", {}, "Every zone of the name server is managed here."));
+        element("td", { class: "number" }, element("button", { type: "button", onclick: (/** @type {Event} */ event) => adopt(zone.name, /** @type {HTMLButtonElement} */ (event.currentTarget)) },
+          "Adopt", element("span", { class: "visually-hidden" }, ` ${zone.name}`)))));
+      place.replaceChildren(rows.length ? element("table", {}, head(), element("tbody", {}, ...rows)) : element("p", {}, "Every zone of the name server is managed here."));
     } catch (error) {
       place.replaceChildren(element("p", { class: "problem" }, /** @type {Error} */ (error).message));
     }

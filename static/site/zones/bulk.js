@@ -33,11 +33,25 @@ function begin(form) {
     submit.textContent = now ? "Change them" : "Show the difference";
   };
 
+  const dialog = /** @type {HTMLDialogElement} */ (form.closest("dialog"));
+  const selected = seek("[data-selected]", form);
+  /** Records that were selected on the page when the dialog was opened. @type {number[]} */
+  let ids = [];
+
+  /** What is selected is what is meant, unless one says otherwise. */
+  const select = () => {
+    if (!selected) return;
+    ids = [...document.querySelectorAll("#records [data-pick]:checked")].map((box) => Number(box.closest("tr")?.dataset.id));
+    selected.hidden = !ids.length;
+    find("[data-selected-count]", selected).textContent = `Only in the ${counted(ids.length, "selected record")}`;
+    /** @type {HTMLInputElement} */ (find("[name=selected]", selected)).checked = ids.length > 0;
+  };
+
   const asked = () => {
-    const data = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+    const { selected: only, ...data } = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
     const ttl = data.ttl.trim();
     const zones = form.dataset.zone ? [form.dataset.zone] : data.zones.split(/\s+/).filter(Boolean);
-    return { ...data, type: data.type.trim(), name: data.name.trim(), zones, ttl: ttl ? (/^\d+$/.test(ttl) ? Number(ttl) : ttl) : null };
+    return { ...data, type: data.type.trim(), name: data.name.trim(), zones, records: only ? ids : [], ttl: ttl ? (/^\d+$/.test(ttl) ? Number(ttl) : ttl) : null };
   };
 
   const look = async () => {
@@ -90,7 +104,8 @@ function begin(form) {
     submit.disabled = false;
   });
   back.addEventListener("click", () => step(false));
-  form.closest("dialog")?.addEventListener("close", () => step(false));
+  dialog.addEventListener("close", () => step(false));
+  new MutationObserver(() => dialog.open && select()).observe(dialog, { attributeFilter: ["open"] });
 }
 
 const form = seek("form[data-bulk]");

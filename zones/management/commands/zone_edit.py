@@ -61,6 +61,15 @@ class Command(BaseCommand):
         )
         parser.add_argument("--type", default="", help="only records of this type")
         parser.add_argument("--name", default="", help="only records with this in their name")
+        parser.add_argument(
+            "--record",
+            dest="records",
+            action="append",
+            default=[],
+            type=int,
+            metavar="ID",
+            help="only the record with this id; more than once for more of them",
+        )
         parser.add_argument("--ttl", type=int, help="the new TTL, in seconds")
         parser.add_argument(
             "--based-on",
