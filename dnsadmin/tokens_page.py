@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -23,7 +25,9 @@ LIFETIMES = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a y
 def tokens_page(request: HttpRequest) -> HttpResponse:
     """GET lists them; POST makes one and shows its text, this once."""
     made, text, problem = None, "", ""
-    if request.method == "POST":
+    if request.method == "POST" and request.POST.get("after", _newest(request.user)) != _newest(request.user):
+        problem = "a token was made since this form was shown; if that was you, it is in the list"
+    elif request.method == "POST":
         days = request.POST.get("days", "")
         ends = timezone.now() + timedelta(days=int(days)) if days in dict(LIFETIMES) and days else None
         try:
@@ -34,6 +38,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
             problem = str(error)
     context = {
         "tokens": [{"row": token, "scopes": token.scopes.split()} for token in access_tokens.of(request.user)],
+        "newest": _newest(request.user),
         "made": made,
         "text": text,
         "problem": problem,
@@ -43,6 +48,11 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
         "lifetimes": LIFETIMES,
     }
     return render(request, "account/tokens.html", context, status=400 if problem else 200)
+
+
+def _newest(user: Any) -> str:
+    """The last token that somebody made: what tells a form that is sent again, by a reload or a second click."""
+    return str(user.api_tokens.aggregate(Max("pk"))["pk__max"] or 0)
 
 
 @login_required

@@ -62,7 +62,7 @@ def test_what_is_selected_is_what_is_meant(site, make_zone, profile):
     page = profile(site).sign_in("olivia", f"/zones/{zone}/")
     live(page)
     row(page, "www").get_by_role("checkbox").check()
-    page.get_by_role("button", name="Find and replace in them").click()
+    page.get_by_role("button", name="Replace in them").click()
     expect(page.get_by_label("Only in the 1 selected record")).to_be_checked()
     page.get_by_label("Find", exact=True).fill("192.0.2.")
     page.get_by_label("Replace by").fill("203.0.113.")

@@ -111,6 +111,8 @@ def test_the_page_makes_shows_once_and_ends(site: Site) -> None:
     assert made.status == 200
     assert "dnsadmin_" in made.text
     assert "dnsadmin_" not in client.get("/accounts/tokens/").text
+    again = client.post("/accounts/tokens/", form + b"&after=0", **kind)
+    assert (again.status, "was made since" in again.text) == (400, True)
     wrong = client.post("/accounts/tokens/", f"csrfmiddlewaretoken={csrf}&name=x".encode(), **kind)
     assert wrong.status == 400
     assert "choose what the token may do" in wrong.text

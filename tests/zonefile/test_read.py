@@ -51,6 +51,13 @@ def test_the_text_of_bind_is_the_form_of_the_database(texts: list[tuple[str, str
         assert record.content == rdata.canonical(record.type, record.content, "elsewhere.test"), "it is its own form"
 
 
+def test_a_file_of_another_zone_is_told_as_that() -> None:
+    with pytest.raises(ZoneFileError) as refused:
+        read_zone_file(b"$ORIGIN other.example.\n" + HEAD.encode(), "example.com")
+    (told,) = refused.value.problems
+    assert told.reason == "this is the file of the zone other.example, not of example.com"
+
+
 def test_owner_names_with_odd_characters_are_those_of_dnspython() -> None:
     odd = r"a\.b", r"sp\032ace", r"q\"q", r"s\;c", r"at\@", r"do\$llar", r"par\(en\)", r"back\\slash", r"\195\169", "_x"
     zone_file = read("".join(f"{name}.sub A 192.0.2.2\n" for name in odd))

@@ -13,7 +13,8 @@ from zones.rdata import DNSSEC_TYPES, canonical, type_name
 from zones.rrsets import APEX, RR
 from zones.zonefile.compile import compile_zone, program
 from zones.zonefile.guard import guard
-from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError
+from zones.zonefile.origin import origin_of
+from zones.zonefile.problems import MAX_PROBLEMS, Problem, ZoneFileError, printable
 
 LEFT_OUT = DNSSEC_TYPES | {"SIG", "NXT", "TYPE65534"}
 """Types that a name server makes when it signs a zone. Someone else's would be wrong after the first change."""
@@ -75,7 +76,8 @@ def _lent(text: bytes, zone: str, lent: bytes) -> ZoneFile:
     return msgspec.structs.replace(read, records=(*said, *unsaid), warnings=warnings, without_ttl=frozenset(unsaid))
 
 
-_MISSING = ("has 0 SOA records", "no TTL specified")
+_NO_SOA = "has 0 SOA records"
+_MISSING = (_NO_SOA, "no TTL specified")
 _LENDER = "lent-by-dnsadmin.invalid."
 _UNSAID = 2**31 - 2
 _TTL_LENT = b"$TTL %d\n" % _UNSAID
@@ -89,12 +91,23 @@ def _one_line_up(problem: Problem) -> Problem:
 
 
 def _read(text: bytes, zone: str, *, whole: bool = True) -> ZoneFile:
-    compiled = compile_zone(guard(text), zone, whole=whole)
+    try:
+        compiled = compile_zone(guard(text), zone, whole=whole)
+    except ZoneFileError as error:
+        raise _of_another_zone(error, text, zone) from error
     lines = _Lines(zone)
     records = lines.records(compiled.lines)
     if lines.problems:
         raise ZoneFileError(lines.problems)
     return ZoneFile(records=records, serial=lines.serial, warnings=(*compiled.warnings, *lines.warnings()))
+
+
+def _of_another_zone(error: ZoneFileError, text: bytes, zone: str) -> ZoneFileError:
+    """What is wrong, where all of it is that the file is of another zone: then nothing of it is inside of this one."""
+    other = origin_of(text)
+    if other is None or other == zone.lower() or _NO_SOA not in [problem.reason for problem in error.problems]:
+        return error
+    return ZoneFileError([Problem(None, f"this is the file of the zone {printable(other)}, not of {zone}")])
 
 
 class _Lines:

@@ -95,9 +95,10 @@ function begin(form) {
   const tell = (error) => {
     const { message, data = {}, status } = /** @type {Problem} */ (error);
     const lines = (data.problems ?? []).map((/** @type {any} */ { line, message: reason }) => element("li", {}, line ? `Line ${line}: ${reason}` : reason));
-    problem.replaceChildren(element("div", { class: "note bad" },
+    problem.replaceChildren(element("div", { class: "note bad" }, element("div", {},
       element("p", {}, lines.length ? `Nothing was imported: ${counted(lines.length, "problem")} in the file. The text is still here.` : `Nothing was imported. ${message} The text is still here.`),
-      lines.length > 0 && element("ul", { class: "lines-wrong mono", tabindex: 0, "aria-label": "Problems" }, ...lines)));
+      lines.length > 0 && element("ul", { class: "lines-wrong mono", tabindex: 0, "aria-label": "Problems" }, ...lines))));
+    problem.scrollIntoView({ block: "nearest" });
     alarm(`Nothing was imported. ${status ? message : "The site cannot be reached."}`);
   };
 
