@@ -286,6 +286,8 @@ def _note(event: Event) -> str:
     data = event.data
     match event.event_type:
         case EventType.ZONE_IMPORTED | EventType.CHANGE_SET_APPLIED | EventType.CHANGE_SET_REVERTED:
+            if not (data["created"] or data["updated"] or data["deleted"]) and data.get("comment"):
+                return str(data["comment"])  # what was done to the zone itself, or at the name server
             return f"{data['created']} added, {data['updated']} changed, {data['deleted']} deleted"
         case EventType.ZONE_SYNCED:
             return f"serial {data['serial']}"

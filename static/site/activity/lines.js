@@ -29,7 +29,7 @@ function values({ event_type: type, data }) {
 /** @param {any} event @returns {string} */
 function note({ event_type: type, data }) {
   if (["zone_imported", "change_set_applied", "change_set_reverted"].includes(type))
-    return `${data.created} added, ${data.updated} changed, ${data.deleted} deleted`;
+    return (!(data.created || data.updated || data.deleted) && data.comment) || `${data.created} added, ${data.updated} changed, ${data.deleted} deleted`;
   if (type === "zone_synced") return `serial ${data.serial}`;
   if (type === "zone_sync_failed") return data.error;
   if (type === "zone_drift_detected") return counted(data.count, "difference");
