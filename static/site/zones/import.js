@@ -87,6 +87,7 @@ function begin(form) {
   /** @param {string} query @param {string} [trace] */
   const send = (query, trace) => {
     const given = content();
+    if (!given) throw new Problem(400, "Choose a file that is not empty, or paste its text.");
     const merge = new FormData(form).has("merge") ? "&merge=1" : "";
     return request("POST", `${zoneUrl(zone(), "import/")}?${query}${merge}`, given, { type: kind(given), trace });
   };
