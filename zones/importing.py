@@ -283,7 +283,7 @@ def _write(
         if zone is None and based_on:
             raise ZoneFileError([Problem(None, f"the zone {name} was deleted since the difference was made")])
         if zone is None:
-            return _new_zone(name, zone_file.serial, rrsets, comment)
+            return _new_zone(name, zone_file, rrsets, comment)
         if not merge:
             rrsets = _wanted(rrsets, _apex(zone), merge=False)
         if not replace:
@@ -298,10 +298,10 @@ def _write(
         raise ZoneFileError(_told(error.problems)) from error
 
 
-def _new_zone(name: str, serial: int, rrsets: list[RRset], comment: str) -> tuple[Zone, ChangeSet | None]:
-    zone = create_zone(name, comment=comment, rrsets=rrsets)
+def _new_zone(name: str, zone_file: ZoneFile, rrsets: list[RRset], comment: str) -> tuple[Zone, ChangeSet | None]:
+    zone = create_zone(name, comment=comment, rrsets=rrsets, comments=zone_file.comments)
     # The name server goes on counting from the serial in the file, so that secondaries see that it is newer.
-    if serial:
+    if serial := zone_file.serial:
         Zone.objects.filter(pk=zone.pk).update(serial=serial)
         zone.serial = serial
     return zone, ChangeSet.objects.filter(zone=zone).defer("rrsets").first()

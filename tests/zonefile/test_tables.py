@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.zones.conftest import admin, api, olivia, person, zone
 from tests.zones.examples import Api, whole
 from zones.changes import change_set
-from zones.models import Zone
+from zones.models import Record, Zone
 from zones.zonefile.problems import ZoneFileError
 from zones.zonefile.tables import Row, csv_lines, json_lines, read
 
@@ -76,6 +76,13 @@ def test_an_export_imported_again_changes_nothing(api: Api, olivia: User, zone: 
     table = whole(client.get(EXPORT, {"format": form}))
     again = client.post(f"{IMPORT}?replace=1", table, content_type=kind)
     assert (again.status_code, again.json()["change_set"]) == (200, None), again.json()
+
+
+def test_a_new_zone_of_a_table_has_its_comments(api: Api, olivia: User) -> None:
+    table = b"name,type,ttl,content,comment\n@,NS,60,ns.example.net.,\na,A,60,192.0.2.1,mine\n"
+    made = api(olivia).post("/api/zones/new.example/import/", table, content_type="text/csv")
+    assert made.status_code == 201, made.json()
+    assert Record.objects.get(zone__name="new.example", name="a").comment == "mine"
 
 
 @pytest.mark.parametrize(

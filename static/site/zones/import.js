@@ -145,10 +145,12 @@ function begin(form) {
     }
     if (!looked) submit.disabled = false;
   });
-  back.addEventListener("click", () => {
+  const choosing = () => {
     submit.disabled = false;
     step(false);
-  });
+  };
+  back.addEventListener("click", choosing);
+  dialog.addEventListener("close", choosing);
 }
 
 const form = seek("form[data-import]");
