@@ -45,3 +45,17 @@ def test_a_difference_comes_to_the_open_page_and_is_settled_there(site, make_zon
     newest = site.client("olivia").get(f"/api/zones/{zone}/changes/").data["results"][0]
     assert newest["author"] == "olivia"
     assert "name server" in newest["comment"]
+
+
+def test_who_changes_a_zone_from_now_on_is_seen_in_every_open_page(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    page = profile(site).sign_in("oscar", f"/zones/{zone}/")
+    live(page)
+    site.python(f"""
+from zones import adoption
+from zones.models import Zone
+Zone.objects.filter(name={zone!r}).update(adopted=True)
+adoption.watch(Zone.objects.get(name={zone!r}))
+""")
+    expect(page.get_by_text("This zone is only watched")).to_be_visible()
+    expect(page.get_by_role("button", name="Add record")).to_have_count(0)

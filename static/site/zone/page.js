@@ -219,6 +219,12 @@ const people = presence((id, who) => {
 const origin = ({ source_user: user, timestamp, position, data }) => ({
   who: user?.username ?? "the system", userId: user?.id ?? null, at: timestamp, position, changeSet: data.change_set, changes: data.changes });
 
+/** The page as a whole, but not while somebody types. @param {string} why */
+function loadAnew(why) {
+  if (records.editing) note("rights", why, { label: "Load the page again", run: () => location.reload() });
+  else location.reload();
+}
+
 onZone("record_created", (event) => {
   records.created(event.data.record, origin(event));
   counts.add(event.data.record.type, 1, event.position);
@@ -261,6 +267,8 @@ onZone("zone_imported", (event) => {
 onZone("zone_updated", ({ data }) => {
   slot(head, "comment").textContent = data.comment;
   head.dataset.version = data.version;
+  if (data.changes?.some((/** @type {any} */ { field }) => field === "watched")) // what may be changed here, and by whom, is another thing now
+    loadAnew("It is changed in another place from now on. What you typed is kept.");
 });
 onZone("zone_deleted", (event) => {
   note("deleted", `${event.source_user?.username ?? "The system"} deleted this zone. What you see is what it was.`,
@@ -268,8 +276,7 @@ onZone("zone_deleted", (event) => {
 });
 events.on("permission_changed", (/** @type {any} */ event) => {
   if (event.data.user !== me.id) return;
-  if (records.editing) note("rights", "Your rights have changed. What you typed is kept.", { label: "Load the page again", run: () => location.reload() });
-  else location.reload();
+  loadAnew("Your rights have changed. What you typed is kept.");
 });
 events.onResync(() => records.outdated(() => swap(section)));
 service.on?.("notice", (/** @type {any} */ notice) => notice.code === "permissions_changed" && !records.editing && swap(section));
