@@ -119,13 +119,15 @@ class ChangeSetEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ZoneSynced(msgspec.Struct, frozen=True, kw_only=True):
-    """The name server answers what people want. change_sets: ids of those that are now served. state: `served`. serial: of a
-    forward zone null. drift: how a difference was settled, `accepted` or `overwritten`, if there was one."""
+    """The name server answers what people want. change_sets: ids of those that are now served. state, error: how the zone as
+    a whole stands: not `served` while other changes wait or were refused, or something was changed at the server. serial: of
+    a forward zone null. drift: how a difference was settled, `accepted` or `overwritten`, if there was one."""
 
     zone: str
     serial: int | None
     change_sets: list[int] = []
     state: str = "served"
+    error: str = ""
     drift: str = ""
 
 

@@ -92,27 +92,39 @@ def record_served(
     zone: Zone, serial: int | None, change_sets: Sequence[int], *, last: bool = False, settled: str = ""
 ) -> None:
     """Write down and tell that these change sets, or the zone as a whole, are served. last: the zone is done with, and given
-    free in the same go. settled: how a drift ended."""
+    free in the same go. settled: how a drift ended. Where other changes wait or were refused, the zone stands as they do."""
     with transaction.atomic():
         if not hold(zone):
             return  # another process has taken over, and finds out by itself
         ChangeSet.objects.filter(pk__in=change_sets).update(state=SyncState.SERVED, serial=serial, error="")
-        waiting = ChangeSet.objects.waiting(zone).exists()
-        state = SyncState.PENDING if waiting else SyncState.SERVED
+        drift = None if settled else zone.drift
+        left = set(ChangeSet.objects.waiting(zone).values_list("state", flat=True))
+        if drift or SyncState.FAILED in left:
+            state = SyncState.FAILED
+        else:
+            state = SyncState.PENDING if left else SyncState.SERVED
+        zone.sync_error = zone.sync_error if state is SyncState.FAILED else ""
         Zone.objects.filter(pk=zone.pk).update(
             hosted=True,
             serial=serial,
             sync_state=state,
-            sync_error="",
+            sync_error=zone.sync_error,
             synced_at=timezone.now(),
             attempts=0,
             retry_at=None,
-            drift=None if settled or not zone.drift else zone.drift,
+            drift=drift,
             **(FREE if last else {}),
         )
         emit(
             EventType.ZONE_SYNCED,
-            ZoneSynced(zone=zone.name, serial=serial, change_sets=list(change_sets), state=state.value, drift=settled),
+            ZoneSynced(
+                zone=zone.name,
+                serial=serial,
+                change_sets=list(change_sets),
+                state=state.value,
+                error=zone.sync_error,
+                drift=settled,
+            ),
             scope=zone.key,
         )
 

@@ -47,6 +47,7 @@ def test_a_new_zone_and_its_changes_are_served_and_said_to_be(server: Endpoint, 
         "serial": zone.serial,
         "change_sets": [made.pk],
         "state": "served",
+        "error": "",
         "drift": "",
     }
 
@@ -247,6 +248,11 @@ def test_a_change_that_was_overtaken_at_the_server_fails_and_holds_up_only_its_o
     zone.refresh_from_db()
     assert zone.sync_state == SyncState.FAILED
     assert "expected 192.0.2.1 (TTL 300), found 192.0.2.1, 192.0.2.99 (TTL 300)" in zone.sync_error
+    one_more = change(zone, "mail", "192.0.2.27")
+    pushing.push(zone.pk)
+    told = events(zone, "zone_synced")[-1]
+    assert (told["change_sets"], told["state"], told["error"]) == ([one_more.pk], SyncState.FAILED, zone.sync_error)
+    assert in_state(zone, SyncState.FAILED)()
     pushing.repair(zone.pk)
     assert served(zone) == ["192.0.2.3"]
     assert set(ChangeSet.objects.filter(zone=zone).values_list("state", flat=True)) == {SyncState.SERVED}

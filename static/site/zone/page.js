@@ -251,7 +251,7 @@ onZone(["change_set_applied", "change_set_reverted"], ({ data, source_user: user
   else records.outdated(() => swap(section));
 });
 onZone("zone_synced", ({ data }) => {
-  stand({ sync_state: "served", serial: data.serial });
+  stand({ sync_state: data.state, serial: data.serial, sync_error: data.error });
   records.served(data.change_sets, data.serial);
 });
 onZone("zone_sync_failed", ({ data }) => {

@@ -45,7 +45,7 @@ function listChanged({ data, event_type: type }) {
   held.offer(`${type} ${data.zone}`, () => swap(section));
 }
 
-events.on("zone_synced", (/** @type {any} */ { data }) => stand(data.zone, { sync_state: "served", serial: data.serial }));
+events.on("zone_synced", (/** @type {any} */ { data }) => stand(data.zone, { sync_state: data.state, serial: data.serial, sync_error: data.error }));
 events.on("zone_sync_failed", (/** @type {any} */ { data }) => stand(data.zone, { sync_state: data.state, sync_error: data.error }));
 events.on("zone_updated", (/** @type {any} */ { data }) => {
   const row = rowOf(data.zone);
