@@ -111,14 +111,8 @@ def _condition(zone: Zone, wanted: Wanted) -> Q:
         except ValueError:
             return Q(pk=None)
         touching = Change.objects.filter(Q(was_named=name) | Q(now_named=name))
-        condition &= Q(pk__in=touching.values("change_set")) | Q(pk__in=_overwriting(zone, name))
+        condition &= Q(pk__in=touching.values("change_set"))
     return condition
-
-
-def _overwriting(zone: Zone, name: str) -> list[int]:
-    """Those that overwrote RRsets of a name at the name server; they are few, and have no changes of records."""
-    rows = zone.change_sets.filter(change_count=0, settings=[]).values_list("pk", "rrsets")
-    return [pk for pk, rrsets in rows.iterator() if any(entry["name"] == name for entry in rrsets)]
 
 
 def _of_rrset(entry: Mapping[str, Any]) -> Iterator[Change]:

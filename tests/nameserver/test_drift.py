@@ -107,11 +107,6 @@ def test_what_was_overwritten_is_shown_in_the_history_before_and_after(
     assert noted["change_count"] == 3
     shown = [(change["op"], (change["before"] or change["after"])["content"]) for change in noted["changes"]]
     assert shown == [("delete", '"hello"'), ("delete", "203.0.113.5"), ("create", "192.0.2.1")]
-    of_new, of_mail = (
-        client.get(f"/api/zones/{drifted.name}/changes/?name={name}").json()["results"] for name in ("new", "mail")
-    )
-    assert [each["id"] for each in of_new] == [noted["id"]]
-    assert noted["id"] not in [each["id"] for each in of_mail]
     page = client.get(f"/zones/{drifted.name}/history/").content.decode()
     assert "www 60 A 203.0.113.5" in page
     assert f"change {noted['id']}</span></button>" not in page  # no record changed here that could be taken back
