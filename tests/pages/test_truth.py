@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.nameserver.wishes import until
 from tests.pages.conftest import live
 from zones.nameserver.endpoint import saved
+from zones.nameserver.rndc import Rndc
+from zones.nameserver.transfer import transfer
 
 
 def behind_our_back(site, zone, *lines):
@@ -59,3 +63,24 @@ adoption.watch(Zone.objects.get(name={zone!r}))
 """)
     expect(page.get_by_text("This zone is only watched")).to_be_visible()
     expect(page.get_by_role("button", name="Add record")).to_have_count(0)
+
+
+def test_what_a_zone_is_signed_with_is_shown_beside_its_records(site, make_zone, profile):
+    zone = make_zone(("www", "A", "192.0.2.1"))
+    olivia, where = site.client("olivia"), saved(site.data_dir / "named")
+    until(lambda: olivia.get(f"/api/zones/{zone}/").data["sync_state"] == "served")
+    rndc = Rndc(where)
+    clause = rndc.call(f'showzone "{zone}"')
+    signed = re.sub(r"^.*?\{(.*)\};\s*$", r"{\1 dnssec-policy default; };", clause, flags=re.DOTALL)
+    rndc.call(f'modzone "{zone}" {signed}')
+    until(lambda: "RRSIG" in {rrset.type for rrset in transfer(where, zone).generated})
+    site.manage("zone_sync", "--check", zone)
+
+    page = live(profile(site).sign_in("olivia", f"/zones/{zone}/"))
+    page.get_by_text("what it signs the zone with").click()
+    made = page.locator("[data-asks=generated]")
+    expect(made.get_by_role("row", name="@ DNSKEY").first).to_be_visible()
+    expect(made.get_by_role("row", name="www RRSIG").first).to_be_visible()
+    expect(page.locator("#records").get_by_text("DNSKEY")).to_have_count(0)
+    olivia.post(f"/api/zones/{zone}/records/", {"name": "new", "type": "A", "content": "192.0.2.2"})
+    expect(made.get_by_role("row", name="new RRSIG").first).to_be_visible()

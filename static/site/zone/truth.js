@@ -55,21 +55,42 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// -- what the name server is asked only when somebody opens it, and again while it is open -------------------------------------
+
 /** @type {Record<string, string>} */
 const ROLES = { this: "this site's", secondary: "secondary", primary: "primary" };
 
-const servers = /** @type {HTMLDetailsElement | null} */ (seek("#servers"));
-servers?.addEventListener("toggle", async () => {
-  if (!servers.open) return;
-  const place = find("[data-servers]", servers);
-  place.replaceChildren(element("p", { class: "soft" }, "Asking them …"));
-  try {
-    const found = await get(zoneUrl(zone, "servers/"));
-    place.replaceChildren(element("ul", { class: "plain" }, ...found.map((/** @type {any} */ server) =>
-      element("li", {}, element("span", { class: "mono" }, server.server), ` (${ROLES[server.role]}): `,
-        element("span", { class: "state", "data-state": server.has_serial ? "served" : server.error ? "failed" : "pending" },
-          server.error || `serial ${server.serial}`)))));
-  } catch (error) {
-    place.replaceChildren(element("p", { class: "problem" }, /** @type {Error} */ (error).message));
-  }
-});
+/** @param {any[]} found */
+const servers = (found) => element("ul", { class: "plain" }, ...found.map((server) =>
+  element("li", {}, element("span", { class: "mono" }, server.server), ` (${ROLES[server.role]}): `,
+    element("span", { class: "state", "data-state": server.has_serial ? "served" : server.error ? "failed" : "pending" },
+      server.error || `serial ${server.serial}`))));
+
+/** What it signed the zone with, which nobody edits. @param {any} served */
+const generated = (served) => element("div", { class: "across" }, element("table", {},
+  element("thead", {}, element("tr", {}, ...["Name", "Type", "TTL", "Content"].map((head) => element("th", { scope: "col" }, head)))),
+  element("tbody", {}, ...served.generated.flatMap((/** @type {any} */ rrset) => rrset.rdata.map((/** @type {string} */ content) =>
+    element("tr", {}, element("th", { scope: "row", class: "mono" }, rrset.name), element("td", {}, rrset.type),
+      element("td", { class: "number" }, String(rrset.ttl)), element("td", { class: "mono content" }, content)))))),
+  served.generated_count > served.generated.length && element("p", { class: "soft" }, `The first ${served.generated.length} of ${served.generated_count} RRsets.`));
+
+/** @type {Record<string, [path: string, shown: (answer: any) => HTMLElement]>} */
+const ASKED = { servers: ["servers/", servers], generated: ["served/", generated] };
+
+for (const part of /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details[data-asks]"))) {
+  const place = find("[data-answer]", part);
+  const [path, shown] = ASKED[part.dataset.asks ?? ""];
+  const ask = oneAfterAnother(async (signal) => {
+    try {
+      place.replaceChildren(shown(await get(zoneUrl(zone, path), { signal })));
+    } catch (error) {
+      place.replaceChildren(element("p", { class: "problem" }, /** @type {Error} */ (error).message));
+    }
+  });
+  part.addEventListener("toggle", () => {
+    if (!part.open) return;
+    place.replaceChildren(element("p", { class: "soft" }, "Asking …"));
+    ask();
+  });
+  onZone("zone_synced", () => part.open && ask());
+}
