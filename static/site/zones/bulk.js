@@ -87,8 +87,8 @@ function begin(form) {
   /** @param {unknown} error */
   function tell(error) {
     const { message, words = message } = /** @type {Problem} */ (error);
-    problem.replaceChildren(element("p", { class: "note bad" }, `Nothing was changed. ${words}`));
-    alarm(`Nothing was changed. ${words}`);
+    problem.replaceChildren(element("p", { class: "note bad" }, `Nothing was changed: ${words}`));
+    alarm(`Nothing was changed: ${words}`);
   }
 
   form.addEventListener("submit", async (event) => {
